@@ -1,0 +1,247 @@
+//! Declared things: job types, sources, projects. Each change is a new version of the whole document.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+use crate::refusal::{Code, Refusal};
+use crate::retry::Backoff;
+
+/// The policy of a named kind of work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JobType {
+    /// First back-off.
+    pub backoff_ms: u64,
+    /// Longest back-off.
+    pub backoff_ms_max: u64,
+    /// From a cancel request to the fence rising.
+    pub cancel_grace_ms: u64,
+    /// Attempts of this type at the same time in the tenant.
+    pub concurrency_max: Option<u32>,
+    /// Attempts of one concurrency key at the same time.
+    pub concurrency_per_key_max: Option<u32>,
+    /// Text for people.
+    pub description: String,
+    /// How long an attempt may run.
+    pub execution_ms_max: u64,
+    /// How long a lease lasts without a heartbeat.
+    pub lease_ms: u64,
+    /// Lost leases before the job is a dead letter.
+    pub lost_max: u32,
+    /// The name; unique in the tenant.
+    pub name: String,
+    /// Tries before the job is a dead letter.
+    pub tries_max: u32,
+}
+
+impl Default for JobType {
+    fn default() -> Self {
+        Self {
+            backoff_ms: limits::BACKOFF_MS_DEFAULT,
+            backoff_ms_max: limits::BACKOFF_MS_MAX_DEFAULT,
+            cancel_grace_ms: limits::CANCEL_GRACE_MS_DEFAULT,
+            concurrency_max: None,
+            concurrency_per_key_max: None,
+            description: String::new(),
+            execution_ms_max: limits::EXECUTION_MS_DEFAULT,
+            lease_ms: limits::LEASE_MS_DEFAULT,
+            lost_max: u32::try_from(limits::LOST_DEFAULT).unwrap_or(u32::MAX),
+            name: String::new(),
+            tries_max: u32::try_from(limits::TRIES_DEFAULT).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+impl JobType {
+    /// A job type of this name with the defaults.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+
+    /// The back-off arithmetic of this type.
+    #[must_use]
+    pub fn backoff(&self) -> Backoff {
+        Backoff { base_ms: self.backoff_ms, max_ms: self.backoff_ms_max }
+    }
+
+    /// Checks each field against its limit.
+    ///
+    /// # Errors
+    /// A refusal that names the first field out of range.
+    pub fn check(&self) -> Result<(), Refusal> {
+        check_name("name", &self.name)?;
+        check_range("lease_ms", self.lease_ms, limits::LEASE_MS_MIN, limits::LEASE_MS_MAX)?;
+        check_range("tries_max", u64::from(self.tries_max), 1, limits::TRIES_MAX)?;
+        check_range("lost_max", u64::from(self.lost_max), 1, limits::LOST_MAX)?;
+        check_range("backoff_ms", self.backoff_ms, 1, limits::BACKOFF_MS_MAX)?;
+        check_range("backoff_ms_max", self.backoff_ms_max, self.backoff_ms, limits::BACKOFF_MS_MAX)?;
+        check_range("execution_ms_max", self.execution_ms_max, 1_000, limits::EXECUTION_MS_MAX)?;
+        check_range("cancel_grace_ms", self.cancel_grace_ms, 0, limits::LEASE_MS_MAX)?;
+        let per_key = self.concurrency_per_key_max.map_or(1, u64::from);
+        check_range("concurrency_per_key_max", per_key, 1, u64::from(u32::MAX))?;
+        check_range("concurrency_max", self.concurrency_max.map_or(1, u64::from), 1, u64::from(u32::MAX))
+    }
+}
+
+/// A registered upstream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Source {
+    /// Where its secret is kept; a reference such as `secret:feeds/nvd/api-key`, never the secret.
+    pub auth_ref: Option<String>,
+    /// Attempts for this source at the same time in the tenant.
+    pub concurrency_max: Option<u32>,
+    /// Text for people.
+    pub description: String,
+    /// Hosts that its workers may call.
+    pub egress_allow: Vec<String>,
+    /// The upstream's host.
+    pub host: Option<String>,
+    /// What kind of upstream: `osv`, `nvd`, `ghsa`, `csaf`, …
+    pub kind: String,
+    /// Free labels.
+    pub labels: BTreeMap<String, String>,
+    /// The name; unique in the tenant.
+    pub name: String,
+}
+
+impl Source {
+    /// Checks each field against its limit.
+    ///
+    /// # Errors
+    /// A refusal that names the first field out of range.
+    pub fn check(&self) -> Result<(), Refusal> {
+        check_name("name", &self.name)?;
+        check_range("concurrency_max", self.concurrency_max.map_or(1, u64::from), 1, u64::from(u32::MAX))?;
+        match &self.auth_ref {
+            Some(reference) if !reference.starts_with("secret:") => Err(Refusal::field(
+                Code::InvalidField,
+                "auth_ref",
+                "a secret is named by a reference that starts with `secret:`",
+            )),
+            _ => check_labels("labels", &self.labels),
+        }
+    }
+}
+
+/// A grouping inside a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Project {
+    /// Text for people.
+    pub description: String,
+    /// The name; unique in the tenant.
+    pub name: String,
+}
+
+/// The kinds of declared things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConfigKind {
+    /// A job type.
+    JobType,
+    /// A source.
+    Source,
+    /// A project.
+    Project,
+}
+
+/// One version of a declared thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConfigDoc {
+    /// A job type.
+    JobType(JobType),
+    /// A source.
+    Source(Source),
+    /// A project.
+    Project(Project),
+}
+
+impl ConfigDoc {
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> ConfigKind {
+        match self {
+            Self::JobType(_) => ConfigKind::JobType,
+            Self::Source(_) => ConfigKind::Source,
+            Self::Project(_) => ConfigKind::Project,
+        }
+    }
+
+    /// Its name; unique by kind in the tenant.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::JobType(doc) => &doc.name,
+            Self::Source(doc) => &doc.name,
+            Self::Project(doc) => &doc.name,
+        }
+    }
+
+    /// Checks each field against its limit.
+    ///
+    /// # Errors
+    /// A refusal that names the first field out of range.
+    pub fn check(&self) -> Result<(), Refusal> {
+        match self {
+            Self::JobType(doc) => doc.check(),
+            Self::Source(doc) => doc.check(),
+            Self::Project(doc) => check_name("name", &doc.name),
+        }
+    }
+}
+
+/// Checks a name: 1 to 128 of `a-z A-Z 0-9 . _ : / -`, starting with a letter or digit.
+///
+/// # Errors
+/// A refusal that names `field`.
+pub fn check_name(field: &str, name: &str) -> Result<(), Refusal> {
+    let max = usize::try_from(limits::NAME_CHARS_MAX).unwrap_or(usize::MAX);
+    if name.len() > max {
+        let detail = format!("`{field}` has {} characters; at most {max} are allowed", name.len());
+        return Err(Refusal::field(Code::LimitExceeded, field, detail));
+    }
+    let starts = name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+    let rest = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:/-".contains(&b));
+    if starts && rest {
+        return Ok(());
+    }
+    let detail = format!("`{field}` must start with a letter or digit and hold only letters, digits and . _ : / -");
+    Err(Refusal::field(Code::InvalidField, field, detail))
+}
+
+/// Checks labels: their number, the form of their keys and the length of their values.
+///
+/// # Errors
+/// A refusal that names the label.
+pub fn check_labels(field: &str, labels: &BTreeMap<String, String>) -> Result<(), Refusal> {
+    if labels.len() as u64 > limits::LABELS_MAX {
+        let detail = format!("`{field}` has {} entries; at most {} are allowed", labels.len(), limits::LABELS_MAX);
+        return Err(Refusal::field(Code::LimitExceeded, field, detail));
+    }
+    for (key, value) in labels {
+        let path = format!("{field}.{key}");
+        check_name(&path, key)?;
+        if key.len() as u64 > limits::LABEL_KEY_CHARS_MAX || value.chars().count() as u64 > limits::LABEL_VALUE_CHARS_MAX {
+            let detail = format!(
+                "a label's key has at most {} characters and its value {}",
+                limits::LABEL_KEY_CHARS_MAX,
+                limits::LABEL_VALUE_CHARS_MAX
+            );
+            return Err(Refusal::field(Code::LimitExceeded, path, detail));
+        }
+    }
+    Ok(())
+}
+
+fn check_range(field: &str, value: u64, min: u64, max: u64) -> Result<(), Refusal> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    let detail = format!("`{field}` is {value}; it must lie between {min} and {max}");
+    Err(Refusal::field(Code::LimitExceeded, field, detail))
+}

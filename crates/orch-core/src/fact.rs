@@ -1,0 +1,427 @@
+//! Facts: the entries of a tenant's sequence, and the only thing that changes state when applied.
+//!
+//! A fact's bytes are canonical JSON (RFC 8785): members stand in sorted order in each struct below, numbers are
+//! integers, so that plain `serde_json` writes the canonical form; tests compare it with a canonicaliser.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::ConfigDoc;
+use crate::ids::{ClaimId, JobId, LaneNo, SessionId, TenantId, TenantNo, TokenId};
+use crate::job::{AttemptOutcome, Dependency, JobError, JobState, LaneKey, Origin};
+use crate::time::Timestamp;
+
+/// The version of the rules that decide; rises when the same commands would lead to other facts.
+pub const RULES_VERSION: u32 = 1;
+
+/// One entry of a sequence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The owner's time of the decision.
+    pub at: Timestamp,
+    /// What happened.
+    pub body: Fact,
+    /// How many config changes the sequence had seen.
+    pub config_version: u64,
+    /// The rules that decided.
+    pub rules_version: u32,
+    /// Its place in the sequence, from 1, without gaps.
+    pub seq: u64,
+}
+
+impl Record {
+    /// Appends the canonical bytes.
+    pub fn write_canonical(&self, out: &mut Vec<u8>) {
+        serde_json::to_writer(out, self).expect("facts hold only strings, integers and lists, which JSON can hold");
+    }
+}
+
+/// What can be paused.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PauseTarget {
+    /// All work of the tenant.
+    Tenant,
+    /// Jobs of a source, by name.
+    Source(String),
+    /// Jobs of a type, by name.
+    JobType(String),
+    /// One lane.
+    Lane(LaneNo),
+}
+
+/// Why a waiting job became ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadyCause {
+    /// Its dependencies are met.
+    Unblocked,
+    /// Its moment came.
+    Due,
+    /// Somebody said "now".
+    Asked,
+}
+
+/// What becomes of a job after an attempt that was not its last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NextTry {
+    /// Back into its lane at once.
+    Now,
+    /// Waits until then.
+    At(Timestamp),
+}
+
+/// Why a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndCause {
+    /// The worker's report ended it.
+    Reported,
+    /// Its tries are spent.
+    TriesSpent,
+    /// The error said that no other try makes sense.
+    NotRetryable,
+    /// Its lost leases reached their cap.
+    WorkerLost,
+    /// Its deadline passed.
+    Deadline,
+    /// A cancel was asked for.
+    Canceled,
+    /// A cancel's grace ran out.
+    CancelGrace,
+    /// A dependency made it pointless.
+    Dependency,
+}
+
+/// How a dead letter was settled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Settlement {
+    /// Sent round again as this job.
+    Replayed(JobId),
+    /// Put away.
+    Discarded,
+}
+
+/// What happened. Externally tagged: `{"job_enqueued":{…}}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fact {
+    /// The tenant came to be; always the first fact of its sequence.
+    TenantCreated {
+        /// Its name.
+        name: String,
+        /// Its id.
+        tenant: TenantId,
+    },
+    /// A declared thing has a new version.
+    ConfigSet {
+        /// The whole new document.
+        doc: ConfigDoc,
+        /// Its version, from 1.
+        version: u64,
+    },
+    /// An API token was made; its secret is nowhere in history.
+    TokenCreated {
+        /// When it ends.
+        expires_at: Option<Timestamp>,
+        /// Text for people.
+        name: String,
+        /// What it allows.
+        scopes: Vec<String>,
+        /// Its id.
+        token: TokenId,
+    },
+    /// An API token was revoked.
+    TokenRevoked {
+        /// Its id.
+        token: TokenId,
+    },
+    /// A lane has its first job.
+    LaneOpened {
+        /// What its jobs have in common.
+        key: LaneKey,
+        /// Its number.
+        lane: LaneNo,
+    },
+    /// A job was accepted.
+    JobEnqueued {
+        /// Correlates jobs of one cause.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        correlation_id: Option<String>,
+        /// It must be final by then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline: Option<Timestamp>,
+        /// What it waits for.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        depends_on: Vec<Dependency>,
+        /// The job.
+        job: JobId,
+        /// Free labels.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        labels: BTreeMap<String, String>,
+        /// Its lane.
+        lane: LaneNo,
+        /// Not before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_before: Option<Timestamp>,
+        /// Which of `depends_on` (by index, rising) were not final yet.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        open_parents: Vec<u32>,
+        /// Where it comes from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Origin>,
+        /// SHA-256 of its payload.
+        payload_sha256: String,
+        /// `blocked`, `scheduled` or `ready`.
+        state: JobState,
+    },
+    /// A waiting job went into its lane; its order key is this fact's seq.
+    JobReady {
+        /// Why.
+        cause: ReadyCause,
+        /// The job.
+        job: JobId,
+        /// Seq of the job's fact before this one.
+        prev: u64,
+    },
+    /// A job whose dependencies are met waits for its moment.
+    JobScheduled {
+        /// The moment.
+        at: Timestamp,
+        /// The job.
+        job: JobId,
+        /// Seq of the job's fact before this one.
+        prev: u64,
+    },
+    /// A job was handed out.
+    LeaseGranted {
+        /// The attempt, from 1.
+        attempt: u32,
+        /// The grant counts as the worker's acknowledgement.
+        auto_ack: bool,
+        /// The claim call that asked.
+        claim: ClaimId,
+        /// The owner's epoch, part of the token.
+        epoch: u64,
+        /// The job.
+        job: JobId,
+        /// Its lane.
+        lane: LaneNo,
+        /// The lease's length.
+        lease_ms: u64,
+        /// Seq of the job's fact before this one.
+        prev: u64,
+        /// Who got it.
+        session: SessionId,
+    },
+    /// The worker acknowledged.
+    LeaseAcked {
+        /// The attempt.
+        attempt: u32,
+        /// The job.
+        job: JobId,
+        /// Seq of the job's fact before this one.
+        prev: u64,
+    },
+    /// An attempt ended and the job goes on.
+    AttemptEnded {
+        /// The attempt.
+        attempt: u32,
+        /// What went wrong.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<JobError>,
+        /// For a lost lease: the last sign of life that was reckoned with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        heard_at: Option<Timestamp>,
+        /// The job.
+        job: JobId,
+        /// What comes next.
+        next: NextTry,
+        /// How it ended.
+        outcome: AttemptOutcome,
+        /// Seq of the job's fact before this one.
+        prev: u64,
+        /// First 16 bytes of the report's fingerprint, in hexadecimal; only when a worker reported.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        report: Option<String>,
+    },
+    /// A job reached its final state.
+    JobFinished {
+        /// The last attempt, 0 if there was none.
+        attempt: u32,
+        /// Why.
+        cause: EndCause,
+        /// What went wrong.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<JobError>,
+        /// For a lost lease: the last sign of life that was reckoned with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        heard_at: Option<Timestamp>,
+        /// The job.
+        job: JobId,
+        /// Its lane.
+        lane: LaneNo,
+        /// How the last attempt ended, if one was open.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        outcome: Option<AttemptOutcome>,
+        /// Seq of the job's fact before this one.
+        prev: u64,
+        /// First 16 bytes of the report's fingerprint, in hexadecimal; only when a worker reported.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        report: Option<String>,
+        /// SHA-256 of the result, if there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        result_sha256: Option<String>,
+        /// The final state.
+        state: JobState,
+    },
+    /// A cancel of a handed-out job was asked for.
+    CancelRequested {
+        /// Who asked.
+        by: String,
+        /// Until then the worker may end it by itself.
+        grace_until: Timestamp,
+        /// The job.
+        job: JobId,
+        /// Seq of the job's fact before this one.
+        prev: u64,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Something was paused.
+    Paused {
+        /// Who asked.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// What.
+        target: PauseTarget,
+    },
+    /// Something goes on.
+    Resumed {
+        /// Who asked.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// What.
+        target: PauseTarget,
+    },
+    /// A dead letter was settled.
+    DeadLetterSettled {
+        /// Who did.
+        by: String,
+        /// How.
+        how: Settlement,
+        /// The job that failed.
+        job: JobId,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Rows without facts of their own were written: checkpoints, log lines (only in the shard's own stream).
+    RowsKept {
+        /// Checkpoints.
+        checkpoints: u64,
+        /// Log chunks.
+        logs: u64,
+    },
+    /// The arbiter gave a tenant its turn (only in the shard's own stream).
+    Turn {
+        /// Jobs granted in it.
+        granted: u64,
+        /// The tenant's virtual time after it.
+        pass: u64,
+        /// The tenant.
+        tenant: TenantNo,
+    },
+}
+
+impl Fact {
+    /// The job that the fact speaks of, if it speaks of one.
+    #[must_use]
+    pub fn job(&self) -> Option<JobId> {
+        match self {
+            Self::JobEnqueued { job, .. }
+            | Self::JobReady { job, .. }
+            | Self::JobScheduled { job, .. }
+            | Self::LeaseGranted { job, .. }
+            | Self::LeaseAcked { job, .. }
+            | Self::AttemptEnded { job, .. }
+            | Self::JobFinished { job, .. }
+            | Self::CancelRequested { job, .. }
+            | Self::DeadLetterSettled { job, .. } => Some(*job),
+            _ => None,
+        }
+    }
+
+    /// Seq of the same job's fact before this one; `None` at its first and for facts outside the chain.
+    #[must_use]
+    pub fn prev(&self) -> Option<u64> {
+        match self {
+            Self::JobReady { prev, .. }
+            | Self::JobScheduled { prev, .. }
+            | Self::LeaseGranted { prev, .. }
+            | Self::LeaseAcked { prev, .. }
+            | Self::AttemptEnded { prev, .. }
+            | Self::JobFinished { prev, .. }
+            | Self::CancelRequested { prev, .. } => Some(*prev),
+            _ => None,
+        }
+    }
+
+    /// The fact's kind, as its tag stands in JSON.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::TenantCreated { .. } => "tenant_created",
+            Self::ConfigSet { .. } => "config_set",
+            Self::TokenCreated { .. } => "token_created",
+            Self::TokenRevoked { .. } => "token_revoked",
+            Self::LaneOpened { .. } => "lane_opened",
+            Self::JobEnqueued { .. } => "job_enqueued",
+            Self::JobReady { .. } => "job_ready",
+            Self::JobScheduled { .. } => "job_scheduled",
+            Self::LeaseGranted { .. } => "lease_granted",
+            Self::LeaseAcked { .. } => "lease_acked",
+            Self::AttemptEnded { .. } => "attempt_ended",
+            Self::JobFinished { .. } => "job_finished",
+            Self::CancelRequested { .. } => "cancel_requested",
+            Self::Paused { .. } => "paused",
+            Self::Resumed { .. } => "resumed",
+            Self::DeadLetterSettled { .. } => "dead_letter_settled",
+            Self::RowsKept { .. } => "rows_kept",
+            Self::Turn { .. } => "turn",
+        }
+    }
+
+    /// All kinds.
+    pub const KINDS: [&'static str; 18] = [
+        "tenant_created",
+        "config_set",
+        "token_created",
+        "token_revoked",
+        "lane_opened",
+        "job_enqueued",
+        "job_ready",
+        "job_scheduled",
+        "lease_granted",
+        "lease_acked",
+        "attempt_ended",
+        "job_finished",
+        "cancel_requested",
+        "paused",
+        "resumed",
+        "dead_letter_settled",
+        "rows_kept",
+        "turn",
+    ];
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+//! Facts: canonical bytes compared with a canonicaliser, golden vectors, tags.
+
+use super::*;
+use crate::ids::Stream;
+use crate::config::JobType;
+use crate::job::{DependsOn, OriginKind, Priority};
+
+fn job(n: u128) -> JobId {
+    JobId::v7(Timestamp::from_millis(1_700_000_000_000), n)
+}
+
+/// One fact of each kind, all members present.
+pub(crate) fn samples() -> Vec<Fact> {
+    let error = JobError {
+        class: "upstream".into(),
+        code: "http_503".into(),
+        http_status: Some(503),
+        message: "line\nwith \"quotes\", \u{1} and é 𝄞".into(),
+        retry_after_ms: Some(1_000),
+        retryable: true,
+    };
+    let at = Timestamp::from_millis(1_700_000_000_123);
+    let session = SessionId::v7(at, 5);
+    let key = LaneKey {
+        concurrency_key: Some("k".into()),
+        job_type: "feeds.fetch".into(),
+        priority: Priority::High,
+        project: "default".into(),
+        source: Some("kev".into()),
+    };
+    vec![
+        Fact::TenantCreated { name: "acme".into(), tenant: TenantId::v7(at, 1) },
+        Fact::ConfigSet { doc: ConfigDoc::JobType(JobType::named("feeds.fetch")), version: 2 },
+        Fact::TokenCreated {
+            expires_at: Some(at),
+            name: "ci".into(),
+            scopes: vec!["orch:read".into()],
+            token: TokenId::v7(at, 2),
+        },
+        Fact::TokenRevoked { token: TokenId::v7(at, 2) },
+        Fact::LaneOpened { key, lane: LaneNo(1) },
+        Fact::JobEnqueued {
+            correlation_id: Some("c".into()),
+            deadline: Some(at),
+            depends_on: vec![Dependency { job: job(9), on: DependsOn::Done }],
+            job: job(1),
+            labels: [("feed".to_owned(), "kev".to_owned())].into(),
+            lane: LaneNo(1),
+            not_before: Some(at),
+            open_parents: vec![0],
+            origin: Some(Origin { kind: OriginKind::DeadLetter, of: job(8) }),
+            payload_sha256: "00".repeat(32),
+            state: JobState::Blocked,
+        },
+        Fact::JobReady { cause: ReadyCause::Unblocked, job: job(1), prev: 6 },
+        Fact::JobScheduled { at, job: job(1), prev: 6 },
+        Fact::LeaseGranted {
+            attempt: 1,
+            auto_ack: true,
+            claim: ClaimId::v7(at, 3),
+            epoch: 4,
+            job: job(1),
+            lane: LaneNo(1),
+            lease_ms: 60_000,
+            prev: 7,
+            session,
+        },
+        Fact::LeaseAcked { attempt: 1, job: job(1), prev: 8 },
+        Fact::AttemptEnded {
+            attempt: 1,
+            error: Some(error.clone()),
+            heard_at: Some(at),
+            job: job(1),
+            next: NextTry::At(at),
+            outcome: AttemptOutcome::Failed,
+            prev: 9,
+            report: Some("ab".repeat(16)),
+        },
+        Fact::JobFinished {
+            attempt: 2,
+            cause: EndCause::TriesSpent,
+            error: Some(error),
+            heard_at: None,
+            job: job(1),
+            lane: LaneNo(1),
+            outcome: Some(AttemptOutcome::Failed),
+            prev: 12,
+            report: None,
+            result_sha256: Some("11".repeat(32)),
+            state: JobState::Failed,
+        },
+        Fact::CancelRequested { by: "me".into(), grace_until: at, job: job(1), prev: 3, reason: Some("r".into()) },
+        Fact::Paused { by: "me".into(), reason: None, target: PauseTarget::Source("kev".into()) },
+        Fact::Resumed { by: "me".into(), reason: Some("done".into()), target: PauseTarget::Tenant },
+        Fact::DeadLetterSettled {
+            by: "me".into(),
+            how: Settlement::Replayed(job(3)),
+            job: job(1),
+            reason: None,
+        },
+        Fact::RowsKept { checkpoints: 1, logs: 2 },
+        Fact::Turn { granted: 3, pass: 77, tenant: TenantNo(2) },
+    ]
+}
+
+fn record(seq: u64, body: Fact) -> Record {
+    let at = Timestamp::from_millis(1_700_000_000_000);
+    Record { at, body, config_version: 3, rules_version: RULES_VERSION, seq }
+}
+
+#[test]
+fn bytes_are_canonical_and_read_back() {
+    for (n, body) in samples().into_iter().enumerate() {
+        let record = record(n as u64 + 1, body);
+        let mut bytes = Vec::new();
+        record.write_canonical(&mut bytes);
+        let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        let canonical = serde_json_canonicalizer::to_vec(&value).unwrap();
+        assert_eq!(String::from_utf8(bytes.clone()).unwrap(), String::from_utf8(canonical).unwrap());
+        assert_eq!(serde_json::from_slice::<Record>(&bytes).unwrap(), record);
+    }
+}
+
+#[test]
+fn every_kind_has_a_sample_and_its_tag() {
+    let kinds: Vec<_> = samples().iter().map(Fact::kind).collect();
+    assert_eq!(kinds, Fact::KINDS);
+    for fact in samples() {
+        let value = serde_json::to_value(&fact).unwrap();
+        assert!(value.get(fact.kind()).is_some(), "{value}");
+    }
+}
+
+/// Golden vectors: what is written once must read the same for ever.
+#[test]
+fn the_encoding_does_not_drift() {
+    let mut lines = String::new();
+    for (n, body) in samples().into_iter().enumerate() {
+        let mut bytes = Vec::new();
+        record(n as u64 + 1, body).write_canonical(&mut bytes);
+        lines.push_str(&hex::encode(crate::block::leaf_hash(&bytes)));
+        lines.push(' ');
+        lines.push_str(&String::from_utf8(bytes).unwrap());
+        lines.push('\n');
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/fact/golden-v1.txt");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, &lines).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(path).unwrap(), lines, "run with UPDATE=1 only for a new rules version");
+}
+
+#[test]
+fn a_block_holds_what_was_written() {
+    let mut writer = crate::block::BlockWriter::new(Stream::from(TenantNo(2)), 5);
+    let records: Vec<_> = samples().into_iter().enumerate().map(|(n, body)| record(n as u64 + 5, body)).collect();
+    records.iter().for_each(|record| writer.push(record));
+    let block = writer.finish();
+    assert_eq!((block.first_seq, block.last_seq), (5, 4 + records.len() as u64));
+    assert_eq!(block.records().unwrap(), records);
+    let mut broken = block.clone();
+    broken.last_seq += 1;
+    assert!(broken.records().is_err());
+    let mut cut = block;
+    cut.facts = cut.facts.slice(..cut.facts.len() / 2);
+    assert!(cut.records().is_err());
+}

@@ -1,0 +1,22 @@
+//! The words and the rules of the orchestrator: ids, limits, states, retry arithmetic, facts, and the ports.
+//!
+//! No IO, no clock, no randomness: time and ids are arguments. Read `transition.rs` for the life of a job,
+//! `fact.rs` for what the ledger records, and `port.rs` for what a ledger must do.
+
+pub mod block;
+pub mod config;
+pub mod fact;
+pub mod ids;
+pub mod job;
+pub mod lease;
+pub mod limits;
+pub mod port;
+pub mod refusal;
+pub mod retry;
+pub mod time;
+pub mod transition;
+
+pub use ids::{JobId, LaneNo, ProjectId, SessionId, ShardNo, Stream, TenantId, TenantNo, TokenId};
+pub use job::{JobState, Priority};
+pub use refusal::{Code, Refusal};
+pub use time::Timestamp;

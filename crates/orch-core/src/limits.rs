@@ -1,0 +1,136 @@
+//! Every limit and default in one table, each with its reason. Docs, API and SDKs take them from here.
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// The name used in errors and docs.
+    pub name: &'static str,
+    /// The largest (or, for defaults, the usual) value.
+    pub value: u64,
+    /// Why it is what it is.
+    pub reason: &'static str,
+}
+
+macro_rules! limits {
+    ($($(#[$doc:meta])* $konst:ident = $value:expr, $name:literal, $reason:literal;)*) => {
+        $($(#[$doc])* pub const $konst: u64 = $value;)*
+
+        /// The whole table, for docs and tests.
+        pub const TABLE: &[Limit] = &[$(Limit { name: $name, value: $konst, reason: $reason },)*];
+    };
+}
+
+limits! {
+    /// Jobs in one batch call.
+    JOBS_PER_CALL_MAX = 1_000, "jobs_per_call_max", "a call stays within one commit of 4,096 facts";
+    /// Payload bytes of a job.
+    PAYLOAD_BYTES_MAX = 1 << 20, "payload_bytes_max", "larger inputs belong in an artifact, named by digest";
+    /// Result bytes of an attempt.
+    RESULT_BYTES_MAX = 64 << 10, "result_bytes_max", "results are paged to dependants; larger outputs are artifacts";
+    /// Saved progress of an attempt.
+    CHECKPOINT_BYTES_MAX = 16 << 10, "checkpoint_bytes_max", "it rides on heartbeats";
+    /// Bytes of one request's body.
+    BODY_BYTES_MAX = 16 << 20, "body_bytes_max", "1,000 jobs of 16 KiB, refused before it is buffered";
+    /// Bytes of one artifact upload.
+    ARTIFACT_BYTES_MAX = 64 << 20, "artifact_bytes_max", "one upload is held in memory while its digest is checked";
+    /// Dependencies of one job.
+    DEPENDENCIES_MAX = 10_000, "dependencies_max", "the widest fan-in that is promised";
+    /// Labels of one job.
+    LABELS_MAX = 32, "labels_max", "labels are indexed rows";
+    /// Characters of a label's key.
+    LABEL_KEY_CHARS_MAX = 63, "label_key_chars_max", "fits an index entry";
+    /// Characters of a label's value.
+    LABEL_VALUE_CHARS_MAX = 255, "label_value_chars_max", "fits an index entry";
+    /// Characters of a name (job type, source, project, concurrency key).
+    NAME_CHARS_MAX = 128, "name_chars_max", "fits an index entry and a screen line";
+    /// Characters of an idempotency key.
+    KEY_CHARS_MAX = 255, "key_chars_max", "room for a URL or a digest";
+    /// Characters of a correlation id.
+    CORRELATION_ID_CHARS_MAX = 128, "correlation_id_chars_max", "room for a traceparent";
+    /// Characters of an operator's reason.
+    REASON_CHARS_MAX = 256, "reason_chars_max", "the platform's audit field";
+    /// Leases in one claim.
+    CLAIM_MAX = 1_000, "claim_max", "a grant stays within one commit";
+    /// Milliseconds that a claim may wait.
+    CLAIM_WAIT_MS_MAX = 30_000, "claim_wait_ms_max", "below the idle time-out of common proxies";
+    /// Reports (ack, heartbeat, complete, release) in one call.
+    REPORTS_PER_CALL_MAX = 1_000, "reports_per_call_max", "a call stays within one commit";
+    /// Follow-up jobs of one completion or one call.
+    FOLLOW_UPS_MAX = 1_000, "follow_ups_max", "a call stays within one commit";
+    /// Log lines in one call.
+    LOG_LINES_MAX = 1_000, "log_lines_max", "lines are batched by the SDK";
+    /// Characters of a log line.
+    LOG_LINE_CHARS_MAX = 8 << 10, "log_line_chars_max", "longer text is an artifact";
+    /// Artifacts of one completion.
+    ARTIFACTS_MAX = 100, "artifacts_max", "each is a row";
+    /// Characters of an error's message.
+    ERROR_MESSAGE_CHARS_MAX = 2_048, "error_message_chars_max", "it is kept in history";
+    /// Items of a page.
+    PAGE_MAX = 200, "page_max", "a page answers in milliseconds";
+    /// Items of a page when none is asked for.
+    PAGE_DEFAULT = 50, "page_default", "fits a screen";
+    /// How far ahead `not_before` and `deadline` may lie, in days.
+    AHEAD_DAYS_MAX = 366, "ahead_days_max", "a waiting job is held in memory; longer plans are schedules";
+    /// Milliseconds of the shortest lease.
+    LEASE_MS_MIN = 1_000, "lease_ms_min", "three heartbeats must fit";
+    /// Milliseconds of the longest lease.
+    LEASE_MS_MAX = 3_600_000, "lease_ms_max", "a dead worker must be noticed within the hour";
+    /// Milliseconds of a lease when the job type says nothing.
+    LEASE_MS_DEFAULT = 60_000, "lease_ms_default", "notices a dead worker in a minute";
+    /// Heartbeats in one lease length.
+    HEARTBEATS_PER_LEASE = 3, "heartbeats_per_lease", "two may be lost";
+    /// Tries that a job has when its type says nothing.
+    TRIES_DEFAULT = 5, "tries_default", "about eleven minutes of back-off in the mean";
+    /// Most tries a job type may ask for.
+    TRIES_MAX = 1_000, "tries_max", "beyond that a schedule is meant";
+    /// Lost leases before a job is a dead letter.
+    LOST_DEFAULT = 3, "lost_default", "a job that kills its workers must stop";
+    /// Most lost leases a job type may allow.
+    LOST_MAX = 10_000, "lost_max", "for tests that kill workers all the time";
+    /// First back-off in milliseconds.
+    BACKOFF_MS_DEFAULT = 5_000, "backoff_ms_default", "doubles with each try";
+    /// Longest back-off in milliseconds when the job type says nothing.
+    BACKOFF_MS_MAX_DEFAULT = 900_000, "backoff_ms_max_default", "a quarter of an hour";
+    /// Longest back-off that may be configured.
+    BACKOFF_MS_MAX = 86_400_000, "backoff_ms_max", "one day";
+    /// Milliseconds an attempt may run when the job type says nothing.
+    EXECUTION_MS_DEFAULT = 3_600_000, "execution_ms_default", "one hour";
+    /// Longest execution time-out that may be configured.
+    EXECUTION_MS_MAX = 604_800_000, "execution_ms_max", "one week";
+    /// Milliseconds between a cancel request and the fence rising.
+    CANCEL_GRACE_MS_DEFAULT = 30_000, "cancel_grace_ms_default", "one and a half heartbeats of the default lease";
+    /// Facts in one commit, whole commands.
+    FACTS_PER_COMMIT = 4_096, "facts_per_commit", "measured: fewer lose a quarter of the speed";
+    /// Commands waiting for the owner.
+    COMMANDS_QUEUED_MAX = 8_192, "commands_queued_max", "beyond that new work is shed with 503";
+    /// Entries in all lanes' windows together.
+    WINDOW_BUDGET = 200_000, "window_budget", "bounds the owner's memory whatever the backlog";
+    /// Rows of one window read.
+    WINDOW_READ = 2_000, "window_read", "a literal in the statement, so that its plan stays";
+    /// Open jobs held in memory (waiting on parents, time, or their next try).
+    HELD_JOBS_MAX = 2_000_000, "held_jobs_max", "about 250 bytes each; beyond that enqueues get 429";
+    /// Lanes of one tenant.
+    LANES_MAX = 100_000, "lanes_max", "a lane is kept for good";
+    /// Hours that an idempotency key is kept at the least.
+    KEY_HOURS = 24, "key_hours", "the promise";
+    /// Facts between two snapshots.
+    SNAPSHOT_FACTS = 500_000, "snapshot_facts", "bounds the replay at take-over";
+    /// Milliseconds between two snapshots.
+    SNAPSHOT_MS = 5_000, "snapshot_ms", "bounds the replay at take-over";
+    /// Milliseconds that a node's lease on its shards lasts.
+    NODE_LEASE_MS = 4_000, "node_lease_ms", "first grant within 6 s of a kill";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TABLE;
+
+    #[test]
+    fn names_are_unique_and_each_has_a_reason() {
+        let mut names: Vec<_> = TABLE.iter().map(|limit| limit.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), TABLE.len());
+        assert!(TABLE.iter().all(|limit| limit.reason.len() > 6 && limit.value > 0));
+    }
+}

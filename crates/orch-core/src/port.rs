@@ -1,0 +1,617 @@
+//! What a ledger must do. `orch-store` has two; one conformance suite judges both by this text.
+//!
+//! Each method is one transaction. No transaction object crosses this seam. Times are arguments, except where a
+//! method says that the database's own clock is read (ownership only).
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::block::Block;
+use crate::config::ConfigKind;
+use crate::ids::{Incarnation, JobId, LaneNo, NodeId, ShardNo, Stream, TenantId, TenantNo, TokenId};
+use crate::job::{ArtifactRef, JobError, JobState};
+use crate::time::Timestamp;
+
+/// Why a ledger did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The fence did not hold: the shard has another owner or epoch. Nothing was written.
+    #[error("the shard has another owner")]
+    Stale,
+    /// The ledger cannot be reached, or the outcome is not known.
+    #[error("the ledger is not available: {0}")]
+    Unavailable(String),
+    /// A constraint was hit or bytes are not what was written. A defect, or somebody's hand.
+    #[error("the ledger is not whole: {0}")]
+    Corrupt(String),
+    /// The ledger cannot be opened as it is: newer schema, in use by another process, a role that voids a wall.
+    #[error("the ledger cannot be opened: {0}")]
+    Refused(String),
+}
+
+/// A node that announces itself or renews.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeParams {
+    /// This boot of this process.
+    pub node: NodeId,
+    /// Where other nodes reach it.
+    pub address: String,
+    /// How long it counts as alive, by the database's clock.
+    pub lease_ms: u64,
+}
+
+/// What a renewal returns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renewal {
+    /// The database's time.
+    pub now: Timestamp,
+    /// The (shard, epoch) rows that still name the node. Any other ownership ends at once.
+    pub owned: Vec<(ShardNo, u64)>,
+}
+
+/// A shard taken over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ownership {
+    /// The shard.
+    pub shard: ShardNo,
+    /// The new epoch; higher than any before.
+    pub epoch: u64,
+    /// The database's time at the take-over.
+    pub now: Timestamp,
+    /// The ledger's life.
+    pub incarnation: Incarnation,
+}
+
+/// The answer to an attempt to take a shard over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TakeOver {
+    /// It is ours.
+    Taken(Ownership),
+    /// Its owner is alive for that many milliseconds more unless it renews.
+    Held {
+        /// The owner.
+        node: NodeId,
+        /// Where to find it.
+        address: String,
+        /// Until it counts as dead.
+        for_ms: u64,
+    },
+}
+
+/// The immutable row of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobRow {
+    /// The id.
+    pub id: JobId,
+    /// The tenant.
+    pub tenant: TenantNo,
+    /// Its lane.
+    pub lane: LaneNo,
+    /// Seq of its `job_enqueued`; its order key in the lane if it was ready at once.
+    pub seq: u64,
+    /// It entered its lane at once, and its lane's window is filled from this row.
+    /// Whatever else is open (blocked, scheduled, with a deadline, attempted) lives in the owner's memory.
+    pub fresh: bool,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// `JobExtra` as JSON; `None` when all of it is empty.
+    pub extra: Option<Bytes>,
+    /// The payload's bytes.
+    pub payload: Bytes,
+    /// Labels, for the index.
+    pub labels: Vec<(String, String)>,
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DoneRow {
+    /// The job.
+    pub job: JobId,
+    /// The tenant.
+    pub tenant: TenantNo,
+    /// Its lane.
+    pub lane: LaneNo,
+    /// The final state.
+    pub state: JobState,
+    /// When.
+    pub at: Timestamp,
+    /// Seq of its `job_finished`.
+    pub seq: u64,
+    /// The last attempt.
+    pub attempt: u32,
+    /// The epoch in the last attempt's token.
+    pub epoch: u64,
+    /// Fingerprint of the report that ended it, if one did.
+    pub report: Option<[u8; 16]>,
+    /// `JobOutput` as JSON; `None` when all of it is empty.
+    pub output: Option<Bytes>,
+}
+
+/// What the `extra` of a job row holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(default)]
+pub struct JobExtra {
+    /// See `JobSpec`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<String>,
+    /// See `JobSpec`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Timestamp>,
+    /// See `JobSpec`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<crate::job::Dependency>,
+    /// See `JobSpec`.
+    #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub labels: std::collections::BTreeMap<String, String>,
+    /// See `JobSpec`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// See `JobSpec`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<crate::job::Origin>,
+}
+
+/// What the `output` of a done row holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(default)]
+pub struct JobOutput {
+    /// Outputs by digest.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<ArtifactRef>,
+    /// What went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<JobError>,
+    /// The result as the worker sent it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<serde_json::Value>,
+}
+
+/// An idempotency key's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRow {
+    /// The tenant.
+    pub tenant: TenantNo,
+    /// Hash of subject, operation and key.
+    pub key: [u8; 16],
+    /// Hash of what was asked.
+    pub fingerprint: [u8; 16],
+    /// The first answer: the ids that were made.
+    pub jobs: Vec<JobId>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A dead letter comes to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetterRow {
+    /// The job that failed.
+    pub job: JobId,
+    /// The tenant.
+    pub tenant: TenantNo,
+    /// Its lane.
+    pub lane: LaneNo,
+    /// When.
+    pub at: Timestamp,
+    /// `EndCause` as its word.
+    pub cause: String,
+    /// What went wrong.
+    pub error: JobError,
+    /// Attempts that were made.
+    pub attempts: u32,
+}
+
+/// A dead letter was settled. At most one a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettlementRow {
+    /// The job that failed.
+    pub job: JobId,
+    /// The tenant.
+    pub tenant: TenantNo,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// The job that it became; `None`: discarded.
+    pub replayed_as: Option<JobId>,
+}
+
+/// A new version of a declared thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigRow {
+    /// The tenant.
+    pub tenant: TenantNo,
+    /// The kind.
+    pub kind: ConfigKind,
+    /// The name.
+    pub name: String,
+    /// The version, from 1.
+    pub version: u64,
+    /// When.
+    pub at: Timestamp,
+    /// The document as JSON.
+    pub doc: Bytes,
+}
+
+/// A tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantRow {
+    /// Its number in this ledger.
+    pub no: TenantNo,
+    /// Its id.
+    pub id: TenantId,
+    /// Its name; unique.
+    pub name: String,
+    /// Where it lives.
+    pub shard: ShardNo,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// An API token: what is kept of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRow {
+    /// Its id.
+    pub id: TokenId,
+    /// Its tenant.
+    pub tenant: TenantNo,
+    /// Text for people.
+    pub name: String,
+    /// SHA-256 of the secret.
+    pub secret_sha256: [u8; 32],
+    /// What it allows.
+    pub scopes: Vec<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// Saved progress of an attempt; a later one replaces it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckpointRow {
+    /// The job.
+    pub job: JobId,
+    /// The tenant.
+    pub tenant: TenantNo,
+    /// The attempt.
+    pub attempt: u32,
+    /// When.
+    pub at: Timestamp,
+    /// JSON of the worker's making.
+    pub data: Bytes,
+}
+
+/// Log lines of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRow {
+    /// The job.
+    pub job: JobId,
+    /// The tenant.
+    pub tenant: TenantNo,
+    /// The attempt.
+    pub attempt: u32,
+    /// The owner's order: commit number × 65,536 + place in the commit; unique in (job, attempt).
+    pub order: u64,
+    /// When the owner took them.
+    pub at: Timestamp,
+    /// JSON array of lines `{at, level, message}`.
+    pub lines: Bytes,
+}
+
+/// An artifact that an attempt registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArtifactRow {
+    /// The tenant.
+    pub tenant: TenantNo,
+    /// The job.
+    pub job: JobId,
+    /// The attempt.
+    pub attempt: u32,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub artifact: ArtifactRef,
+}
+
+/// The owner's saved state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotRow {
+    /// The commit that it describes the state after.
+    pub commit_no: u64,
+    /// The form of `state`.
+    pub format: u32,
+    /// The state.
+    pub state: Bytes,
+}
+
+/// One commit of one shard: all of it or nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Append {
+    /// The shard.
+    pub shard: ShardNo,
+    /// The epoch that must hold.
+    pub epoch: u64,
+    /// Its number: one more than the last.
+    pub commit_no: u64,
+    /// Facts, a block a stream.
+    pub blocks: Vec<Block>,
+    /// Jobs accepted.
+    pub jobs: Vec<JobRow>,
+    /// Jobs ended.
+    pub done: Vec<DoneRow>,
+    /// Keys used.
+    pub keys: Vec<KeyRow>,
+    /// Dead letters.
+    pub dead_letters: Vec<DeadLetterRow>,
+    /// Dead letters settled.
+    pub settlements: Vec<SettlementRow>,
+    /// Config versions.
+    pub configs: Vec<ConfigRow>,
+    /// Tenants made.
+    pub tenants: Vec<TenantRow>,
+    /// Tokens made, or made again with `revoked_at` set.
+    pub tokens: Vec<TokenRow>,
+    /// Checkpoints.
+    pub checkpoints: Vec<CheckpointRow>,
+    /// Log chunks.
+    pub logs: Vec<LogRow>,
+    /// Artifacts registered.
+    pub artifacts: Vec<ArtifactRow>,
+    /// A snapshot of the state after an earlier commit; replaces the shard's last.
+    pub snapshot: Option<SnapshotRow>,
+}
+
+impl Append {
+    /// True when there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+            && self.jobs.is_empty()
+            && self.done.is_empty()
+            && self.keys.is_empty()
+            && self.dead_letters.is_empty()
+            && self.settlements.is_empty()
+            && self.configs.is_empty()
+            && self.tenants.is_empty()
+            && self.tokens.is_empty()
+            && self.checkpoints.is_empty()
+            && self.logs.is_empty()
+            && self.artifacts.is_empty()
+            && self.snapshot.is_none()
+    }
+}
+
+impl Default for ShardNo {
+    fn default() -> Self {
+        Self(0)
+    }
+}
+
+/// Blocks of one commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Its number.
+    pub commit_no: u64,
+    /// Its blocks, by stream.
+    pub blocks: Vec<Block>,
+}
+
+/// A wish to read the next jobs of a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowParams {
+    /// The tenant.
+    pub tenant: TenantNo,
+    /// The lane.
+    pub lane: LaneNo,
+    /// Only order keys above this.
+    pub after: u64,
+    /// At most so many (and at most `WINDOW_READ`).
+    pub limit: usize,
+}
+
+/// A fresh job as its lane's window needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WindowRow {
+    /// The job.
+    pub job: JobId,
+    /// Its order key.
+    pub seq: u64,
+    /// Its payload.
+    pub payload: Bytes,
+    /// `JobExtra` as JSON; `None` when all of it is empty.
+    pub extra: Option<Bytes>,
+}
+
+/// A job with its end, if it has one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobFound {
+    /// The job.
+    pub job: JobRow,
+    /// Its end.
+    pub done: Option<DoneRow>,
+    /// Its dead letter was settled.
+    pub settled: bool,
+}
+
+/// A page of jobs, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobPageParams {
+    /// Only jobs with an id below this.
+    pub before: Option<JobId>,
+    /// At most so many.
+    pub limit: usize,
+    /// Only these lanes; `None`: all.
+    pub lanes: Option<Vec<LaneNo>>,
+    /// Only these final states; `None`: all jobs, open ones too.
+    pub states: Option<Vec<JobState>>,
+    /// Only jobs without an end (excludes `states`).
+    pub open_only: bool,
+    /// Only jobs with all of these labels.
+    pub labels: Vec<(String, String)>,
+    /// Only jobs accepted at or after.
+    pub since: Option<Timestamp>,
+    /// Only jobs accepted before.
+    pub until: Option<Timestamp>,
+}
+
+/// A page of jobs. A page may be short (even empty) while `next` is there: a page reads a bounded number of rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobPage {
+    /// The jobs, newest first.
+    pub jobs: Vec<JobFound>,
+    /// Where the next page begins.
+    pub next: Option<JobId>,
+}
+
+/// A page of dead letters, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeadLetterPageParams {
+    /// Only those of jobs with (at, job) below this.
+    pub before: Option<(Timestamp, JobId)>,
+    /// At most so many.
+    pub limit: usize,
+    /// Settled ones too.
+    pub settled: bool,
+}
+
+/// A dead letter as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetterFound {
+    /// The dead letter.
+    pub row: DeadLetterRow,
+    /// How it was settled.
+    pub settlement: Option<SettlementRow>,
+}
+
+/// Final jobs by lane and state, for summaries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DoneCount {
+    /// The lane.
+    pub lane: LaneNo,
+    /// The final state.
+    pub state: JobState,
+    /// How many.
+    pub jobs: u64,
+}
+
+/// The ledger.
+#[async_trait]
+pub trait Ledger: Send + Sync + 'static {
+    /// `postgres` or `sqlite`, for logs and health.
+    fn name(&self) -> &'static str;
+
+    /// Announces a node, or renews it: it counts as alive for `lease_ms` from now by the database's clock.
+    /// Returns the shards that still name it.
+    async fn node_renew(&self, params: &NodeParams) -> Result<Renewal, StoreError>;
+
+    /// Takes a shard over: if its row names a live other node, `Held`; else raises the epoch, names `node`, ends the
+    /// old owner's connections, and commits before anything is read. Waits for open appends of the old owner at most
+    /// about 3 s. The shard's row is made at the first call. Locks the old node's row in the same transaction.
+    async fn shard_take_over(&self, shard: ShardNo, node: NodeId) -> Result<TakeOver, StoreError>;
+
+    /// Gives a shard up, if (shard, node, epoch) still holds, so that another may take it at once.
+    async fn shard_release(&self, shard: ShardNo, node: NodeId, epoch: u64) -> Result<(), StoreError>;
+
+    /// Writes one commit, fenced: the row (shard, epoch) is locked in the append itself, and when it is not there
+    /// nothing is written and the answer is `Stale`. Any other error leaves the outcome unknown.
+    /// Never called twice at the same time for one shard.
+    async fn append(&self, append: &Append) -> Result<(), StoreError>;
+
+    /// The newest snapshot.
+    async fn snapshot_get(&self, shard: ShardNo) -> Result<Option<SnapshotRow>, StoreError>;
+
+    /// Commits after `after`, in order, at most `limit` of them.
+    async fn tail_read(&self, shard: ShardNo, after: u64, limit: usize) -> Result<Vec<Commit>, StoreError>;
+
+    /// For each wish the next fresh jobs of the lane without an end, by rising order key; answers in order of wishes.
+    async fn window_read(&self, wishes: &[WindowParams]) -> Result<Vec<Vec<WindowRow>>, StoreError>;
+
+    /// The jobs of the tenant among `ids`, with their ends; unknown ones are left out. Any order.
+    async fn job_lookup(&self, tenant: TenantNo, ids: &[JobId]) -> Result<Vec<JobFound>, StoreError>;
+
+    /// The ends of the tenant's jobs among `ids` (without their specs). Any order.
+    async fn done_lookup(&self, tenant: TenantNo, ids: &[JobId]) -> Result<Vec<DoneRow>, StoreError>;
+
+    /// The rows of the tenant's keys among `keys` that were written at or after `since`.
+    async fn key_lookup(
+        &self,
+        tenant: TenantNo,
+        keys: &[[u8; 16]],
+        since: Timestamp,
+    ) -> Result<Vec<KeyRow>, StoreError>;
+
+    /// The last checkpoint of each job among `ids` that has one.
+    async fn checkpoint_lookup(&self, tenant: TenantNo, ids: &[JobId]) -> Result<Vec<CheckpointRow>, StoreError>;
+
+    /// The blocks of a stream that hold the given seqs; each block once, by rising seq.
+    async fn block_lookup(&self, stream: Stream, seqs: &[u64]) -> Result<Vec<Block>, StoreError>;
+
+    /// Blocks of a stream that hold facts after `after`, by rising seq, at most `limit`.
+    async fn stream_read(&self, stream: Stream, after: u64, limit: usize) -> Result<Vec<Block>, StoreError>;
+
+    /// A page of the tenant's jobs.
+    async fn job_page(&self, tenant: TenantNo, params: &JobPageParams) -> Result<JobPage, StoreError>;
+
+    /// A page of the tenant's dead letters.
+    async fn dead_letter_page(
+        &self,
+        tenant: TenantNo,
+        params: &DeadLetterPageParams,
+    ) -> Result<Vec<DeadLetterFound>, StoreError>;
+
+    /// The tenant's dead letter of that job.
+    async fn dead_letter_get(&self, tenant: TenantNo, job: JobId) -> Result<Option<DeadLetterFound>, StoreError>;
+
+    /// Final jobs of the tenant by lane and state.
+    async fn done_count(&self, tenant: TenantNo) -> Result<Vec<DoneCount>, StoreError>;
+
+    /// Log chunks of a job with (attempt, order) above `after`, in order, at most `limit`.
+    async fn log_page(
+        &self,
+        tenant: TenantNo,
+        job: JobId,
+        after: (u32, u64),
+        limit: usize,
+    ) -> Result<Vec<LogRow>, StoreError>;
+
+    /// The artifact of that digest, as somebody in the tenant registered it.
+    async fn artifact_get(&self, tenant: TenantNo, sha256: &str) -> Result<Option<ArtifactRow>, StoreError>;
+
+    /// All tenants. Platform-wide: for the owner's start and for `orch:admin`.
+    async fn tenant_list(&self) -> Result<Vec<TenantRow>, StoreError>;
+
+    /// The token with this secret's hash. Platform-wide: the tenant is what is being looked up.
+    async fn token_lookup(&self, secret_sha256: [u8; 32]) -> Result<Option<TokenRow>, StoreError>;
+
+    /// Moves what must stay out of the jobs accepted before `before` (fresh jobs above their lane's head, and open
+    /// jobs named in `keep`) aside with their order keys, then removes the rest of those rows and their ends.
+    /// `heads` names each lane's head. Not on the append connection; gives up instead of waiting for a lock.
+    /// Returns (kept, removed).
+    async fn job_rotate(&self, params: &RotateParams) -> Result<(u64, u64), StoreError>;
+}
+
+/// What a rotation needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RotateParams {
+    /// The shard's tenants' lanes with their heads: order keys at or below are never read again.
+    pub heads: Vec<(TenantNo, LaneNo, u64)>,
+    /// Rows accepted before this moment are rotated.
+    pub before: Timestamp,
+    /// Open jobs that are held in memory and must stay.
+    pub keep: Vec<JobId>,
+}
+
+/// Where uploaded artifacts' bytes lie: a folder, or chunks in PostgreSQL.
+#[async_trait]
+pub trait BlobStore: Send + Sync + 'static {
+    /// Keeps the bytes under (tenant, digest). Writing the same again is harmless. The caller has checked the digest.
+    async fn blob_put(&self, tenant: TenantNo, sha256: &str, media_type: &str, bytes: Bytes) -> Result<(), StoreError>;
+
+    /// The bytes and their media type.
+    async fn blob_get(&self, tenant: TenantNo, sha256: &str) -> Result<Option<(String, Bytes)>, StoreError>;
+}

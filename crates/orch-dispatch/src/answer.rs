@@ -1,0 +1,218 @@
+//! Answers: what a command returns once its position is committed.
+
+use orch_core::config::ConfigDoc;
+use orch_core::fact::PauseTarget;
+use orch_core::ids::{JobId, LaneNo, SessionId};
+use orch_core::job::{JobError, JobState, LaneKey, Payload};
+use orch_core::lease::Token;
+use orch_core::refusal::Refusal;
+use orch_core::time::Timestamp;
+
+use crate::command::Progress;
+
+/// A lease as the worker gets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The fencing token.
+    pub token: Token,
+    /// What the job is.
+    pub lane: LaneKey,
+    /// Until when the lease holds without a heartbeat.
+    pub until: Timestamp,
+    /// The lease's length.
+    pub lease_ms: u64,
+    /// When the attempt times out.
+    pub execution_until: Timestamp,
+    /// Payload and extra, if they were in memory; else the engine reads them.
+    pub carried: Option<Carried>,
+}
+
+/// What a lease carries besides its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Carried {
+    /// The payload.
+    pub payload: Payload,
+    /// `JobExtra` as JSON.
+    pub extra: Option<bytes::Bytes>,
+}
+
+/// What became of one accepted job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Enqueued {
+    /// The job; with a repeated key: the first one's.
+    pub id: JobId,
+    /// True when a key was repeated.
+    pub replayed: bool,
+}
+
+/// What a heartbeat says of one lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BeatAnswer {
+    /// Go on, until then.
+    Continue(Timestamp),
+    /// A cancel was asked for; the lease holds until then.
+    Cancel(Timestamp),
+    /// The lease is not current: drop the attempt.
+    Lost,
+}
+
+/// One declared thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigFound {
+    /// The document.
+    pub doc: ConfigDoc,
+    /// Its version.
+    pub version: u64,
+    /// When it was set.
+    pub at: Timestamp,
+}
+
+/// An open job as the owner knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenJob {
+    /// The job.
+    pub id: JobId,
+    /// Its state.
+    pub state: JobState,
+    /// A cancel was asked for.
+    pub canceling: bool,
+    /// Attempts so far.
+    pub attempt: u32,
+    /// Tries that count.
+    pub tries: u32,
+    /// Lost leases.
+    pub lost: u32,
+    /// When it is due, if it waits for a moment.
+    pub due_at: Option<Timestamp>,
+    /// Open dependencies.
+    pub waits_for: u32,
+    /// Who works on it.
+    pub session: Option<SessionId>,
+    /// The open attempt's token.
+    pub token: Option<Token>,
+    /// When the open attempt began.
+    pub started_at: Option<Timestamp>,
+    /// The last error.
+    pub error: Option<JobError>,
+    /// How far it is.
+    pub progress: Option<Progress>,
+    /// Seq of its last fact.
+    pub last_seq: u64,
+}
+
+/// A lane as the owner knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneFound {
+    /// Its number.
+    pub no: LaneNo,
+    /// What its jobs have in common.
+    pub key: LaneKey,
+    /// Jobs that wait in it.
+    pub ready: u64,
+    /// Jobs handed out.
+    pub leased: u64,
+    /// Something holds it: `paused`, `concurrency`, or nothing.
+    pub held_by: Option<&'static str>,
+}
+
+/// Counts of a tenant's open jobs by state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OpenCounts {
+    /// Waiting for other jobs.
+    pub blocked: u64,
+    /// Waiting for a moment.
+    pub scheduled: u64,
+    /// Waiting in lanes.
+    pub ready: u64,
+    /// Handed out, not acknowledged.
+    pub leased: u64,
+    /// Acknowledged.
+    pub running: u64,
+}
+
+/// A worker session as the owner knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerFound {
+    /// Its id.
+    pub session: SessionId,
+    /// The worker's name.
+    pub worker: String,
+    /// This boot.
+    pub boot: String,
+    /// Job types.
+    pub job_types: Vec<String>,
+    /// Leases it wants.
+    pub capacity: u32,
+    /// Leases it has from this tenant.
+    pub leases: u32,
+    /// SDK name and version.
+    pub sdk: String,
+    /// The last sign of life.
+    pub heard_at: Timestamp,
+}
+
+/// What a pause looks like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PauseFound {
+    /// What.
+    pub target: PauseTarget,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// The answer to a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Done; nothing to say.
+    Done,
+    /// Jobs accepted, in order.
+    Enqueued(Vec<Enqueued>),
+    /// Leases granted; empty when there is no work.
+    Claimed(Vec<Grant>),
+    /// One answer per item, in order.
+    Items(Vec<Result<(), Refusal>>),
+    /// One answer per completion: the follow-up jobs that were made.
+    Completed(Vec<Result<Vec<JobId>, Refusal>>),
+    /// One answer per lease, in order.
+    Beats(Vec<BeatAnswer>),
+    /// The tenant as it was made.
+    Tenant(orch_core::port::TenantRow),
+    /// The version of the declared thing; `created` when it is its first.
+    Config {
+        /// The version.
+        version: u64,
+        /// It did not exist.
+        created: bool,
+    },
+    /// The job is (or will be, for a running one) canceled.
+    Canceled {
+        /// The state now.
+        state: JobState,
+        /// A running attempt was asked to stop.
+        requested: bool,
+    },
+    /// The job itself (tried now), or the new job made in its stead.
+    Again(JobId),
+    /// Refused as a whole.
+    Refused(Refusal),
+    /// Open jobs, in the order asked; `None`: not held in memory.
+    Jobs(Vec<Option<OpenJob>>),
+    /// Lanes.
+    Lanes(Vec<LaneFound>),
+    /// Counts.
+    Summary(OpenCounts),
+    /// A declared thing.
+    ConfigFound(Option<ConfigFound>),
+    /// Declared things by name.
+    Configs(Vec<ConfigFound>),
+    /// Worker sessions.
+    Workers(Vec<WorkerFound>),
+    /// Pauses.
+    Pauses(Vec<PauseFound>),
+    /// Open jobs in one state.
+    OpenJobs(Vec<OpenJob>),
+}

@@ -1,0 +1,361 @@
+//! `apply(fact)`: the only way a tenant's state changes. Live and recovered states go through here alike,
+//! so nothing in this file may depend on anything but the state and the record.
+
+use orch_core::fact::{Fact, NextTry, PauseTarget, Record};
+use orch_core::ids::{JobId, LaneNo};
+use orch_core::job::{AttemptOutcome, DependsOn, JobState};
+use orch_core::time::Timestamp;
+use orch_core::transition::{Event, next};
+
+use crate::job::{Job, Lease};
+use crate::lane::Lane;
+use crate::mutant::{self, Mutant};
+use crate::tenant::{Pause, Tenant, Versioned};
+use crate::wheel::Wheel;
+
+/// The state that `event` leads to. A fact that the table refuses is a defect: going on would corrupt.
+fn step(state: JobState, event: Event) -> JobState {
+    match next(state, event) {
+        Ok(state) => state,
+        Err(error) => {
+            if mutant::on(Mutant::FinalNotFinal) || mutant::on(Mutant::EdgeCountedTwice) {
+                return state;
+            }
+            panic!("a fact breaks the state machine: {error}")
+        }
+    }
+}
+
+impl Tenant {
+    /// Changes the state by one fact.
+    pub fn apply(&mut self, record: &Record, wheel: &mut Wheel) {
+        debug_assert_eq!(record.seq, self.seq + 1, "a tenant's sequence has no gaps");
+        self.seq = record.seq;
+        match &record.body {
+            Fact::ConfigSet { doc, version } => {
+                self.config_version += 1;
+                let key = (doc.kind(), doc.name().to_owned());
+                self.configs.insert(key, Versioned { doc: doc.clone(), version: *version, at: record.at });
+                self.refresh_all();
+            }
+            Fact::LaneOpened { key, lane } => {
+                debug_assert_eq!(lane.0 as usize, self.lanes.len() + 1, "lanes are numbered without gaps");
+                self.lanes.push(Lane::new(key.clone()));
+                self.index_lane(*lane);
+            }
+            Fact::JobEnqueued { .. } => self.enqueued(record, wheel),
+            Fact::JobReady { job, .. } => self.ready(*job, record, wheel),
+            Fact::JobScheduled { at, job, .. } => self.scheduled(*job, *at, record.seq, wheel),
+            Fact::LeaseGranted { .. } => self.granted(record, wheel),
+            Fact::LeaseAcked { job, .. } => {
+                self.change(*job, record.seq, Event::Acknowledged);
+            }
+            Fact::AttemptEnded { .. } => self.attempt_ended(record, wheel),
+            Fact::JobFinished { job, state, lane, .. } => self.finished(*job, *state, *lane),
+            Fact::CancelRequested { grace_until, job, .. } => self.cancel_requested(*job, *grace_until, record.seq, wheel),
+            Fact::Paused { by, reason, target } => {
+                let pause = Pause { by: by.clone(), reason: reason.clone(), at: record.at };
+                self.pauses.insert(target.clone(), pause);
+                self.refresh_target(target);
+            }
+            Fact::Resumed { target, .. } => {
+                self.pauses.remove(target);
+                self.refresh_target(target);
+            }
+            Fact::TenantCreated { .. }
+            | Fact::TokenCreated { .. }
+            | Fact::TokenRevoked { .. }
+            | Fact::DeadLetterSettled { .. }
+            | Fact::RowsKept { .. }
+            | Fact::Turn { .. } => {}
+        }
+    }
+
+    fn refresh_all(&mut self) {
+        for no in 1..=self.lanes.len() {
+            self.refresh_lane(LaneNo(u32::try_from(no).unwrap_or(u32::MAX)));
+        }
+    }
+
+    fn refresh_target(&mut self, target: &PauseTarget) {
+        if let PauseTarget::Lane(no) = target {
+            self.refresh_lane(*no);
+        }
+    }
+
+    /// A lane that begins to wait starts at the virtual time of now: idleness earns no credit.
+    fn begin_waiting(&mut self, no: LaneNo) {
+        let vtime = self.vtime;
+        let lane = self.lane_mut(no);
+        if lane.waiting() == 0 {
+            lane.pass = lane.pass.max(vtime);
+        }
+    }
+
+    fn enqueued(&mut self, record: &Record, wheel: &mut Wheel) {
+        let Fact::JobEnqueued { job: id, lane, deadline, not_before, depends_on, open_parents, state, .. } = &record.body
+        else {
+            return;
+        };
+        self.count(*state, 1);
+        if *state == JobState::Ready {
+            self.begin_waiting(*lane);
+        }
+        if is_fresh(*state, *deadline) {
+            self.lane_mut(*lane).fresh += 1;
+            self.refresh_lane(*lane);
+            return;
+        }
+        for parent in open_parents {
+            let dependency = depends_on[*parent as usize];
+            self.dependents.entry(dependency.job).or_default().push((*id, dependency.on));
+        }
+        let job = Job {
+            lane: *lane,
+            state: *state,
+            last_seq: record.seq,
+            attempt: 0,
+            tries: 0,
+            lost: 0,
+            due_at: *not_before,
+            deadline: *deadline,
+            waits_for: u32::try_from(open_parents.len()).unwrap_or(u32::MAX),
+            doomed: false,
+            lease: None,
+            reported: None,
+            error: None,
+            order_key: record.seq,
+            progress: None,
+        };
+        self.watch(*id, &job, wheel);
+        self.jobs.insert(*id, job);
+        if *state == JobState::Ready {
+            self.lane_mut(*lane).again.insert(record.seq, *id);
+            self.refresh_lane(*lane);
+        }
+    }
+
+    fn watch(&self, id: JobId, job: &Job, wheel: &mut Wheel) {
+        if let Some(at) = job.next_moment() {
+            wheel.put(at, self.no, id);
+        }
+    }
+
+    /// Moves a job held in memory to the state that `event` leads to; returns its lane.
+    fn change(&mut self, id: JobId, seq: u64, event: Event) -> LaneNo {
+        let job = self.jobs.get_mut(&id).expect("the fact speaks of a job that is open and held in memory");
+        let before = job.state;
+        job.state = step(before, event);
+        job.last_seq = seq;
+        let (after, lane) = (job.state, job.lane);
+        self.count(before, -1);
+        self.count(after, 1);
+        lane
+    }
+
+    fn ready(&mut self, id: JobId, record: &Record, wheel: &mut Wheel) {
+        let event = match self.jobs.get(&id).map(|job| job.state) {
+            Some(JobState::Blocked) => Event::Unblocked,
+            _ => Event::Due,
+        };
+        let lane = self.change(id, record.seq, event);
+        self.enter_lane(id, lane, record.seq);
+        if let Some(job) = self.jobs.get(&id) {
+            self.watch(id, job, wheel);
+        }
+    }
+
+    /// Into the lane again, under a new order key above every other.
+    fn enter_lane(&mut self, id: JobId, no: LaneNo, seq: u64) {
+        self.begin_waiting(no);
+        let job = self.jobs.get_mut(&id).expect("only a job held in memory enters its lane again");
+        if !(mutant::on(Mutant::ReenterBelowHead) && job.attempt > 0) {
+            job.order_key = seq;
+        }
+        job.due_at = None;
+        let key = job.order_key;
+        self.lane_mut(no).again.insert(key, id);
+        self.refresh_lane(no);
+    }
+
+    fn scheduled(&mut self, id: JobId, at: Timestamp, seq: u64, wheel: &mut Wheel) {
+        self.change(id, seq, Event::UnblockedEarly);
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.due_at = Some(at);
+            wheel.put(at, self.no, id);
+        }
+    }
+
+    fn granted(&mut self, record: &Record, wheel: &mut Wheel) {
+        let Fact::LeaseGranted { attempt, auto_ack, claim, epoch, job: id, lane: no, lease_ms, prev, session } =
+            &record.body
+        else {
+            return;
+        };
+        let execution_ms = self.policy(*no).execution_ms_max;
+        let fresh = !self.jobs.contains_key(id);
+        let vtime = self.vtime;
+        let lane = self.lane_mut(*no);
+        if fresh {
+            lane.fresh -= 1;
+            if !mutant::on(Mutant::HeadNotAdvanced) {
+                lane.head = *prev;
+            }
+        }
+        lane.leased += 1;
+        let pass = lane.pass;
+        lane.pass += lane.cost();
+        self.vtime = vtime.max(pass);
+        let job = self.jobs.entry(*id).or_insert_with(|| Job::fresh(*no, *prev));
+        let order_key = job.order_key;
+        let lease = Lease {
+            epoch: *epoch,
+            session: *session,
+            claim: *claim,
+            granted_at: record.at,
+            lease_ms: *lease_ms,
+            grace_until: None,
+            until: record.at.plus_ms(*lease_ms),
+            heard_at: None,
+            unheard_until: Some(record.at.plus_ms(lease_ms * 2 / orch_core::limits::HEARTBEATS_PER_LEASE)),
+            execution_until: record.at.plus_ms(execution_ms),
+        };
+        job.attempt = *attempt;
+        job.lease = Some(lease);
+        if !fresh {
+            self.lane_mut(*no).again.remove(&order_key);
+        }
+        self.change(*id, record.seq, if *auto_ack { Event::GrantedRunning } else { Event::Granted });
+        self.index_lease(*id, *no, *session, *claim);
+        self.refresh_lane(*no);
+        if let Some(job) = self.jobs.get(id) {
+            self.watch(*id, job, wheel);
+        }
+    }
+
+    /// Takes the lease off a job and frees its slot.
+    fn unlease(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let (no, lease) = (job.lane, job.lease.take());
+        job.progress = None;
+        let Some(lease) = lease else { return };
+        let epoch = lease.epoch;
+        self.lane_mut(no).leased -= 1;
+        if !mutant::on(Mutant::SlotLeaked) {
+            self.unindex_lease(id, no, lease.session, lease.claim);
+        }
+        debug_assert!(epoch > 0, "a lease names the epoch that granted it");
+    }
+
+    fn attempt_ended(&mut self, record: &Record, wheel: &mut Wheel) {
+        let Fact::AttemptEnded { attempt, error, job: id, next, outcome, report, .. } = &record.body else { return };
+        let epoch = self.jobs.get(id).and_then(|job| job.lease.as_ref()).map_or(0, |lease| lease.epoch);
+        self.unlease(*id);
+        if let Some(job) = self.jobs.get_mut(id) {
+            let costs_try = match outcome {
+                AttemptOutcome::Lost => mutant::on(Mutant::LostCountsAsTry),
+                AttemptOutcome::Released => mutant::on(Mutant::ReleaseCostsTry),
+                _ => true,
+            };
+            job.tries += u32::from(costs_try);
+            job.lost += u32::from(*outcome == AttemptOutcome::Lost);
+            job.error = error.clone().map(Box::new).or(job.error.take());
+            job.reported = report.as_deref().and_then(fingerprint).map(|report| (epoch, *attempt, report));
+        }
+        match next {
+            NextTry::Now => {
+                let lane = self.change(*id, record.seq, Event::BackToLane);
+                self.enter_lane(*id, lane, record.seq);
+            }
+            NextTry::At(at) => {
+                self.change(*id, record.seq, Event::FailedForNow);
+                if let Some(job) = self.jobs.get_mut(id) {
+                    job.due_at = Some(*at);
+                }
+            }
+        }
+        if let Some(job) = self.jobs.get(id) {
+            self.watch(*id, job, wheel);
+        }
+    }
+
+    fn finished(&mut self, id: JobId, state: JobState, no: LaneNo) {
+        self.unlease(id);
+        if let Some(job) = self.jobs.remove(&id) {
+            let event = match state {
+                JobState::Succeeded => Event::Succeeded,
+                JobState::Canceled => Event::Canceled,
+                JobState::Skipped => Event::Pointless,
+                _ => Event::FailedForGood,
+            };
+            step(job.state, event);
+            self.count(job.state, -1);
+            if job.state == JobState::Ready {
+                self.lane_mut(no).again.remove(&job.order_key);
+            }
+        } else {
+            step(JobState::Ready, if state == JobState::Canceled { Event::Canceled } else { Event::FailedForGood });
+            self.lane_mut(no).fresh -= 1;
+            self.count(JobState::Ready, -1);
+        }
+        self.refresh_lane(no);
+        self.settle_dependents(id, state);
+    }
+
+    /// Tells the children of a job that ended. What becomes of them are facts of their own.
+    fn settle_dependents(&mut self, parent: JobId, state: JobState) {
+        for (child, on) in self.dependents.remove(&parent).unwrap_or_default() {
+            let Some(job) = self.jobs.get_mut(&child).filter(|job| job.state == JobState::Blocked) else { continue };
+            let twice = mutant::on(Mutant::EdgeCountedTwice);
+            job.waits_for = job.waits_for.saturating_sub(if twice { 2 } else { 1 });
+            let unmet = on == DependsOn::Succeeded && state != JobState::Succeeded;
+            job.doomed |= unmet && !mutant::on(Mutant::FailedParentUnblocks);
+            if job.waits_for == 0 || job.doomed {
+                self.index.resolved.push(child);
+            }
+        }
+    }
+
+    fn cancel_requested(&mut self, id: JobId, grace_until: Timestamp, seq: u64, wheel: &mut Wheel) {
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.last_seq = seq;
+            if let Some(lease) = &mut job.lease {
+                lease.grace_until = Some(grace_until);
+            }
+            wheel.put(grace_until, self.no, id);
+        }
+    }
+}
+
+/// A job that lies in the ledger and in its lane's count, and nowhere else in memory.
+pub(crate) fn is_fresh(state: JobState, deadline: Option<Timestamp>) -> bool {
+    state == JobState::Ready && deadline.is_none()
+}
+
+/// The 16 bytes of a report's fingerprint from a fact.
+pub(crate) fn fingerprint(text: &str) -> Option<[u8; 16]> {
+    u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)
+}
+
+impl Job {
+    /// A fresh job at its first grant.
+    pub fn fresh(lane: LaneNo, seq: u64) -> Self {
+        Self {
+            lane,
+            state: JobState::Ready,
+            last_seq: seq,
+            attempt: 0,
+            tries: 0,
+            lost: 0,
+            due_at: None,
+            deadline: None,
+            waits_for: 0,
+            doomed: false,
+            lease: None,
+            reported: None,
+            error: None,
+            order_key: seq,
+            progress: None,
+        }
+    }
+}

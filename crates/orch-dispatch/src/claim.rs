@@ -1,0 +1,210 @@
+//! Handing out: which tenant, which lane, which job; and the same grants again for the same claim id.
+
+use orch_core::fact::Fact;
+use orch_core::ids::{ClaimId, JobId, LaneNo, SessionId, TenantNo};
+use orch_core::refusal::{Code, Refusal};
+
+use crate::answer::{Answer, Carried, Grant};
+use crate::arbiter::QUANTUM;
+use crate::command::ClaimParams;
+use crate::decide::Desk;
+use crate::lane::Next;
+use crate::mutant::{self, Mutant};
+use crate::prepared::Prepared;
+use crate::shard::{Reply, Shard, Waiter};
+use crate::tenant::Tenant;
+
+/// Who takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taker<'a> {
+    pub session: SessionId,
+    pub claim: ClaimId,
+    pub auto_ack: bool,
+    pub job_types: &'a [String],
+}
+
+impl Tenant {
+    /// The lane to grant from next, among those whose job type is in `types` and that nothing holds.
+    pub(crate) fn next_lane(&self, types: &[String]) -> Option<LaneNo> {
+        let open = self.index.groups.iter().filter(|group| {
+            !group.active.is_empty()
+                && types.contains(&group.job_type)
+                && (mutant::on(Mutant::PauseIgnored) || !self.group_paused(&group.job_type, group.source.as_deref()))
+                && !self.group_full(&group.job_type, group.source.as_deref())
+        });
+        open.filter_map(|group| group.active.first()).min().map(|(_, no)| *no)
+    }
+}
+
+impl Desk<'_> {
+    /// Grants up to `most` jobs of this tenant.
+    pub fn grant(&mut self, taker: Taker<'_>, most: usize) -> Vec<Grant> {
+        let mut grants = Vec::new();
+        while grants.len() < most {
+            let Some(no) = self.tenant.next_lane(taker.job_types) else { break };
+            let Some(next) = self.tenant.lane(no).next() else { break };
+            let (job, fresh) = match next {
+                Next::Again(_, job) => (job, None),
+                Next::Fresh => match self.from_window(no) {
+                    Some(entry) => (entry.job, Some((entry.seq, entry.carried))),
+                    None => break,
+                },
+            };
+            grants.push(self.grant_one(taker, no, job, fresh));
+        }
+        grants
+    }
+
+    fn grant_one(
+        &mut self,
+        taker: Taker<'_>,
+        no: LaneNo,
+        job: JobId,
+        fresh: Option<(u64, Carried)>,
+    ) -> Grant {
+        let held = self.tenant.jobs.get(&job).map(|job| (job.attempt + 1, job.last_seq));
+        let first = fresh.as_ref().map(|(seq, _)| (1, *seq));
+        let (attempt, prev) = first.or(held).expect("a job is granted from a window or from memory");
+        let lease_ms = self.tenant.policy(no).lease_ms;
+        self.emit(Fact::LeaseGranted {
+            attempt,
+            auto_ack: taker.auto_ack,
+            claim: taker.claim,
+            epoch: self.at.epoch,
+            job,
+            lane: no,
+            lease_ms,
+            prev,
+            session: taker.session,
+        });
+        let mut grant = self.granted(job).expect("it was granted just now");
+        grant.carried = fresh.map(|(_, carried)| carried);
+        grant
+    }
+
+    /// The grant of a job that is handed out.
+    pub fn granted(&self, id: JobId) -> Option<Grant> {
+        let job = self.tenant.jobs.get(&id)?;
+        let lease = job.lease.as_ref()?;
+        Some(Grant {
+            token: self.token(id, lease.epoch, job.attempt),
+            lane: self.tenant.lane(job.lane).key.clone(),
+            until: lease.until,
+            lease_ms: lease.lease_ms,
+            execution_until: lease.execution_until,
+            carried: None,
+        })
+    }
+
+    /// What the same claim got before and still has.
+    pub fn granted_to(&self, session: SessionId, claim: ClaimId) -> Vec<Grant> {
+        let least = JobId(uuid_nil());
+        let of_claim = self.tenant.index.by_claim.range((session, claim, least)..);
+        let jobs = of_claim.take_while(|(s, c, _)| (*s, *c) == (session, claim));
+        jobs.filter_map(|(_, _, job)| self.granted(*job)).collect()
+    }
+}
+
+fn uuid_nil() -> uuid::Uuid {
+    uuid::Uuid::nil()
+}
+
+impl Shard {
+    /// The command `Claim`.
+    pub(crate) fn claim(&mut self, params: ClaimParams) -> Reply {
+        let Some(session) = self.sessions.get_mut(&params.session) else {
+            return Reply::Now(Answer::Refused(Refusal::field(
+                Code::UnknownSession,
+                "session",
+                "this worker session is not known: announce it again",
+            )));
+        };
+        session.heard_at = self.now;
+        self.supersede(&params);
+        let grants = self.claim_grants(&params);
+        match params.wait_until {
+            Some(until) if grants.is_empty() && until > self.now => {
+                self.next_waiter += 1;
+                let id = crate::shard::WaiterId(self.next_waiter);
+                self.waiters.push_back(Waiter { id, until, params });
+                Reply::Parked(id)
+            }
+            _ => Reply::Now(Answer::Claimed(grants)),
+        }
+    }
+
+    /// The same claim came again: the call that is parked for it is answered empty, and the new one takes its place.
+    fn supersede(&mut self, params: &ClaimParams) {
+        let same = |waiter: &Waiter| (waiter.params.session, waiter.params.claim) == (params.session, params.claim);
+        if let Some(place) = self.waiters.iter().position(same)
+            && let Some(waiter) = self.waiters.remove(place)
+        {
+            self.out.woken.push((waiter.id, Answer::Claimed(Vec::new())));
+        }
+    }
+
+    /// Grants of a claim: those it has already, else new ones, tenant by tenant in the arbiter's order.
+    pub(crate) fn claim_grants(&mut self, params: &ClaimParams) -> Vec<Grant> {
+        let Some(session) = self.sessions.get(&params.session) else { return Vec::new() };
+        let tenants = session.params.tenants.clone();
+        let job_types =
+            if params.job_types.is_empty() { session.params.job_types.clone() } else { params.job_types.clone() };
+        let again = self.grants_of(&tenants, params);
+        if !again.is_empty() {
+            return again;
+        }
+        let (session, claim, auto_ack) = (params.session, params.claim, params.auto_ack);
+        let taker = Taker { session, claim, auto_ack, job_types: &job_types };
+        let mut grants = Vec::new();
+        while grants.len() < params.max {
+            let mut open: Vec<_> = tenants
+                .iter()
+                .filter(|no| self.tenants.get(no).is_some_and(|tenant| tenant.next_lane(&job_types).is_some()))
+                .map(|no| (self.arbiter.place(*no), *no))
+                .collect();
+            open.sort_unstable();
+            let Some((_, no)) = open.first().copied() else { break };
+            let turn = if open.len() == 1 { params.max } else { QUANTUM };
+            let got = self.turn(no, taker, turn.min(params.max - grants.len()));
+            if got.is_empty() {
+                break;
+            }
+            grants.extend(got);
+        }
+        grants
+    }
+
+    fn grants_of(&mut self, tenants: &[TenantNo], params: &ClaimParams) -> Vec<Grant> {
+        let nothing = Prepared::default();
+        let mut grants = Vec::new();
+        for no in tenants {
+            if let Some(desk) = self.desk(*no, &nothing) {
+                grants.extend(desk.granted_to(params.session, params.claim));
+            }
+        }
+        grants
+    }
+
+    fn turn(&mut self, no: TenantNo, taker: Taker<'_>, most: usize) -> Vec<Grant> {
+        let nothing = Prepared::default();
+        let Some(mut desk) = self.desk(no, &nothing) else { return Vec::new() };
+        let grants = desk.grant(taker, most);
+        if !grants.is_empty() {
+            self.arbiter.turn(no, grants.len(), self.now, &mut self.out);
+        }
+        grants
+    }
+
+    /// Answers parked claims that there is work for now, the longest waiting first, and those whose wait is over.
+    pub(crate) fn serve_waiters(&mut self) {
+        let mut waiting = std::mem::take(&mut self.waiters);
+        while let Some(waiter) = waiting.pop_front() {
+            let grants = self.claim_grants(&waiter.params);
+            if grants.is_empty() && waiter.until > self.now {
+                self.waiters.push_back(waiter);
+            } else {
+                self.out.woken.push((waiter.id, Answer::Claimed(grants)));
+            }
+        }
+    }
+}

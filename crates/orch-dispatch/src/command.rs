@@ -1,0 +1,364 @@
+//! Commands: what callers ask of a shard, with everything decided outside (ids, hashes) already in them.
+//!
+//! Fields are checked at the edge (`orch-engine`); here only what needs state is decided.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use orch_core::config::{ConfigDoc, ConfigKind};
+use orch_core::fact::PauseTarget;
+use orch_core::ids::{ClaimId, JobId, SessionId, TenantNo};
+use orch_core::job::{ArtifactRef, Dependency, JobError, LaneKey, Origin, Payload};
+use orch_core::lease::Token;
+use orch_core::port::{TenantRow, TokenRow};
+use orch_core::time::Timestamp;
+
+/// An idempotency key in use: the hash of (subject, operation, key) and of what is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyUse {
+    /// Hash of subject, operation and key.
+    pub key: [u8; 16],
+    /// Hash of what is asked.
+    pub fingerprint: [u8; 16],
+}
+
+/// A job to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewJob {
+    /// Its id, made outside.
+    pub id: JobId,
+    /// True when the caller chose the id: then it may be taken already.
+    pub id_given: bool,
+    /// Its own idempotency key.
+    pub key: Option<KeyUse>,
+    /// Where it waits.
+    pub lane: LaneKey,
+    /// JSON bytes.
+    pub payload: Payload,
+    /// SHA-256 of the payload, 64 hexadecimal digits.
+    pub payload_sha256: String,
+    /// Free labels.
+    pub labels: BTreeMap<String, String>,
+    /// Not before.
+    pub not_before: Option<Timestamp>,
+    /// Final by then.
+    pub deadline: Option<Timestamp>,
+    /// Existing jobs or jobs of the same call, whatever their order in it.
+    pub depends_on: Vec<Dependency>,
+    /// Correlates jobs of one cause.
+    pub correlation_id: Option<String>,
+    /// Where it comes from.
+    pub origin: Option<Origin>,
+}
+
+/// A worker's report on one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Completion {
+    /// Which attempt.
+    pub token: Token,
+    /// What became of it.
+    pub outcome: Report,
+    /// First 16 bytes of the report's hash: the same report again gets the same answer.
+    pub fingerprint: [u8; 16],
+    /// Outputs.
+    pub artifacts: Vec<ArtifactRef>,
+    /// Jobs that become real together with a success.
+    pub follow_ups: Vec<NewJob>,
+}
+
+/// What a worker says became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// Success, with a result (JSON) and its SHA-256.
+    Succeeded {
+        /// The result.
+        result: Option<serde_json::Value>,
+        /// SHA-256 of its canonical bytes, 64 hexadecimal digits.
+        result_sha256: Option<String>,
+    },
+    /// An error.
+    Failed(JobError),
+    /// The worker stopped because of a cancel.
+    Canceled,
+}
+
+/// One lease in a heartbeat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beat {
+    /// Which attempt.
+    pub token: Token,
+    /// Percent and text.
+    pub progress: Option<Progress>,
+    /// Saved progress, JSON.
+    pub checkpoint: Option<Bytes>,
+}
+
+/// How far an attempt is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// 0 to 100.
+    pub percent: u8,
+    /// Text for people.
+    pub message: String,
+}
+
+/// What must hold for a config change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// Anything.
+    Any,
+    /// It does not exist yet.
+    Absent,
+    /// Its version is this.
+    Version(u64),
+}
+
+/// A worker session as announced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionParams {
+    /// Its id: derived from tenant, worker and boot, so that the same boot announces the same session.
+    pub session: SessionId,
+    /// The tenants it may work for.
+    pub tenants: Vec<TenantNo>,
+    /// The worker's name.
+    pub worker: String,
+    /// This boot of the worker.
+    pub boot: String,
+    /// Job types it can do.
+    pub job_types: Vec<String>,
+    /// Leases it wants at the same time.
+    pub capacity: u32,
+    /// SDK name and version.
+    pub sdk: String,
+}
+
+/// A claim call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimParams {
+    /// Whose.
+    pub session: SessionId,
+    /// The same id returns the same grants.
+    pub claim: ClaimId,
+    /// At most so many leases.
+    pub max: usize,
+    /// Job types; empty: those of the session.
+    pub job_types: Vec<String>,
+    /// The grant counts as the acknowledgement.
+    pub auto_ack: bool,
+    /// Until when it may wait; `None`: answer at once.
+    pub wait_until: Option<Timestamp>,
+}
+
+/// Who acts and why, for commands of operators.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Actor {
+    /// The subject.
+    pub by: String,
+    /// The reason.
+    pub reason: Option<String>,
+}
+
+/// What is asked of a shard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Make a tenant; its number, shard and time are given here, whatever the row says.
+    CreateTenant(TenantRow),
+    /// Make a token.
+    CreateToken(TokenRow),
+    /// Revoke a token.
+    RevokeToken {
+        /// The tenant.
+        tenant: TenantNo,
+        /// The token as stored.
+        row: TokenRow,
+    },
+    /// A new version of a declared thing.
+    PutConfig {
+        /// The tenant.
+        tenant: TenantNo,
+        /// The document, checked.
+        doc: ConfigDoc,
+        /// What must hold.
+        expect: Expect,
+    },
+    /// Accept jobs: all of them or none.
+    Enqueue {
+        /// The tenant.
+        tenant: TenantNo,
+        /// The jobs, at most 1,000.
+        jobs: Vec<NewJob>,
+        /// A key for the whole call.
+        key: Option<KeyUse>,
+    },
+    /// Announce a worker session.
+    OpenSession(SessionParams),
+    /// Ask for leases.
+    Claim(ClaimParams),
+    /// Acknowledge attempts.
+    Ack {
+        /// The caller's tenants.
+        tenants: Vec<TenantNo>,
+        /// Which.
+        tokens: Vec<Token>,
+    },
+    /// Extend exactly the listed leases.
+    Heartbeat {
+        /// The caller's tenants.
+        tenants: Vec<TenantNo>,
+        /// The session.
+        session: SessionId,
+        /// Which.
+        beats: Vec<Beat>,
+    },
+    /// Report the ends of attempts.
+    Complete {
+        /// The caller's tenants.
+        tenants: Vec<TenantNo>,
+        /// Which.
+        completions: Vec<Completion>,
+    },
+    /// Give leases back.
+    Release {
+        /// The caller's tenants.
+        tenants: Vec<TenantNo>,
+        /// Which.
+        tokens: Vec<Token>,
+    },
+    /// Make jobs under an attempt's fence; they stay if the attempt fails.
+    FollowUps {
+        /// The caller's tenants.
+        tenants: Vec<TenantNo>,
+        /// The attempt.
+        token: Token,
+        /// The jobs.
+        jobs: Vec<NewJob>,
+        /// A key for the whole call, scoped to the parent.
+        key: Option<KeyUse>,
+    },
+    /// Log lines of an attempt.
+    Log {
+        /// The caller's tenants.
+        tenants: Vec<TenantNo>,
+        /// The attempt.
+        token: Token,
+        /// JSON array of lines.
+        lines: Bytes,
+    },
+    /// Is this attempt's lease current? (For reads under a fence.)
+    CheckLease {
+        /// The caller's tenants.
+        tenants: Vec<TenantNo>,
+        /// The attempt.
+        token: Token,
+    },
+    /// End a job.
+    Cancel {
+        /// The tenant.
+        tenant: TenantNo,
+        /// The job.
+        job: JobId,
+        /// Who and why.
+        actor: Actor,
+    },
+    /// "Again": a job in back-off is tried now; a final one becomes a new job with this id.
+    Retry {
+        /// The tenant.
+        tenant: TenantNo,
+        /// The job.
+        job: JobId,
+        /// The new job's id, if one is made.
+        new_id: JobId,
+        /// A key for the call.
+        key: Option<KeyUse>,
+    },
+    /// Send a dead letter round again as a new job with this id.
+    ReplayDeadLetter {
+        /// The tenant.
+        tenant: TenantNo,
+        /// The job that failed.
+        job: JobId,
+        /// The new job's id.
+        new_id: JobId,
+        /// Who and why.
+        actor: Actor,
+    },
+    /// Put a dead letter away.
+    DiscardDeadLetter {
+        /// The tenant.
+        tenant: TenantNo,
+        /// The job that failed.
+        job: JobId,
+        /// Who and why.
+        actor: Actor,
+    },
+    /// Hold work back.
+    Pause {
+        /// The tenant.
+        tenant: TenantNo,
+        /// What.
+        target: PauseTarget,
+        /// Who and why.
+        actor: Actor,
+    },
+    /// Let it go on.
+    Resume {
+        /// The tenant.
+        tenant: TenantNo,
+        /// What.
+        target: PauseTarget,
+        /// Who and why.
+        actor: Actor,
+    },
+    /// Let time pass: due jobs, expired leases, deadlines, time-outs, graces.
+    Tick,
+    /// Read from the owner's memory.
+    Read(Read),
+}
+
+/// A question to the owner's memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read {
+    /// The open states of jobs; those not held in memory are answered `None` (ready in their lane, final, or unknown).
+    Jobs {
+        /// The tenant.
+        tenant: TenantNo,
+        /// Which.
+        ids: Vec<JobId>,
+    },
+    /// The tenant's lanes.
+    Lanes(TenantNo),
+    /// Counts of open jobs.
+    Summary(TenantNo),
+    /// The current version of a declared thing.
+    Config {
+        /// The tenant.
+        tenant: TenantNo,
+        /// The kind.
+        kind: ConfigKind,
+        /// The name.
+        name: String,
+    },
+    /// The current versions of all declared things of a kind, by name.
+    Configs {
+        /// The tenant.
+        tenant: TenantNo,
+        /// The kind.
+        kind: ConfigKind,
+    },
+    /// The worker sessions that the tenant may see.
+    Workers(TenantNo),
+    /// What is paused.
+    Pauses(TenantNo),
+    /// Open jobs in a state that is held in memory (blocked, scheduled, leased, running), ids falling from `before`.
+    OpenJobs {
+        /// The tenant.
+        tenant: TenantNo,
+        /// The state.
+        state: orch_core::JobState,
+        /// Only ids below.
+        before: Option<JobId>,
+        /// At most so many.
+        limit: usize,
+    },
+}
+

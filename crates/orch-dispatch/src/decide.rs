@@ -1,0 +1,61 @@
+//! The desk at which a command is decided: one tenant, the output, and the moment. `emit` writes a fact and applies it.
+
+use orch_core::fact::{Fact, RULES_VERSION, Record};
+use orch_core::ids::{Incarnation, JobId, ShardNo, Stream};
+use orch_core::lease::Token;
+use orch_core::time::Timestamp;
+
+use crate::output::Output;
+use crate::prepared::Prepared;
+use crate::tenant::Tenant;
+use crate::wheel::Wheel;
+
+/// What is the same for a whole command.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub now: Timestamp,
+    pub shard: ShardNo,
+    pub epoch: u64,
+    pub incarnation: Incarnation,
+    /// The number that the commit being filled will have.
+    pub commit: u64,
+    /// Entries that the tenant's windows may hold together.
+    pub window_room: usize,
+}
+
+/// One tenant's desk.
+pub(crate) struct Desk<'a> {
+    pub tenant: &'a mut Tenant,
+    pub wheel: &'a mut Wheel,
+    pub out: &'a mut Output,
+    pub at: Moment,
+    pub prepared: &'a Prepared,
+}
+
+impl Desk<'_> {
+    /// Writes a fact and applies it; returns its seq.
+    pub fn emit(&mut self, body: Fact) -> u64 {
+        let record = Record {
+            at: self.at.now,
+            body,
+            config_version: self.tenant.config_version,
+            rules_version: RULES_VERSION,
+            seq: self.tenant.seq + 1,
+        };
+        self.tenant.apply(&record, self.wheel);
+        self.out.record(Stream::from(self.tenant.no), &record);
+        record.seq
+    }
+
+    /// The token of an attempt granted under `epoch`.
+    pub fn token(&self, job: JobId, epoch: u64, attempt: u32) -> Token {
+        Token {
+            incarnation: self.at.incarnation,
+            shard: self.at.shard,
+            epoch,
+            tenant: self.tenant.no,
+            job,
+            attempt,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What must hold of a shard after every step. The simulated world asks after each; a served shard never pays for it.
+
+use std::collections::BTreeMap;
+
+use orch_core::ids::{JobId, LaneNo};
+use orch_core::job::JobState;
+
+use crate::shard::Shard;
+use crate::tenant::Tenant;
+
+impl Shard {
+    /// The first invariant that does not hold, as a sentence.
+    ///
+    /// # Errors
+    /// The sentence.
+    pub fn check(&self) -> Result<(), String> {
+        for tenant in self.tenants.values() {
+            check_jobs(tenant)?;
+            check_lanes(tenant)?;
+            check_slots(tenant)?;
+            check_dependents(tenant)?;
+        }
+        Ok(())
+    }
+}
+
+fn check_jobs(tenant: &Tenant) -> Result<(), String> {
+    for (id, job) in &tenant.jobs {
+        let handed_out = matches!(job.state, JobState::Leased | JobState::Running);
+        ensure(job.lease.is_some() == handed_out, || format!("{id} is {:?} and its lease says otherwise", job.state))?;
+        ensure(!job.state.is_final(), || format!("{id} is final and still held"))?;
+        ensure(job.last_seq <= tenant.seq, || format!("{id} knows seq {} of the future", job.last_seq))?;
+        let counted = job.tries + job.lost <= job.attempt;
+        ensure(counted, || format!("{id} counts {} tries and {} lost of {} attempts", job.tries, job.lost, job.attempt))?;
+        let waits = job.state != JobState::Blocked || job.waits_for > 0;
+        ensure(waits, || format!("{id} is blocked and waits for nothing"))?;
+    }
+    Ok(())
+}
+
+fn check_lanes(tenant: &Tenant) -> Result<(), String> {
+    for (lane, n) in tenant.lanes.iter().zip(1u32..) {
+        let no = LaneNo(n);
+        let keys: Vec<_> = lane.window.iter().map(|entry| entry.seq).collect();
+        ensure(keys.is_sorted_by(|a, b| a < b), || format!("lane {n}'s window is out of order"))?;
+        ensure(keys.first().is_none_or(|key| *key > lane.head), || format!("lane {n} holds a key at or below its head"))?;
+        ensure(lane.window.len() as u64 <= lane.fresh, || format!("lane {n}'s window holds more than waits"))?;
+        let held = |entry: &crate::lane::Entry| tenant.jobs.contains_key(&entry.job);
+        ensure(!lane.window.iter().any(held), || format!("lane {n} holds a fresh job twice"))?;
+        for (key, job) in &lane.again {
+            let there = tenant.jobs.get(job).is_some_and(|j| j.state == JobState::Ready && j.order_key == *key && j.lane == no);
+            ensure(there, || format!("lane {n} lists {job}, which is not ready there"))?;
+            ensure(*key == tenant.jobs[job].last_seq, || format!("{job} re-entered lane {n} under an old key"))?;
+        }
+        let leased = tenant.jobs.values().filter(|job| job.lane == no && job.lease.is_some()).count();
+        ensure(leased == lane.leased as usize, || format!("lane {n} counts {} leases of {leased}", lane.leased))?;
+    }
+    Ok(())
+}
+
+fn check_slots(tenant: &Tenant) -> Result<(), String> {
+    let mut by_type: BTreeMap<&str, u32> = BTreeMap::new();
+    for job in tenant.jobs.values().filter(|job| job.lease.is_some()) {
+        *by_type.entry(&tenant.lane(job.lane).key.job_type).or_default() += 1;
+    }
+    for (name, counted) in &tenant.index.leased_by_type {
+        let real = by_type.get(name.as_str()).copied().unwrap_or(0);
+        ensure(real == *counted, || format!("job type {name} counts {counted} slots, {real} are taken"))?;
+    }
+    Ok(())
+}
+
+fn check_dependents(tenant: &Tenant) -> Result<(), String> {
+    let mut waits: BTreeMap<JobId, u32> = BTreeMap::new();
+    for children in tenant.dependents.values() {
+        for (child, _) in children {
+            *waits.entry(*child).or_default() += 1;
+        }
+    }
+    for (id, job) in tenant.jobs.iter().filter(|(_, job)| job.state == JobState::Blocked) {
+        let edges = waits.get(id).copied().unwrap_or(0);
+        ensure(edges == job.waits_for, || format!("{id} waits for {} jobs, {edges} would tell it", job.waits_for))?;
+    }
+    Ok(())
+}
+
+fn ensure(holds: bool, sentence: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(sentence()) }
+}

@@ -1,0 +1,38 @@
+//! The dispatcher: the tenant machine and the arbiter. Prepared commands and time in, facts and answers out.
+//!
+//! Pure and deterministic: no IO, no clock, no chance. `apply` is the only way state changes, live and at recovery.
+//! Start at `shard.rs`; `apply.rs` is what recovery runs; `mutant.rs` plants bugs for the tests of the tests.
+
+pub mod answer;
+mod apply;
+mod arbiter;
+mod claim;
+pub mod command;
+mod decide;
+mod enqueue;
+mod follow;
+pub mod invariant;
+mod job;
+mod lane;
+pub mod mutant;
+mod operate;
+pub mod output;
+pub mod owner;
+pub mod prepared;
+mod read;
+mod report;
+mod session;
+pub mod shard;
+mod tenant;
+mod tick;
+mod warm;
+mod wheel;
+mod window;
+
+pub use answer::Answer;
+pub use command::Command;
+pub use output::Output;
+pub use owner::{CallId, Effect, Owner};
+pub use prepared::{Needs, Prepared};
+pub use shard::{Reply, Shard, WaiterId};
+pub use window::WindowWish;

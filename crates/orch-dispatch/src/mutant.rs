@@ -1,0 +1,118 @@
+//! Planted bugs, so that the tests can show that they would find them. Compiled out unless the feature is on.
+//!
+//! Each names the sentence of the design that it breaks. Never more than one is on.
+
+/// A planted bug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Mutant {
+    /// Expire leases without counting only the time in fact served.
+    ReapWithoutGrace = 1,
+    /// Free an idempotency key when its job fails.
+    KeyFreedOnFailure = 2,
+    /// Count a met dependency twice.
+    EdgeCountedTwice = 3,
+    /// Leave the lane's head where it was at a grant.
+    HeadNotAdvanced = 4,
+    /// Compare a token with the owner's epoch instead of the lease's.
+    TokenAgainstOwnerEpoch = 5,
+    /// Believe what prepare read although memory knows better: a parent that finished in between is missed.
+    ParentFinishMissed = 6,
+    /// Give a job that enters its lane again its old order key.
+    ReenterBelowHead = 7,
+    /// Forget a key or job of memory as soon as its append commits, with prepares still open.
+    WarmForgottenEarly = 8,
+    /// Accept a report without comparing the attempt.
+    AttemptNotCompared = 9,
+    /// Count a released attempt as a try.
+    ReleaseCostsTry = 10,
+    /// Let a lost lease count as a try instead of by its own cap.
+    LostCountsAsTry = 11,
+    /// Leave the concurrency slot taken when an attempt ends.
+    SlotLeaked = 12,
+    /// Grant from a paused lane.
+    PauseIgnored = 13,
+    /// Extend every lease of the session, not just the listed ones.
+    HeartbeatExtendsAll = 14,
+    /// Skip no child when a parent failed.
+    FailedParentUnblocks = 15,
+    /// Take the same result a second time as new.
+    CompletionTwice = 16,
+    /// Do not save the waiting dependants in the snapshot.
+    SnapshotWithoutDependants = 17,
+    /// Let a final job be canceled again.
+    FinalNotFinal = 18,
+    /// Grant a job of a window although it was canceled after the window was read.
+    CanceledFromWindow = 19,
+    /// Send an answer before its position is committed.
+    AnswerBeforeCommit = 20,
+    /// Forget a canceled job while a window read that began before is still under way.
+    WindowReadNotPinned = 21,
+    /// Leave the other lanes of a concurrency key open when one of them takes its last slot.
+    SiblingLaneOpen = 22,
+    /// Let a time-out or an unheard lease send a job round again although its cancel was asked for.
+    CancelForgotten = 23,
+    /// Answer for a key that is written without a fact before it is committed.
+    KeyWithoutCommit = 24,
+}
+
+impl Mutant {
+    /// All of them.
+    pub const ALL: [Self; 24] = [
+        Self::ReapWithoutGrace,
+        Self::KeyFreedOnFailure,
+        Self::EdgeCountedTwice,
+        Self::HeadNotAdvanced,
+        Self::TokenAgainstOwnerEpoch,
+        Self::ParentFinishMissed,
+        Self::ReenterBelowHead,
+        Self::WarmForgottenEarly,
+        Self::AttemptNotCompared,
+        Self::ReleaseCostsTry,
+        Self::LostCountsAsTry,
+        Self::SlotLeaked,
+        Self::PauseIgnored,
+        Self::HeartbeatExtendsAll,
+        Self::FailedParentUnblocks,
+        Self::CompletionTwice,
+        Self::SnapshotWithoutDependants,
+        Self::FinalNotFinal,
+        Self::CanceledFromWindow,
+        Self::AnswerBeforeCommit,
+        Self::WindowReadNotPinned,
+        Self::SiblingLaneOpen,
+        Self::CancelForgotten,
+        Self::KeyWithoutCommit,
+    ];
+}
+
+#[cfg(feature = "mutants")]
+mod switch {
+    use super::Mutant;
+    use std::cell::Cell;
+
+    thread_local! {
+        static ON: Cell<Option<Mutant>> = const { Cell::new(None) };
+    }
+
+    /// Plants a bug in this thread's dispatchers, or removes it.
+    pub fn plant(mutant: Option<Mutant>) {
+        ON.with(|on| on.set(mutant));
+    }
+
+    /// Is this bug planted?
+    pub(crate) fn on(mutant: Mutant) -> bool {
+        ON.with(Cell::get) == Some(mutant)
+    }
+}
+
+#[cfg(feature = "mutants")]
+pub use switch::plant;
+
+#[cfg(feature = "mutants")]
+pub(crate) use switch::on;
+
+#[cfg(not(feature = "mutants"))]
+pub(crate) const fn on(_: Mutant) -> bool {
+    false
+}

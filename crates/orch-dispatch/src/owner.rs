@@ -1,0 +1,334 @@
+//! The owner of a shard, without its IO: which command runs when, what is read for it, which append is in flight,
+//! and which answer may leave. The engine (and the simulated world) carries its effects out.
+//!
+//! One append in flight; answers leave when the position they were computed at is committed; any failure of an
+//! append ends the owner: drop it and take the shard over again.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use orch_core::ids::{LaneNo, TenantNo};
+use orch_core::limits;
+use orch_core::port::{Append, Commit, SnapshotRow, WindowRow};
+use orch_core::time::Timestamp;
+
+use crate::answer::Answer;
+use crate::command::Command;
+use crate::mutant::{self, Mutant};
+use crate::prepared::{Needs, Prepared};
+use crate::shard::{Identity, RecoverError, Reply, SNAPSHOT_FORMAT, Shard, Sizes, WaiterId};
+use crate::window::WindowWish;
+
+/// A caller's call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId(pub u64);
+
+/// A reading for a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PrepareId(pub u64);
+
+/// What the owner wants done.
+#[derive(Debug)]
+pub enum Effect {
+    /// Write this commit; then `appended`, or drop the owner.
+    Append(Box<Append>),
+    /// Read this; then `prepared`, or `prepare_failed`.
+    Prepare(PrepareId, Needs),
+    /// Read these windows, which began at this committed position; then `window_loaded` or `window_failed` for each.
+    Windows(u64, Vec<WindowWish>),
+    /// Send this answer.
+    Answer(CallId, Answer),
+}
+
+/// When snapshots are made.
+#[derive(Debug, Clone, Copy)]
+pub struct SnapshotPolicy {
+    /// After so many facts.
+    pub facts: u64,
+    /// After so many milliseconds with a fact in them.
+    pub ms: u64,
+}
+
+impl Default for SnapshotPolicy {
+    fn default() -> Self {
+        Self { facts: limits::SNAPSHOT_FACTS, ms: limits::SNAPSHOT_MS }
+    }
+}
+
+/// The owner of a shard.
+#[derive(Debug)]
+pub struct Owner {
+    shard: Shard,
+    committed: u64,
+    in_flight: Option<u64>,
+    /// Commands whose reading is under way: committed position at its start, caller, command.
+    preparing: BTreeMap<PrepareId, (u64, CallId, Command)>,
+    next_prepare: u64,
+    /// Window reads under way: committed position at their start.
+    reading: BTreeMap<(TenantNo, LaneNo), u64>,
+    /// Commands that wait for room in the commit being filled; those in front were there first.
+    queue: VecDeque<Queued>,
+    /// Answers that wait for their position.
+    held: BTreeMap<u64, Vec<(CallId, Answer)>>,
+    parked: BTreeMap<WaiterId, CallId>,
+    effects: Vec<Effect>,
+    policy: SnapshotPolicy,
+    facts_since_snapshot: u64,
+    snapshot_at: Timestamp,
+    draining: bool,
+}
+
+#[derive(Debug)]
+struct Queued {
+    call: CallId,
+    command: Command,
+    /// Committed position at which it came in; pins what memory knows until it has run.
+    began: u64,
+    prepared: Prepared,
+}
+
+impl Owner {
+    /// Recovers the state from the newest snapshot and the commits after it, and begins to serve at `now`.
+    ///
+    /// # Errors
+    /// When snapshot or tail are not what was written.
+    pub fn recover(
+        identity: Identity,
+        snapshot: Option<&SnapshotRow>,
+        tail: impl IntoIterator<Item = Commit>,
+        now: Timestamp,
+        policy: SnapshotPolicy,
+    ) -> Result<Self, RecoverError> {
+        let mut shard = match snapshot {
+            Some(row) => Shard::load(identity, row.commit_no, row.format, &row.state)?,
+            None => Shard::empty(identity),
+        };
+        for commit in tail {
+            shard.replay(&commit)?;
+        }
+        shard.serve_from(now);
+        Ok(Self::serving(shard, policy))
+    }
+
+    /// An owner of a shard that was recovered step by step.
+    #[must_use]
+    pub fn serving(shard: Shard, policy: SnapshotPolicy) -> Self {
+        let (committed, now) = (shard.taken(), shard.now());
+        Self {
+            shard,
+            committed,
+            in_flight: None,
+            preparing: BTreeMap::new(),
+            next_prepare: 0,
+            reading: BTreeMap::new(),
+            queue: VecDeque::new(),
+            held: BTreeMap::new(),
+            parked: BTreeMap::new(),
+            effects: Vec::new(),
+            policy,
+            facts_since_snapshot: 0,
+            snapshot_at: now,
+            draining: false,
+        }
+    }
+
+    /// Other sizes than the limits', for tests that want to meet the edges.
+    pub fn resize(&mut self, sizes: Sizes) {
+        self.shard.sizes = sizes;
+    }
+
+    /// The state, for questions and invariants.
+    #[must_use]
+    pub fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
+    /// The last committed position.
+    #[must_use]
+    pub fn committed(&self) -> u64 {
+        self.committed
+    }
+
+    /// Commands that wait, for shedding load.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue.len() + self.preparing.len()
+    }
+
+    /// True when nothing is under way: every command has run, and every fact is committed.
+    #[must_use]
+    pub fn idle(&self) -> bool {
+        self.queue.is_empty() && self.preparing.is_empty() && self.in_flight.is_none() && self.shard.output().is_empty()
+    }
+
+    /// A command comes in. It runs at once if it needs no reading and the commit being filled has room.
+    pub fn submit(&mut self, call: CallId, command: Command, now: Timestamp) {
+        let needs = self.shard.needs(&command);
+        if needs.is_empty() {
+            self.queue.push_back(Queued { call, command, began: self.committed, prepared: Prepared::default() });
+        } else {
+            self.next_prepare += 1;
+            let id = PrepareId(self.next_prepare);
+            self.preparing.insert(id, (self.committed, call, command));
+            self.effects.push(Effect::Prepare(id, needs));
+        }
+        self.run(now);
+    }
+
+    /// A reading is there.
+    pub fn prepared(&mut self, id: PrepareId, prepared: Prepared, now: Timestamp) {
+        if let Some((began, call, command)) = self.preparing.remove(&id) {
+            self.queue.push_back(Queued { call, command, began, prepared });
+            self.run(now);
+        }
+    }
+
+    /// A reading failed; the command did not run. Returns its caller.
+    pub fn prepare_failed(&mut self, id: PrepareId) -> Option<CallId> {
+        self.preparing.remove(&id).map(|(_, call, _)| call)
+    }
+
+    /// Window rows are there.
+    pub fn window_loaded(&mut self, wish: &WindowWish, began: u64, rows: Vec<WindowRow>, now: Timestamp) {
+        self.reading.remove(&(wish.tenant, wish.lane));
+        self.shard.window_loaded(wish, began, rows);
+        self.tick(now);
+    }
+
+    /// A window read failed; it will be wished for again.
+    pub fn window_failed(&mut self, wish: &WindowWish) {
+        self.reading.remove(&(wish.tenant, wish.lane));
+        self.shard.window_failed(wish);
+    }
+
+    /// Lets time pass.
+    pub fn tick(&mut self, now: Timestamp) {
+        if self.has_room() {
+            let reply = self.shard.execute(Command::Tick, &Prepared::default(), now);
+            debug_assert_eq!(reply, Reply::Now(Answer::Done), "a tick has nothing to say");
+            self.hold_woken();
+        }
+        self.run(now);
+    }
+
+    /// The append in flight is committed.
+    pub fn appended(&mut self, commit_no: u64, now: Timestamp) {
+        debug_assert_eq!(self.in_flight, Some(commit_no), "appends are answered in order, once");
+        self.in_flight = None;
+        self.committed = commit_no;
+        self.forget();
+        self.run(now);
+    }
+
+    /// The caller of a parked claim has gone.
+    pub fn caller_gone(&mut self, call: CallId) {
+        let gone: Vec<_> = self.parked.iter().filter(|(_, of)| **of == call).map(|(id, _)| *id).collect();
+        for id in gone {
+            self.parked.remove(&id);
+            self.shard.forget_waiter(id);
+        }
+    }
+
+    /// From now on claims are answered empty at once, parked ones too.
+    pub fn drain(&mut self, now: Timestamp) {
+        self.draining = true;
+        self.shard.wake_all();
+        self.hold_woken();
+        self.run(now);
+    }
+
+    /// When to call `tick`, at the latest.
+    #[must_use]
+    pub fn next_moment(&self) -> Option<Timestamp> {
+        self.shard.next_moment()
+    }
+
+    /// What is to be done now.
+    #[must_use]
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    fn has_room(&self) -> bool {
+        self.in_flight.is_none() || self.shard.output().facts() < self.shard.sizes.commit_facts
+    }
+
+    /// Runs what can run, starts an append if none is in flight, and lets answers go.
+    fn run(&mut self, now: Timestamp) {
+        while self.shard.output().facts() < self.shard.sizes.commit_facts {
+            let Some(queued) = self.queue.pop_front() else { break };
+            self.execute(queued, now);
+        }
+        self.start_append(now);
+        self.release_answers();
+        let wishes = self.shard.window_wishes(self.committed, 64);
+        if !wishes.is_empty() {
+            self.reading.extend(wishes.iter().map(|wish| ((wish.tenant, wish.lane), self.committed)));
+            self.effects.push(Effect::Windows(self.committed, wishes));
+        }
+    }
+
+    fn execute(&mut self, queued: Queued, now: Timestamp) {
+        let mut command = queued.command;
+        if let (true, Command::Claim(params)) = (self.draining, &mut command) {
+            params.wait_until = None;
+            params.max = 0;
+        }
+        match self.shard.execute(command, &queued.prepared, now) {
+            Reply::Now(answer) => self.hold(queued.call, answer),
+            Reply::Parked(waiter) => {
+                self.parked.insert(waiter, queued.call);
+            }
+        }
+        self.hold_woken();
+    }
+
+    fn hold_woken(&mut self) {
+        for (waiter, answer) in self.shard.take_woken() {
+            if let Some(call) = self.parked.remove(&waiter) {
+                self.hold(call, answer);
+            }
+        }
+    }
+
+    /// Keeps an answer until everything that it could have seen is committed.
+    fn hold(&mut self, call: CallId, answer: Answer) {
+        let uncommitted = u64::from(!self.shard.output().is_empty());
+        let position = self.shard.taken() + uncommitted;
+        let position = if mutant::on(Mutant::AnswerBeforeCommit) { 0 } else { position };
+        self.held.entry(position).or_default().push((call, answer));
+    }
+
+    fn start_append(&mut self, now: Timestamp) {
+        if self.in_flight.is_some() {
+            return;
+        }
+        let facts = self.shard.output().facts() as u64;
+        let Some(mut append) = self.shard.take() else { return };
+        self.facts_since_snapshot += facts;
+        let due = self.facts_since_snapshot >= self.policy.facts || now.ms_since(self.snapshot_at) >= self.policy.ms;
+        if due && self.facts_since_snapshot > 0 {
+            self.facts_since_snapshot = 0;
+            self.snapshot_at = now;
+            let state = self.shard.save().into();
+            append.snapshot = Some(SnapshotRow { commit_no: append.commit_no, format: SNAPSHOT_FORMAT, state });
+        }
+        self.in_flight = Some(append.commit_no);
+        self.effects.push(Effect::Append(Box::new(append)));
+    }
+
+    fn release_answers(&mut self) {
+        while let Some(entry) = self.held.first_entry() {
+            if *entry.key() > self.committed {
+                break;
+            }
+            self.effects.extend(entry.remove().into_iter().map(|(call, answer)| Effect::Answer(call, answer)));
+        }
+    }
+
+    fn forget(&mut self) {
+        let open = self.preparing.values().map(|(began, _, _)| *began);
+        let queued = self.queue.iter().map(|queued| queued.began);
+        let reading = self.reading.values().copied().filter(|_| !mutant::on(Mutant::WindowReadNotPinned));
+        self.shard.committed(self.committed, open.chain(queued).chain(reading).min());
+    }
+}

@@ -1,0 +1,103 @@
+//! Questions to the owner's memory. They change nothing, and are answered like commands: at a position.
+
+use orch_core::ids::{JobId, LaneNo, TenantNo};
+use orch_core::job::JobState;
+use orch_core::refusal::{Code, Refusal};
+
+use crate::answer::{Answer, ConfigFound, LaneFound, OpenJob, PauseFound, WorkerFound};
+use crate::command::Read;
+use crate::prepared::Prepared;
+use crate::shard::Shard;
+use crate::tenant::Tenant;
+
+impl Shard {
+    /// Answers a question.
+    pub(crate) fn read(&mut self, read: Read) -> Answer {
+        let no = match &read {
+            Read::Lanes(no) | Read::Summary(no) | Read::Workers(no) | Read::Pauses(no) => *no,
+            Read::Jobs { tenant, .. }
+            | Read::Config { tenant, .. }
+            | Read::Configs { tenant, .. }
+            | Read::OpenJobs { tenant, .. } => *tenant,
+        };
+        if let Read::Workers(no) = read {
+            return Answer::Workers(self.workers(no));
+        }
+        let nothing = Prepared::default();
+        let Some(desk) = self.desk(no, &nothing) else {
+            return Answer::Refused(Refusal::new(Code::NotFound, "there is no such tenant"));
+        };
+        let seen = |id: JobId| -> Option<OpenJob> {
+            let job = desk.tenant.jobs.get(&id)?;
+            let token = job.lease.as_ref().map(|lease| desk.token(id, lease.epoch, job.attempt));
+            Some(job.seen(id, token))
+        };
+        match read {
+            Read::Jobs { ids, .. } => Answer::Jobs(ids.into_iter().map(seen).collect()),
+            Read::Lanes(_) => Answer::Lanes(lanes(desk.tenant)),
+            Read::Summary(_) => Answer::Summary(desk.tenant.index.counts),
+            Read::Config { kind, name, .. } => Answer::ConfigFound(desk.tenant.config(kind, &name)),
+            Read::Configs { kind, .. } => {
+                let of_kind = desk.tenant.configs.iter().filter(|((k, _), _)| *k == kind);
+                let found = of_kind.map(|(_, found)| ConfigFound {
+                    doc: found.doc.clone(),
+                    version: found.version,
+                    at: found.at,
+                });
+                Answer::Configs(found.collect())
+            }
+            Read::Pauses(_) => Answer::Pauses(pauses(desk.tenant)),
+            Read::OpenJobs { state, before, limit, .. } => {
+                let ids = open_ids(desk.tenant, state, before, limit);
+                Answer::OpenJobs(ids.into_iter().filter_map(seen).collect())
+            }
+            Read::Workers(_) => Answer::Workers(Vec::new()),
+        }
+    }
+
+    fn workers(&self, no: TenantNo) -> Vec<WorkerFound> {
+        let leases = |session| self.tenants.get(&no).and_then(|t| t.index.by_session.get(session)).copied();
+        let theirs = self.sessions.iter().filter(|(_, session)| session.params.tenants.contains(&no));
+        theirs
+            .map(|(id, session)| WorkerFound {
+                session: *id,
+                worker: session.params.worker.clone(),
+                boot: session.params.boot.clone(),
+                job_types: session.params.job_types.clone(),
+                capacity: session.params.capacity,
+                leases: leases(id).unwrap_or(0),
+                sdk: session.params.sdk.clone(),
+                heard_at: session.heard_at,
+            })
+            .collect()
+    }
+}
+
+fn lanes(tenant: &Tenant) -> Vec<LaneFound> {
+    let numbered = tenant.lanes.iter().zip(1u32..);
+    numbered
+        .map(|(lane, no)| LaneFound {
+            no: LaneNo(no),
+            key: lane.key.clone(),
+            ready: lane.waiting(),
+            leased: u64::from(lane.leased),
+            held_by: tenant.held_by(LaneNo(no)),
+        })
+        .collect()
+}
+
+fn pauses(tenant: &Tenant) -> Vec<PauseFound> {
+    let found = tenant.pauses.iter().map(|(target, pause)| PauseFound {
+        target: target.clone(),
+        by: pause.by.clone(),
+        reason: pause.reason.clone(),
+        at: pause.at,
+    });
+    found.collect()
+}
+
+fn open_ids(tenant: &Tenant, state: JobState, before: Option<JobId>, limit: usize) -> Vec<JobId> {
+    let all = tenant.jobs.iter().rev();
+    let below = all.filter(|(id, job)| job.state == state && before.is_none_or(|before| **id < before));
+    below.take(limit).map(|(id, _)| *id).collect()
+}

@@ -1,0 +1,538 @@
+//! A shard: its tenants, the arbiter, the sessions and the parked claims. Commands come in here.
+//!
+//! The engine calls `needs`, reads, then `execute`; takes the `Output` into an append; and tells when it committed.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use orch_core::block::BlockError;
+use orch_core::fact::{Fact, Record};
+use orch_core::ids::{Incarnation, JobId, SessionId, ShardNo, Stream, TenantNo};
+use orch_core::limits;
+use orch_core::port::{Append, Commit};
+use orch_core::refusal::{Code, Refusal};
+use orch_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::answer::Answer;
+use crate::arbiter::Arbiter;
+use crate::command::{ClaimParams, Command, NewJob};
+use crate::decide::{Desk, Moment};
+use crate::mutant::{self, Mutant};
+use crate::output::Output;
+use crate::prepared::{Needs, Prepared};
+use crate::report::stale;
+use crate::session::Session;
+use crate::tenant::Tenant;
+use crate::tick::GAP_MS;
+use crate::warm;
+use crate::wheel::Wheel;
+
+/// The form of snapshots that this code writes and reads.
+pub const SNAPSHOT_FORMAT: u32 = 1;
+
+/// A parked claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WaiterId(pub u64);
+
+/// What a command returns at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// The answer; to be sent when the position is committed.
+    Now(Answer),
+    /// A claim that waits for work; its answer comes through `Output::take_woken`.
+    Parked(WaiterId),
+}
+
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    pub id: WaiterId,
+    pub until: Timestamp,
+    pub params: ClaimParams,
+}
+
+/// Which life of which shard this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// The shard.
+    pub shard: ShardNo,
+    /// The epoch of this ownership.
+    pub epoch: u64,
+    /// The ledger's life.
+    pub incarnation: Incarnation,
+}
+
+/// Sizes that bound a commit and the memory of windows. Tests make them small, so that their edges are met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Facts in one commit, whole commands.
+    pub commit_facts: usize,
+    /// Entries in all lanes' windows together.
+    pub window_budget: usize,
+    /// Rows of one window read.
+    pub window_read: usize,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        let size = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
+        Self {
+            commit_facts: size(limits::FACTS_PER_COMMIT),
+            window_budget: size(limits::WINDOW_BUDGET),
+            window_read: size(limits::WINDOW_READ),
+        }
+    }
+}
+
+/// Why a shard could not be recovered.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// The snapshot is not readable.
+    #[error("the snapshot cannot be read: {0}")]
+    Snapshot(String),
+    /// A block is not what was written.
+    #[error("the tail cannot be read")]
+    Block(#[from] BlockError),
+    /// Facts that do not follow each other.
+    #[error("the tail has a gap: {0}")]
+    Gap(String),
+}
+
+/// The state of a shard.
+#[derive(Debug)]
+pub struct Shard {
+    pub(crate) identity: Identity,
+    pub(crate) tenants: BTreeMap<TenantNo, Tenant>,
+    pub(crate) arbiter: Arbiter,
+    pub(crate) sessions: BTreeMap<SessionId, Session>,
+    pub(crate) waiters: VecDeque<Waiter>,
+    pub(crate) next_waiter: u64,
+    pub(crate) wheel: Wheel,
+    pub(crate) now: Timestamp,
+    pub(crate) served: bool,
+    pub(crate) out: Output,
+    /// Number of the last commit whose facts are in the state, the one being filled not counted.
+    pub(crate) taken: u64,
+    /// The latest time in the ledger.
+    pub(crate) ledger_time: Timestamp,
+    pub(crate) sizes: Sizes,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    tenants: BTreeMap<TenantNo, Tenant>,
+    arbiter: Arbiter,
+    ledger_time: Timestamp,
+}
+
+#[derive(Serialize)]
+struct Saving<'a> {
+    tenants: &'a BTreeMap<TenantNo, Tenant>,
+    arbiter: &'a Arbiter,
+    ledger_time: Timestamp,
+}
+
+impl Shard {
+    /// The state before the first fact.
+    #[must_use]
+    pub fn empty(identity: Identity) -> Self {
+        Self {
+            identity,
+            tenants: BTreeMap::new(),
+            arbiter: Arbiter::default(),
+            sessions: BTreeMap::new(),
+            waiters: VecDeque::new(),
+            next_waiter: 0,
+            wheel: Wheel::default(),
+            now: Timestamp::ZERO,
+            served: false,
+            out: Output::default(),
+            taken: 0,
+            ledger_time: Timestamp::ZERO,
+            sizes: Sizes::default(),
+        }
+    }
+
+    /// The state that a snapshot describes.
+    ///
+    /// # Errors
+    /// When its form is another or its bytes are not a state.
+    pub fn load(identity: Identity, commit_no: u64, format: u32, state: &[u8]) -> Result<Self, RecoverError> {
+        if format != SNAPSHOT_FORMAT {
+            return Err(RecoverError::Snapshot(format!("its form is {format}, this program knows {SNAPSHOT_FORMAT}")));
+        }
+        let saved: Saved =
+            postcard::from_bytes(state).map_err(|error| RecoverError::Snapshot(error.to_string()))?;
+        let mut shard = Self::empty(identity);
+        shard.tenants = saved.tenants;
+        shard.arbiter = saved.arbiter;
+        shard.ledger_time = saved.ledger_time;
+        shard.taken = commit_no;
+        for tenant in shard.tenants.values_mut() {
+            if mutant::on(Mutant::SnapshotWithoutDependants) {
+                tenant.dependents.clear();
+            }
+            tenant.rebuild();
+        }
+        Ok(shard)
+    }
+
+    /// The state as bytes; equal states give equal bytes.
+    #[must_use]
+    pub fn save(&self) -> Vec<u8> {
+        let saving = Saving { tenants: &self.tenants, arbiter: &self.arbiter, ledger_time: self.ledger_time };
+        postcard::to_allocvec(&saving).expect("the state holds only what postcard can write")
+    }
+
+    /// Applies a commit of the tail.
+    ///
+    /// # Errors
+    /// When a block is not what was written, or facts do not follow each other.
+    pub fn replay(&mut self, commit: &Commit) -> Result<(), RecoverError> {
+        if commit.commit_no != self.taken + 1 {
+            let gap = format!("commit {} follows {}", commit.commit_no, self.taken);
+            return Err(RecoverError::Gap(gap));
+        }
+        for block in &commit.blocks {
+            for record in block.records()? {
+                self.ledger_time = self.ledger_time.max(record.at);
+                self.replay_one(block.stream, &record)?;
+            }
+        }
+        self.taken = commit.commit_no;
+        Ok(())
+    }
+
+    fn replay_one(&mut self, stream: Stream, record: &Record) -> Result<(), RecoverError> {
+        let Some(no) = stream.tenant() else {
+            self.arbiter.apply(record);
+            return Ok(());
+        };
+        if let Fact::TenantCreated { name, tenant } = &record.body {
+            self.tenants.insert(no, Tenant::new(no, *tenant, name.clone(), record.at));
+        }
+        let gap = || RecoverError::Gap(format!("seq {} of stream {}", record.seq, stream.0));
+        let tenant = self.tenants.get_mut(&no).filter(|t| t.seq + 1 == record.seq).ok_or_else(gap)?;
+        tenant.apply(record, &mut self.wheel);
+        tenant.index.resolved.clear();
+        Ok(())
+    }
+
+    /// Begins to serve after recovery: each lease gets one full length of served time from `now`.
+    pub fn serve_from(&mut self, now: Timestamp) {
+        self.now = now.max(self.ledger_time);
+        self.served = true;
+        self.wheel = Wheel::default();
+        let now = self.now;
+        for tenant in self.tenants.values_mut() {
+            let mut jobs = std::mem::take(&mut tenant.jobs);
+            for (id, job) in &mut jobs {
+                let execution_ms = tenant.policy(job.lane).execution_ms_max;
+                if let Some(lease) = &mut job.lease {
+                    lease.until = now.plus_ms(lease.lease_ms);
+                    lease.execution_until = lease.granted_at.plus_ms(execution_ms).max(lease.until);
+                    lease.unheard_until = None;
+                }
+                if let Some(at) = job.next_moment() {
+                    self.wheel.put(at, tenant.no, *id);
+                }
+            }
+            tenant.jobs = jobs;
+        }
+    }
+
+    /// The owner's time of the last command.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Number of the last commit that was taken.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Which life of which shard this is.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// When a `Tick` has something to do, at the earliest.
+    #[must_use]
+    pub fn next_moment(&self) -> Option<Timestamp> {
+        let waiters = self.waiters.iter().map(|waiter| waiter.until).min();
+        // While leases are out, time counts as served only as long as somebody looks at the clock.
+        let leased = self.tenants.values().any(|tenant| !tenant.index.by_claim.is_empty());
+        let served = leased.then(|| self.now.plus_ms(GAP_MS / 2));
+        [self.wheel.next(), waiters, served].into_iter().flatten().min()
+    }
+
+    /// Facts and rows since the last `take`.
+    #[must_use]
+    pub fn output(&self) -> &Output {
+        &self.out
+    }
+
+    /// Parked claims that can be answered with the position of the facts so far.
+    #[must_use]
+    pub fn take_woken(&mut self) -> Vec<(WaiterId, Answer)> {
+        self.out.take_woken()
+    }
+
+    /// The append of everything since the last one; `None` when there is nothing.
+    #[must_use]
+    pub fn take(&mut self) -> Option<Append> {
+        if self.out.is_empty() {
+            return None;
+        }
+        if self.out.facts() == 0 {
+            self.arbiter.rows_kept(self.now, &mut self.out);
+        }
+        self.taken += 1;
+        self.ledger_time = self.ledger_time.max(self.out.latest);
+        Some(self.out.take(self.identity.shard, self.identity.epoch, self.taken))
+    }
+
+    /// Forgets warm things up to `committed`, or up to the start of the oldest open prepare if that is lower.
+    pub fn committed(&mut self, committed: u64, oldest_prepare: Option<u64>) {
+        let low = warm::low_water(committed, oldest_prepare);
+        for tenant in self.tenants.values_mut() {
+            tenant.warm.forget(low);
+        }
+    }
+
+    /// Warm things held, for tests and metrics.
+    #[must_use]
+    pub fn warm_len(&self) -> usize {
+        self.tenants.values().map(|tenant| tenant.warm.len()).sum()
+    }
+
+    /// Drops a parked claim whose caller has gone.
+    pub fn forget_waiter(&mut self, id: WaiterId) {
+        self.waiters.retain(|waiter| waiter.id != id);
+    }
+
+    /// Answers all parked claims empty: the shard is about to be given up.
+    pub fn wake_all(&mut self) {
+        for waiter in std::mem::take(&mut self.waiters) {
+            self.out.woken.push((waiter.id, Answer::Claimed(Vec::new())));
+        }
+    }
+
+    pub(crate) fn desk<'a>(&'a mut self, no: TenantNo, prepared: &'a Prepared) -> Option<Desk<'a>> {
+        let others = self.tenants.values().filter(|tenant| tenant.no != no).map(|tenant| tenant.index.windowed);
+        let at = Moment {
+            window_room: self.sizes.window_budget.saturating_sub(others.sum()),
+            now: self.now,
+            shard: self.identity.shard,
+            epoch: self.identity.epoch,
+            incarnation: self.identity.incarnation,
+            commit: self.taken + 1,
+        };
+        let tenant = self.tenants.get_mut(&no)?;
+        Some(Desk { tenant, wheel: &mut self.wheel, out: &mut self.out, at, prepared })
+    }
+
+    /// What must be read before the command can be executed.
+    #[must_use]
+    pub fn needs(&self, command: &Command) -> Needs {
+        match command {
+            Command::Enqueue { tenant, jobs, key } => self.needs_of_jobs(*tenant, jobs, key.as_ref().map(|k| k.key)),
+            Command::FollowUps { token, jobs, key, .. } => {
+                self.needs_of_jobs(token.tenant, jobs, key.as_ref().map(|k| k.key))
+            }
+            Command::Complete { completions, .. } => self.needs_of_completions(completions),
+            Command::Cancel { tenant, job, .. }
+            | Command::ReplayDeadLetter { tenant, job, .. }
+            | Command::DiscardDeadLetter { tenant, job, .. } => self.needs_of_ids(*tenant, [*job], Vec::new()),
+            Command::Retry { tenant, job, key, .. } => {
+                self.needs_of_ids(*tenant, [*job], key.iter().map(|used| used.key).collect())
+            }
+            _ => Needs::default(),
+        }
+    }
+
+    fn needs_of_jobs(&self, tenant: TenantNo, jobs: &[NewJob], key: Option<[u8; 16]>) -> Needs {
+        let own: std::collections::BTreeSet<_> = jobs.iter().map(|job| job.id).collect();
+        let parents = jobs.iter().flat_map(|job| job.depends_on.iter().map(|dependency| dependency.job));
+        let given = jobs.iter().filter(|job| job.id_given).map(|job| job.id);
+        let ids = parents.filter(|id| !own.contains(id)).chain(given).collect::<std::collections::BTreeSet<_>>();
+        let keys = jobs.iter().filter_map(|job| job.key.map(|used| used.key)).chain(key).collect();
+        self.needs_of_ids(tenant, ids, keys)
+    }
+
+    fn needs_of_completions(&self, completions: &[crate::command::Completion]) -> Needs {
+        let tenant = completions.first().map_or(TenantNo::SYSTEM, |completion| completion.token.tenant);
+        let of_tenant = completions.iter().filter(|completion| completion.token.tenant == tenant);
+        let mut needs = self.needs_of_ids(tenant, of_tenant.clone().map(|completion| completion.token.job), Vec::new());
+        for completion in of_tenant {
+            let more = self.needs_of_jobs(tenant, &completion.follow_ups, None);
+            needs.jobs.extend(more.jobs);
+            needs.keys.extend(more.keys);
+        }
+        needs
+    }
+
+    fn needs_of_ids(&self, no: TenantNo, ids: impl IntoIterator<Item = JobId>, keys: Vec<[u8; 16]>) -> Needs {
+        let Some(tenant) = self.tenants.get(&no) else { return Needs::default() };
+        let jobs = ids.into_iter().filter(|id| !tenant.jobs.contains_key(id)).collect();
+        Needs { tenant: Some(no), jobs, keys }
+    }
+
+    /// Decides a command. `prepared` holds what `needs` asked for, read at or after the committed position of then.
+    pub fn execute(&mut self, command: Command, prepared: &Prepared, now: Timestamp) -> Reply {
+        self.pass_time(now);
+        let reply = match command {
+            Command::Claim(params) => self.claim(params),
+            command => Reply::Now(self.decide(command, prepared)),
+        };
+        self.serve_waiters();
+        reply
+    }
+
+    fn decide(&mut self, command: Command, prepared: &Prepared) -> Answer {
+        match command {
+            Command::CreateTenant(row) => self.create_tenant(row),
+            Command::OpenSession(params) => {
+                let session = Session { heard_at: self.now, params };
+                self.sessions.insert(session.params.session, session);
+                Answer::Done
+            }
+            Command::Tick => {
+                self.tick();
+                Answer::Done
+            }
+            Command::Read(read) => self.read(read),
+            Command::Ack { .. }
+            | Command::Heartbeat { .. }
+            | Command::Complete { .. }
+            | Command::Release { .. }
+            | Command::FollowUps { .. }
+            | Command::Log { .. }
+            | Command::CheckLease { .. } => self.reported(command, prepared),
+            command => self.asked_of_tenant(command, prepared),
+        }
+    }
+
+    fn create_tenant(&mut self, row: orch_core::port::TenantRow) -> Answer {
+        if self.tenants.values().any(|tenant| tenant.name == row.name) {
+            let detail = format!("there is a tenant `{}` already", row.name);
+            return Answer::Refused(Refusal::field(Code::StateConflict, "name", detail));
+        }
+        let created_at = self.now;
+        let no = self.next_tenant_no();
+        self.tenants.insert(no, Tenant::new(no, row.id, row.name.clone(), created_at));
+        let nothing = Prepared::default();
+        if let Some(mut desk) = self.desk(no, &nothing) {
+            desk.emit(Fact::TenantCreated { name: row.name.clone(), tenant: row.id });
+        }
+        let row = orch_core::port::TenantRow { no, created_at, shard: self.identity.shard, ..row };
+        self.out.rows.tenants.push(row.clone());
+        Answer::Tenant(row)
+    }
+
+    /// The number that the next tenant gets.
+    #[must_use]
+    pub fn next_tenant_no(&self) -> TenantNo {
+        TenantNo(self.tenants.last_key_value().map_or(TenantNo::SYSTEM.0, |(no, _)| no.0 + 1))
+    }
+
+    fn reported(&mut self, command: Command, prepared: &Prepared) -> Answer {
+        match command {
+            Command::Ack { tenants, tokens } => {
+                let each = tokens.into_iter().map(|token| self.at_desk(&tenants, token, prepared, |desk| desk.ack(token)));
+                Answer::Items(each.collect())
+            }
+            Command::Release { tenants, tokens } => {
+                let each =
+                    tokens.into_iter().map(|token| self.at_desk(&tenants, token, prepared, |desk| desk.release(token)));
+                Answer::Items(each.collect())
+            }
+            Command::Heartbeat { tenants, session, beats } => {
+                if let Some(known) = self.sessions.get_mut(&session) {
+                    known.heard_at = self.now;
+                }
+                let each = beats.into_iter().map(|beat| {
+                    let answer = self.at_desk(&tenants, beat.token, prepared, |desk| Ok(desk.beat(session, beat)));
+                    answer.unwrap_or(crate::answer::BeatAnswer::Lost)
+                });
+                Answer::Beats(each.collect())
+            }
+            Command::Complete { tenants, completions } => {
+                let each = completions.into_iter().map(|completion| {
+                    let token = completion.token;
+                    self.at_desk(&tenants, token, prepared, |desk| desk.complete(completion))
+                });
+                Answer::Completed(each.collect())
+            }
+            Command::FollowUps { tenants, token, jobs, key } => {
+                match self.at_desk(&tenants, token, prepared, |desk| desk.follow_ups(token, jobs, key)) {
+                    Ok(enqueued) => Answer::Enqueued(enqueued),
+                    Err(refusal) => Answer::Refused(refusal),
+                }
+            }
+            Command::Log { tenants, token, lines } => {
+                done(self.at_desk(&tenants, token, prepared, |desk| desk.log(token, lines)))
+            }
+            Command::CheckLease { tenants, token } => {
+                done(self.at_desk(&tenants, token, prepared, |desk| desk.current(token).map(|_| ())))
+            }
+            _ => Answer::Done,
+        }
+    }
+
+    /// Runs one report at the desk of its token's tenant, if the caller may speak for it.
+    fn at_desk<T>(
+        &mut self,
+        tenants: &[TenantNo],
+        token: orch_core::lease::Token,
+        prepared: &Prepared,
+        report: impl FnOnce(&mut Desk<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        if !tenants.contains(&token.tenant) {
+            return Err(stale());
+        }
+        let mut desk = self.desk(token.tenant, prepared).ok_or_else(stale)?;
+        report(&mut desk)
+    }
+
+    fn asked_of_tenant(&mut self, command: Command, prepared: &Prepared) -> Answer {
+        let no = match &command {
+            Command::Enqueue { tenant, .. }
+            | Command::Cancel { tenant, .. }
+            | Command::Retry { tenant, .. }
+            | Command::ReplayDeadLetter { tenant, .. }
+            | Command::DiscardDeadLetter { tenant, .. }
+            | Command::Pause { tenant, .. }
+            | Command::Resume { tenant, .. }
+            | Command::PutConfig { tenant, .. }
+            | Command::RevokeToken { tenant, .. } => *tenant,
+            Command::CreateToken(row) => row.tenant,
+            _ => return Answer::Done,
+        };
+        let Some(mut desk) = self.desk(no, prepared) else {
+            return Answer::Refused(Refusal::new(Code::NotFound, "there is no such tenant"));
+        };
+        match command {
+            Command::Enqueue { jobs, key, .. } => desk.enqueue(jobs, key),
+            Command::Cancel { job, actor, .. } => desk.cancel(job, actor),
+            Command::Retry { job, new_id, key, .. } => desk.retry(job, new_id, key),
+            Command::ReplayDeadLetter { job, new_id, actor, .. } => desk.settle_dead_letter(job, Some(new_id), actor),
+            Command::DiscardDeadLetter { job, actor, .. } => desk.settle_dead_letter(job, None, actor),
+            Command::Pause { target, actor, .. } => desk.pause(target, actor, true),
+            Command::Resume { target, actor, .. } => desk.pause(target, actor, false),
+            Command::PutConfig { doc, expect, .. } => desk.put_config(doc, expect),
+            Command::CreateToken(row) => desk.create_token(row),
+            Command::RevokeToken { row, .. } => desk.revoke_token(row),
+            _ => Answer::Done,
+        }
+    }
+}
+
+fn done(result: Result<(), Refusal>) -> Answer {
+    match result {
+        Ok(()) => Answer::Done,
+        Err(refusal) => Answer::Refused(refusal),
+    }
+}

@@ -1,0 +1,332 @@
+//! A tenant's state: what its history alone decides, and indexes that are rebuilt from it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use orch_core::config::{ConfigDoc, ConfigKind, JobType, Source};
+use orch_core::fact::PauseTarget;
+use orch_core::ids::{ClaimId, JobId, LaneNo, SessionId, TenantId, TenantNo};
+use orch_core::job::{DependsOn, JobState, LaneKey};
+use orch_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::answer::{ConfigFound, OpenCounts};
+use crate::job::Job;
+use crate::lane::Lane;
+use crate::mutant::{self, Mutant};
+use crate::warm::Warm;
+
+/// A declared thing's current version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Versioned {
+    pub doc: ConfigDoc,
+    pub version: u64,
+    pub at: Timestamp,
+}
+
+/// Who paused and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pause {
+    pub by: String,
+    pub reason: Option<String>,
+    pub at: Timestamp,
+}
+
+/// Lanes of one job type and source, which share pauses and limits.
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    pub job_type: String,
+    pub source: Option<String>,
+    /// Lanes that could be granted from, the least served first.
+    pub active: BTreeSet<(u64, LaneNo)>,
+    /// Jobs handed out.
+    pub leased: u32,
+}
+
+/// The state of a tenant.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Tenant {
+    pub no: TenantNo,
+    pub id: TenantId,
+    pub name: String,
+    pub created_at: Timestamp,
+    /// Seq of the last fact.
+    pub seq: u64,
+    pub config_version: u64,
+    pub configs: BTreeMap<(ConfigKind, String), Versioned>,
+    pub lanes: Vec<Lane>,
+    /// Open jobs that are more than fresh in their lane.
+    pub jobs: BTreeMap<JobId, Job>,
+    /// Open parent → the jobs that wait for it.
+    pub dependents: BTreeMap<JobId, Vec<(JobId, DependsOn)>>,
+    pub pauses: BTreeMap<PauseTarget, Pause>,
+    /// Virtual time of the last lane served.
+    pub vtime: u64,
+    #[serde(skip)]
+    pub index: Index,
+    #[serde(skip)]
+    pub warm: Warm,
+}
+
+/// What is rebuilt from the state, and never saved.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    pub lane_by_key: BTreeMap<LaneKey, LaneNo>,
+    pub groups: Vec<Group>,
+    pub group_by_key: BTreeMap<(String, Option<String>), usize>,
+    pub group_of_lane: Vec<usize>,
+    pub leased_by_type: BTreeMap<String, u32>,
+    pub leased_by_source: BTreeMap<String, u32>,
+    pub leased_by_key: BTreeMap<(String, String), u32>,
+    pub lanes_by_key: BTreeMap<(String, String), Vec<LaneNo>>,
+    pub by_claim: BTreeSet<(SessionId, ClaimId, JobId)>,
+    pub by_session: BTreeMap<SessionId, u32>,
+    pub counts: OpenCounts,
+    /// Children that a parent's end has settled; the command that ended it goes on with them.
+    pub resolved: Vec<JobId>,
+    /// Lanes whose windows want filling.
+    pub hungry: BTreeSet<LaneNo>,
+    /// Entries in all windows.
+    pub windowed: usize,
+}
+
+impl Tenant {
+    pub fn new(no: TenantNo, id: TenantId, name: String, created_at: Timestamp) -> Self {
+        Self {
+            no,
+            id,
+            name,
+            created_at,
+            seq: 0,
+            config_version: 0,
+            configs: BTreeMap::new(),
+            lanes: Vec::new(),
+            jobs: BTreeMap::new(),
+            dependents: BTreeMap::new(),
+            pauses: BTreeMap::new(),
+            vtime: 0,
+            index: Index::default(),
+            warm: Warm::default(),
+        }
+    }
+
+    pub fn lane(&self, no: LaneNo) -> &Lane {
+        &self.lanes[no.0 as usize - 1]
+    }
+
+    pub fn lane_mut(&mut self, no: LaneNo) -> &mut Lane {
+        &mut self.lanes[no.0 as usize - 1]
+    }
+
+    pub fn job_type(&self, name: &str) -> Option<&JobType> {
+        match self.configs.get(&(ConfigKind::JobType, name.to_owned())).map(|found| &found.doc) {
+            Some(ConfigDoc::JobType(doc)) => Some(doc),
+            _ => None,
+        }
+    }
+
+    pub fn source(&self, name: &str) -> Option<&Source> {
+        match self.configs.get(&(ConfigKind::Source, name.to_owned())).map(|found| &found.doc) {
+            Some(ConfigDoc::Source(doc)) => Some(doc),
+            _ => None,
+        }
+    }
+
+    pub fn config(&self, kind: ConfigKind, name: &str) -> Option<ConfigFound> {
+        let found = self.configs.get(&(kind, name.to_owned()))?;
+        Some(ConfigFound { doc: found.doc.clone(), version: found.version, at: found.at })
+    }
+
+    /// The policy of a lane's jobs. A job type is never deleted, so it is there.
+    pub fn policy(&self, lane: LaneNo) -> &JobType {
+        self.job_type(&self.lane(lane).key.job_type).expect("a lane is opened only for a known job type, and none is ever deleted")
+    }
+
+    /// Is work of this kind held by a pause of the tenant, the type or the source?
+    pub fn group_paused(&self, job_type: &str, source: Option<&str>) -> bool {
+        !self.pauses.is_empty()
+            && (self.pauses.contains_key(&PauseTarget::Tenant)
+                || self.pauses.contains_key(&PauseTarget::JobType(job_type.to_owned()))
+                || source.is_some_and(|name| self.pauses.contains_key(&PauseTarget::Source(name.to_owned()))))
+    }
+
+    /// Is a concurrency limit of the type or the source reached?
+    pub fn group_full(&self, job_type: &str, source: Option<&str>) -> bool {
+        let of_type = self.job_type(job_type).and_then(|doc| doc.concurrency_max);
+        let type_full = of_type.is_some_and(|max| self.index.leased_by_type.get(job_type).copied().unwrap_or(0) >= max);
+        let of_source = source.and_then(|name| self.source(name)).and_then(|doc| doc.concurrency_max);
+        let in_source = || source.and_then(|name| self.index.leased_by_source.get(name)).copied().unwrap_or(0);
+        type_full || of_source.is_some_and(|max| in_source() >= max)
+    }
+
+    /// Is the concurrency limit of the lane's key reached?
+    pub fn key_full(&self, lane: &Lane) -> bool {
+        let Some(key) = &lane.key.concurrency_key else { return false };
+        let Some(max) = self.job_type(&lane.key.job_type).and_then(|doc| doc.concurrency_per_key_max) else {
+            return false;
+        };
+        let of = (lane.key.job_type.clone(), key.clone());
+        self.index.leased_by_key.get(&of).copied().unwrap_or(0) >= max
+    }
+
+    /// What holds a lane, for people.
+    pub fn held_by(&self, no: LaneNo) -> Option<&'static str> {
+        let lane = self.lane(no);
+        let source = lane.key.source.as_deref();
+        if self.pauses.contains_key(&PauseTarget::Lane(no)) || self.group_paused(&lane.key.job_type, source) {
+            return Some("paused");
+        }
+        (self.group_full(&lane.key.job_type, source) || self.key_full(lane)).then_some("concurrency")
+    }
+
+    /// Brings a lane's place among those that can be granted from up to date. Call after whatever may change it.
+    pub fn refresh_lane(&mut self, no: LaneNo) {
+        let lane = self.lane(no);
+        let open = lane.next().is_some() && !self.pauses.contains_key(&PauseTarget::Lane(no)) && !self.key_full(lane);
+        let (pass, was) = (lane.pass, lane.active);
+        let hungry = lane.unloaded() > 0 && lane.window.len() < 512;
+        let wanted = open.then_some(pass);
+        if was != wanted {
+            let group = self.index.group_of_lane[no.0 as usize - 1];
+            let active = &mut self.index.groups[group].active;
+            if let Some(pass) = was {
+                active.remove(&(pass, no));
+            }
+            if let Some(pass) = wanted {
+                active.insert((pass, no));
+            }
+            self.lane_mut(no).active = wanted;
+        }
+        if hungry {
+            self.index.hungry.insert(no);
+        } else {
+            self.index.hungry.remove(&no);
+        }
+    }
+
+    /// Makes the indexes anew from the state. For recovery.
+    pub fn rebuild(&mut self) {
+        let mut index = Index::default();
+        std::mem::swap(&mut self.index, &mut index);
+        for no in 1..=self.lanes.len() {
+            self.index_lane(LaneNo(u32::try_from(no).unwrap_or(u32::MAX)));
+        }
+        let jobs = std::mem::take(&mut self.jobs);
+        for (id, job) in &jobs {
+            self.count(job.state, 1);
+            match (&job.lease, job.state) {
+                (Some(lease), _) => self.index_lease(*id, job.lane, lease.session, lease.claim),
+                (None, JobState::Ready) => {
+                    self.lane_mut(job.lane).again.insert(job.order_key, *id);
+                }
+                _ => {}
+            }
+        }
+        self.jobs = jobs;
+        for no in 1..=self.lanes.len() {
+            let no = LaneNo(u32::try_from(no).unwrap_or(u32::MAX));
+            let lane = self.lane_mut(no);
+            lane.window_end = lane.head;
+            let fresh = lane.fresh;
+            self.index.counts.ready += fresh;
+            self.refresh_lane(no);
+        }
+    }
+
+    /// Puts a lane into the indexes.
+    pub fn index_lane(&mut self, no: LaneNo) {
+        let key = self.lane(no).key.clone();
+        let group_key = (key.job_type.clone(), key.source.clone());
+        let groups = &mut self.index.groups;
+        let group = *self.index.group_by_key.entry(group_key).or_insert_with(|| {
+            let (job_type, source) = (key.job_type.clone(), key.source.clone());
+            groups.push(Group { job_type, source, ..Group::default() });
+            groups.len() - 1
+        });
+        self.index.group_of_lane.push(group);
+        if let Some(concurrency) = &key.concurrency_key {
+            let of = (key.job_type.clone(), concurrency.clone());
+            self.index.lanes_by_key.entry(of).or_default().push(no);
+        }
+        self.index.lane_by_key.insert(key, no);
+    }
+
+    /// Takes a slot for a lease: the slot is the lease itself.
+    pub fn index_lease(&mut self, job: JobId, no: LaneNo, session: SessionId, claim: ClaimId) {
+        let key = self.lane(no).key.clone();
+        self.index.by_claim.insert((session, claim, job));
+        *self.index.by_session.entry(session).or_default() += 1;
+        let group = self.index.group_of_lane[no.0 as usize - 1];
+        self.index.groups[group].leased += 1;
+        bump(&mut self.index.leased_by_type, &key.job_type);
+        if let Some(source) = &key.source {
+            bump(&mut self.index.leased_by_source, source);
+        }
+        if let Some(concurrency) = key.concurrency_key {
+            let of = (key.job_type, concurrency);
+            *self.index.leased_by_key.entry(of.clone()).or_default() += 1;
+            if !mutant::on(Mutant::SiblingLaneOpen) {
+                self.refresh_siblings(&of);
+            }
+        }
+    }
+
+    /// The lanes of a concurrency key share its limit.
+    fn refresh_siblings(&mut self, of: &(String, String)) {
+        for sibling in self.index.lanes_by_key.get(of).cloned().unwrap_or_default() {
+            self.refresh_lane(sibling);
+        }
+    }
+
+    /// Frees the slot of a lease.
+    pub fn unindex_lease(&mut self, job: JobId, no: LaneNo, session: SessionId, claim: ClaimId) {
+        self.index.by_claim.remove(&(session, claim, job));
+        if let Some(leases) = self.index.by_session.get_mut(&session) {
+            *leases -= 1;
+            if *leases == 0 {
+                self.index.by_session.remove(&session);
+            }
+        }
+        let key = self.lane(no).key.clone();
+        let group = self.index.group_of_lane[no.0 as usize - 1];
+        self.index.groups[group].leased -= 1;
+        drop_one(&mut self.index.leased_by_type, &key.job_type);
+        if let Some(source) = &key.source {
+            drop_one(&mut self.index.leased_by_source, source);
+        }
+        if let Some(concurrency) = key.concurrency_key {
+            let of = (key.job_type, concurrency);
+            if let Some(count) = self.index.leased_by_key.get_mut(&of) {
+                *count -= 1;
+            }
+            self.refresh_siblings(&of);
+        }
+    }
+
+    /// Counts a job that enters (+1) or leaves (−1) a state.
+    pub fn count(&mut self, state: JobState, by: i64) {
+        let counts = &mut self.index.counts;
+        let count = match state {
+            JobState::Blocked => &mut counts.blocked,
+            JobState::Scheduled => &mut counts.scheduled,
+            JobState::Ready => &mut counts.ready,
+            JobState::Leased => &mut counts.leased,
+            JobState::Running => &mut counts.running,
+            _ => return,
+        };
+        *count = count.saturating_add_signed(by);
+    }
+}
+
+fn bump(counts: &mut BTreeMap<String, u32>, name: &str) {
+    if let Some(count) = counts.get_mut(name) {
+        *count += 1;
+    } else {
+        counts.insert(name.to_owned(), 1);
+    }
+}
+
+fn drop_one(counts: &mut BTreeMap<String, u32>, name: &str) {
+    if let Some(count) = counts.get_mut(name) {
+        *count -= 1;
+    }
+}

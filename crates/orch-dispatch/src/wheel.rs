@@ -1,0 +1,42 @@
+//! A lazy timer wheel: which jobs to look at, at the earliest, when.
+//!
+//! A job whose moment moves later (a heartbeat) is not touched here: when its old slot comes up it is looked at and
+//! put back. So heartbeats cost nothing, and a slot is only ever too early, never too late.
+
+use std::collections::BTreeMap;
+
+use orch_core::{JobId, TenantNo, Timestamp};
+
+/// Width of a slot.
+const SLOT_MS: i64 = 16;
+
+/// The wheel.
+#[derive(Debug, Default)]
+pub struct Wheel {
+    slots: BTreeMap<i64, Vec<(TenantNo, JobId)>>,
+}
+
+impl Wheel {
+    /// Looks at the job at `at` or at most a slot later.
+    pub fn put(&mut self, at: Timestamp, tenant: TenantNo, job: JobId) {
+        let slot = at.millis().div_euclid(SLOT_MS);
+        self.slots.entry(slot).or_default().push((tenant, job));
+    }
+
+    /// Takes the jobs whose slot has wholly passed by `now`.
+    pub fn take_due(&mut self, now: Timestamp) -> Vec<(TenantNo, JobId)> {
+        let mut due = Vec::new();
+        while let Some(entry) = self.slots.first_entry() {
+            if (entry.key() + 1) * SLOT_MS > now.millis() {
+                break;
+            }
+            due.append(&mut entry.remove());
+        }
+        due
+    }
+
+    /// When the next slot has passed.
+    pub fn next(&self) -> Option<Timestamp> {
+        self.slots.first_key_value().map(|(slot, _)| Timestamp::from_millis((slot + 1) * SLOT_MS))
+    }
+}

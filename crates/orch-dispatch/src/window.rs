@@ -1,0 +1,136 @@
+//! Windows: the next fresh jobs of each lane, in memory, within one budget for all lanes.
+
+use orch_core::ids::{JobId, LaneNo};
+use orch_core::job::JobState;
+use orch_core::port::{WindowParams, WindowRow};
+
+use crate::answer::Carried;
+use crate::decide::Desk;
+use crate::lane::Entry;
+use crate::mutant::{self, Mutant};
+use crate::shard::Shard;
+
+/// A window read that should be made.
+pub type WindowWish = WindowParams;
+
+impl Desk<'_> {
+    /// A fresh job goes straight into its lane's window if nothing of the lane lies only in the ledger.
+    pub fn into_window(&mut self, no: LaneNo, entry: Entry) {
+        let room = self.tenant.index.windowed < self.at.window_room;
+        let lane = self.tenant.lane_mut(no);
+        let contiguous = lane.fresh == lane.window.len() as u64 + 1 && !lane.loading;
+        if room && contiguous {
+            lane.window.push_back(entry);
+            self.tenant.index.windowed += 1;
+        }
+        self.tenant.refresh_lane(no);
+    }
+
+    /// Takes the next fresh job of a lane's window.
+    pub fn from_window(&mut self, no: LaneNo) -> Option<Entry> {
+        let lane = self.tenant.lane_mut(no);
+        let entry = lane.window.pop_front()?;
+        lane.window_end = lane.window_end.max(entry.seq);
+        self.tenant.index.windowed -= 1;
+        Some(entry)
+    }
+
+    /// Takes a job out of a window because it ended.
+    pub fn out_of_window(&mut self, no: LaneNo, seq: u64) {
+        let lane = self.tenant.lane_mut(no);
+        if let Ok(place) = lane.window.binary_search_by_key(&seq, |entry| entry.seq) {
+            lane.window.remove(place);
+            self.tenant.index.windowed -= 1;
+        }
+        self.tenant.refresh_lane(no);
+    }
+}
+
+impl Shard {
+    /// Window reads that should be made now. Each lane is named once until its read comes back.
+    pub fn window_wishes(&mut self, committed: u64, most: usize) -> Vec<WindowWish> {
+        let most_rows = self.sizes.window_read;
+        let mut room = self.sizes.window_budget.saturating_sub(self.windowed());
+        if room < most_rows {
+            room += self.drop_held_windows();
+        }
+        let mut wishes = Vec::new();
+        for tenant in self.tenants.values_mut() {
+            let of = tenant.no;
+            let hungry: Vec<_> = tenant.index.hungry.iter().copied().collect();
+            for no in hungry {
+                if wishes.len() == most || room == 0 {
+                    return wishes;
+                }
+                let held = tenant.held_by(no) == Some("paused");
+                let lane = tenant.lane_mut(no);
+                if held || lane.loading || lane.read_at.is_some_and(|at| at >= committed) {
+                    continue;
+                }
+                let limit = room.min(most_rows).min(usize::try_from(lane.unloaded()).unwrap_or(usize::MAX));
+                lane.loading = true;
+                room -= limit;
+                wishes.push(WindowParams { tenant: of, lane: no, after: lane.read_after(), limit });
+            }
+        }
+        wishes
+    }
+
+    fn windowed(&self) -> usize {
+        self.tenants.values().map(|tenant| tenant.index.windowed).sum()
+    }
+
+    /// Gives the room of paused lanes' windows to others.
+    fn drop_held_windows(&mut self) -> usize {
+        let mut freed = 0;
+        for tenant in self.tenants.values_mut() {
+            for n in 1..=tenant.lanes.len() {
+                let no = LaneNo(u32::try_from(n).unwrap_or(u32::MAX));
+                // A read under way goes on behind the window's end, so that window must stay.
+                let idle = !tenant.lane(no).loading && !tenant.lane(no).window.is_empty();
+                if idle && tenant.held_by(no) == Some("paused") {
+                    let dropped = tenant.lane_mut(no).drop_window();
+                    tenant.index.windowed -= dropped;
+                    freed += dropped;
+                    tenant.refresh_lane(no);
+                }
+            }
+        }
+        freed
+    }
+
+    /// Takes what a window read found. `began` is the committed position at which it began.
+    pub fn window_loaded(&mut self, wish: &WindowWish, began: u64, rows: Vec<WindowRow>) {
+        let Some(tenant) = self.tenants.get_mut(&wish.tenant) else { return };
+        let short = rows.len() < wish.limit;
+        let lane = tenant.lane(wish.lane);
+        let after = lane.read_after();
+        let fits: Vec<Entry> = rows
+            .into_iter()
+            .filter(|row| row.seq > after && still_fresh(tenant, row.job))
+            .map(|row| Entry { seq: row.seq, job: row.job, carried: Carried { payload: row.payload, extra: row.extra } })
+            .collect();
+        tenant.index.windowed += fits.len();
+        let lane = tenant.lane_mut(wish.lane);
+        lane.loading = false;
+        lane.read_at = short.then_some(began);
+        lane.window.extend(fits);
+        tenant.refresh_lane(wish.lane);
+    }
+
+    /// A window read failed; it may be wished for again.
+    pub fn window_failed(&mut self, wish: &WindowWish) {
+        if let Some(tenant) = self.tenants.get_mut(&wish.tenant) {
+            tenant.lane_mut(wish.lane).loading = false;
+        }
+    }
+}
+
+/// The ledger showed it as waiting; memory may know that it has ended since.
+fn still_fresh(tenant: &crate::tenant::Tenant, job: JobId) -> bool {
+    if mutant::on(Mutant::CanceledFromWindow) {
+        return true;
+    }
+    !tenant.jobs.contains_key(&job) && tenant.warm.job(job).is_none_or(|warm| warm.state == JobState::Ready)
+}
+

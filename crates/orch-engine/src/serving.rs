@@ -1,0 +1,310 @@
+//! The loop of an ownership: calls in, effects out, one append at a time, answers only while the node's lease holds.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use orch_core::ids::{TenantId, TenantNo};
+use orch_core::limits;
+use orch_core::port::{Append, Ledger, Renewal, StoreError, TenantRow, WindowRow};
+use orch_core::time::Timestamp;
+use orch_dispatch::command::Command;
+use orch_dispatch::owner::PrepareId;
+use orch_dispatch::{Answer, CallId, Effect, Owner, Prepared, WindowWish};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tracing::{debug, warn};
+
+use crate::engine::{Call, Role};
+use crate::keeper::Keeper;
+use crate::preparer::prepare;
+
+/// Calls taken in before the effects of the first are carried out.
+const CALLS_AT_ONCE: usize = 256;
+/// The longest the loop sleeps.
+const TICK: Duration = Duration::from_millis(50);
+/// How long a drain may take.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// How an ownership ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// It was told to stop, and everything accepted is committed.
+    Stopped,
+    /// Anything else: the state in memory is worth nothing any more.
+    Failed(String),
+}
+
+enum Event {
+    Appended(u64, Result<(), StoreError>),
+    Prepared(PrepareId, Result<Prepared, StoreError>),
+    Windows(u64, Vec<WindowWish>, Result<Vec<Vec<WindowRow>>, StoreError>),
+    Renewed(Duration, Result<Renewal, StoreError>),
+}
+
+enum Woken {
+    Event(Event),
+    Call(Call),
+    Stop,
+    Time,
+}
+
+pub(crate) struct Serving<'a> {
+    keeper: &'a mut Keeper,
+    owner: Owner,
+    epoch: u64,
+    valid_until: Duration,
+    calls: HashMap<CallId, oneshot::Sender<Answer>>,
+    next_call: u64,
+    events: mpsc::UnboundedReceiver<Event>,
+    events_in: mpsc::UnboundedSender<Event>,
+    writer: mpsc::UnboundedSender<Box<Append>>,
+    tasks: Vec<JoinHandle<()>>,
+    draining_since: Option<Duration>,
+}
+
+impl Drop for Serving<'_> {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl<'a> Serving<'a> {
+    pub fn new(keeper: &'a mut Keeper, owner: Owner, epoch: u64, valid_until: Duration) -> Self {
+        let (events_in, events) = mpsc::unbounded_channel();
+        let (writer, appends) = mpsc::unbounded_channel();
+        let write = tokio::spawn(write(Arc::clone(&keeper.ledger), appends, events_in.clone()));
+        let renew = tokio::spawn(renew(keeper.renewer(), events_in.clone()));
+        Self {
+            keeper,
+            owner,
+            epoch,
+            valid_until,
+            calls: HashMap::new(),
+            next_call: 0,
+            events,
+            events_in,
+            writer,
+            tasks: vec![write, renew],
+            draining_since: None,
+        }
+    }
+
+    /// Serves until the ownership ends.
+    pub async fn run(&mut self) -> End {
+        if self.owner.shard().next_tenant_no() == TenantNo::SYSTEM {
+            self.make_system_tenant();
+        }
+        self.keeper.status.send_modify(|status| status.role = Role::Owner { epoch: self.epoch });
+        loop {
+            if let Err(why) = self.carry_out() {
+                return End::Failed(why);
+            }
+            if self.drained() {
+                return End::Stopped;
+            }
+            if let Some(end) = self.wait().await {
+                return end;
+            }
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.keeper.clock.now()
+    }
+
+    /// The first thing a ledger ever holds.
+    fn make_system_tenant(&mut self) {
+        let now = self.now();
+        let id = TenantId::v7(now, u128::from(self.epoch) << 64 | 1);
+        let (no, shard) = (TenantNo::SYSTEM, self.keeper.shard);
+        let row = TenantRow { no, id, name: "system".to_owned(), shard, created_at: now };
+        self.next_call += 1;
+        self.owner.submit(CallId(self.next_call), Command::CreateTenant(row), now);
+    }
+
+    async fn wait(&mut self) -> Option<End> {
+        let now = self.now();
+        let until_next = self.owner.next_moment().map(|at| Duration::from_millis(at.ms_since(now)));
+        let sleep = until_next.map_or(TICK, |next| next.clamp(Duration::from_millis(1), TICK));
+        let stopping = self.draining_since.is_some();
+        let room = self.owner.waiting() < limits::COMMANDS_QUEUED_MAX as usize;
+        let woken = tokio::select! {
+            biased;
+            Some(event) = self.events.recv() => Woken::Event(event),
+            Some(call) = self.keeper.reserved.recv() => Woken::Call(call),
+            Some(call) = self.keeper.usual.recv(), if room => Woken::Call(call),
+            () = told(&mut self.keeper.stop), if !stopping => Woken::Stop,
+            () = rest(sleep) => Woken::Time,
+        };
+        match woken {
+            Woken::Event(event) => return self.meet(event).map(End::Failed),
+            Woken::Call(call) => self.take_calls(call),
+            Woken::Stop => self.begin_drain(),
+            Woken::Time => self.tick(),
+        }
+        None
+    }
+
+    fn tick(&mut self) {
+        let gone: Vec<_> = self.calls.iter().filter(|(_, reply)| reply.is_closed()).map(|(id, _)| *id).collect();
+        for call in gone {
+            self.calls.remove(&call);
+            self.owner.caller_gone(call);
+        }
+        let now = self.now();
+        self.owner.tick(now);
+    }
+
+    fn begin_drain(&mut self) {
+        self.draining_since = Some(self.keeper.clock.elapsed());
+        let now = self.now();
+        self.owner.drain(now);
+    }
+
+    fn drained(&self) -> bool {
+        let Some(since) = self.draining_since else { return false };
+        let quiet = self.keeper.usual.is_empty() && self.keeper.reserved.is_empty() && self.owner.idle();
+        quiet || self.keeper.clock.elapsed() > since + DRAIN
+    }
+
+    fn take_calls(&mut self, first: Call) {
+        self.submit(first);
+        for _ in 1..CALLS_AT_ONCE {
+            let next = self.keeper.reserved.try_recv().or_else(|_| {
+                let room = self.owner.waiting() < limits::COMMANDS_QUEUED_MAX as usize;
+                if room { self.keeper.usual.try_recv() } else { Err(mpsc::error::TryRecvError::Empty) }
+            });
+            let Ok(call) = next else { break };
+            self.submit(call);
+        }
+    }
+
+    fn submit(&mut self, call: Call) {
+        if call.reply.is_closed() {
+            return;
+        }
+        self.next_call += 1;
+        let id = CallId(self.next_call);
+        self.calls.insert(id, call.reply);
+        let now = self.now();
+        self.owner.submit(id, call.command, now);
+    }
+
+    /// What came back. `Some`: the ownership is over, and why.
+    fn meet(&mut self, event: Event) -> Option<String> {
+        let now = self.now();
+        match event {
+            Event::Appended(commit_no, Ok(())) => self.owner.appended(commit_no, now),
+            Event::Appended(commit_no, Err(error)) => return Some(format!("append {commit_no}: {error}")),
+            Event::Prepared(id, Ok(prepared)) => self.owner.prepared(id, prepared, now),
+            Event::Prepared(id, Err(error)) => {
+                warn!(%error, "a reading for a command failed");
+                if let Some(call) = self.owner.prepare_failed(id) {
+                    self.calls.remove(&call);
+                }
+            }
+            Event::Windows(began, wishes, Ok(rows)) => {
+                for (wish, rows) in wishes.iter().zip(rows) {
+                    self.owner.window_loaded(wish, began, rows, now);
+                }
+            }
+            Event::Windows(_, wishes, Err(error)) => {
+                warn!(%error, "a window could not be read");
+                wishes.iter().for_each(|wish| self.owner.window_failed(wish));
+            }
+            Event::Renewed(sent, Ok(renewal)) => return self.renewed(sent, &renewal),
+            Event::Renewed(_, Err(error)) => debug!(%error, "a renewal failed"),
+        }
+        None
+    }
+
+    fn renewed(&mut self, sent: Duration, renewal: &Renewal) -> Option<String> {
+        if !renewal.owned.contains(&(self.keeper.shard, self.epoch)) {
+            return Some("the shard has another owner".to_owned());
+        }
+        self.valid_until = sent + Duration::from_millis(self.keeper.node_lease_ms);
+        self.keeper.clock.slew(renewal.now);
+        None
+    }
+
+    /// Carries the owner's effects out. An error: the node's own lease has run out, so nothing may be answered.
+    fn carry_out(&mut self) -> Result<(), String> {
+        for effect in self.owner.take_effects() {
+            match effect {
+                Effect::Append(append) => {
+                    let _ = self.writer.send(append);
+                }
+                Effect::Prepare(id, needs) => {
+                    let (ledger, events, now) = (Arc::clone(&self.keeper.ledger), self.events_in.clone(), self.now());
+                    tokio::spawn(async move {
+                        let _ = events.send(Event::Prepared(id, prepare(ledger, needs, now).await));
+                    });
+                }
+                Effect::Windows(began, wishes) => {
+                    let (ledger, events) = (Arc::clone(&self.keeper.ledger), self.events_in.clone());
+                    tokio::spawn(async move {
+                        let rows = ledger.window_read(&wishes).await;
+                        let _ = events.send(Event::Windows(began, wishes, rows));
+                    });
+                }
+                Effect::Answer(call, answer) => {
+                    if self.keeper.clock.elapsed() >= self.valid_until {
+                        return Err("the node's lease ran out".to_owned());
+                    }
+                    if let Some(reply) = self.calls.remove(&call) {
+                        let _ = reply.send(answer);
+                    }
+                }
+            }
+        }
+        if self.keeper.clock.elapsed() >= self.valid_until {
+            return Err("the node's lease ran out".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// What the renewing task needs.
+pub(crate) struct Renewer {
+    pub ledger: Arc<dyn Ledger>,
+    pub clock: crate::clock::Clock,
+    pub params: orch_core::port::NodeParams,
+}
+
+async fn renew(renewer: Renewer, events: mpsc::UnboundedSender<Event>) {
+    let period = Duration::from_millis(renewer.params.lease_ms / 4);
+    loop {
+        rest(period).await;
+        let sent = renewer.clock.elapsed();
+        let result = renewer.ledger.node_renew(&renewer.params).await;
+        if events.send(Event::Renewed(sent, result)).is_err() {
+            return;
+        }
+    }
+}
+
+/// The one writer: one append in flight, in order.
+async fn write(
+    ledger: Arc<dyn Ledger>,
+    mut appends: mpsc::UnboundedReceiver<Box<Append>>,
+    events: mpsc::UnboundedSender<Event>,
+) {
+    while let Some(append) = appends.recv().await {
+        let result = ledger.append(&append).await;
+        let failed = result.is_err();
+        if events.send(Event::Appended(append.commit_no, result)).is_err() || failed {
+            return;
+        }
+    }
+}
+
+/// Waits until the engine is told to stop (or its handle is gone).
+async fn told(stop: &mut tokio::sync::watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "the loop's own rest between ticks; everything else waits on signals")]
+async fn rest(time: Duration) {
+    tokio::time::sleep(time).await;
+}

@@ -1,0 +1,194 @@
+//! The engine on a real SQLite ledger: a job's life, restarts, two engines on one ledger's shard.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use orch_core::config::{ConfigDoc, JobType};
+use orch_core::ids::{ClaimId, SessionId, TenantNo};
+use orch_core::job::{JobError, JobState, LaneKey, Priority, payload_sha256};
+use orch_core::port::{BlobStore, Ledger};
+use orch_dispatch::command::{Actor, ClaimParams, Completion, Expect, KeyUse, NewJob, Report, SessionParams};
+use orch_dispatch::{Answer, Command};
+use orch_engine::{Engine, EngineOptions, Error, JobFilter, Lease};
+use orch_store::FolderBlobs;
+use orch_store::sqlite::SqliteLedger;
+
+struct World {
+    engine: Engine,
+    tenant: TenantNo,
+    session: SessionId,
+    claims: u128,
+}
+
+impl World {
+    async fn open(folder: &Path) -> Self {
+        let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&folder.join("ledger.sqlite")).unwrap());
+        let blobs: Arc<dyn BlobStore> = Arc::new(FolderBlobs::open(folder.join("blobs")).unwrap());
+        let engine = Engine::start(EngineOptions::new(ledger, blobs));
+        assert!(engine.serving().await);
+        let tenants = engine.ledger().tenant_list().await.unwrap();
+        let known = tenants.iter().find(|tenant| tenant.name == "acme").map(|tenant| tenant.no);
+        let tenant = match known {
+            Some(no) => no,
+            None => engine.create_tenant("acme").await.unwrap().no,
+        };
+        let session = SessionId(engine.new_job_id().0);
+        let params = SessionParams {
+            session,
+            tenants: vec![tenant],
+            worker: "w".into(),
+            boot: "b".into(),
+            job_types: vec!["t".into()],
+            capacity: 10,
+            sdk: "test".into(),
+        };
+        engine.command(Command::OpenSession(params)).await.unwrap();
+        Self { engine, tenant, session, claims: 0 }
+    }
+
+    async fn declare(&self, doc: JobType) {
+        let command =
+            Command::PutConfig { tenant: self.tenant, doc: ConfigDoc::JobType(doc), expect: Expect::Any };
+        self.engine.command(command).await.unwrap();
+    }
+
+    fn job(&self, n: u32) -> NewJob {
+        let payload = Bytes::from(format!("{{\"n\":{n}}}"));
+        NewJob {
+            id: self.engine.new_job_id(),
+            id_given: false,
+            key: None,
+            lane: LaneKey {
+                concurrency_key: None,
+                job_type: "t".into(),
+                priority: Priority::Normal,
+                project: "default".into(),
+                source: None,
+            },
+            payload_sha256: payload_sha256(&payload),
+            payload,
+            labels: [("n".to_owned(), n.to_string())].into(),
+            not_before: None,
+            deadline: None,
+            depends_on: Vec::new(),
+            correlation_id: None,
+            origin: None,
+        }
+    }
+
+    async fn enqueue(&self, jobs: Vec<NewJob>, key: Option<KeyUse>) -> Result<Answer, Error> {
+        self.engine.command(Command::Enqueue { tenant: self.tenant, jobs, key }).await
+    }
+
+    async fn claim(&mut self, max: usize, wait_ms: u64) -> Vec<Lease> {
+        self.claims += 1;
+        let now = self.engine.now();
+        let params = ClaimParams {
+            session: self.session,
+            claim: ClaimId::v7(now, self.claims),
+            max,
+            job_types: Vec::new(),
+            auto_ack: true,
+            wait_until: Some(now.plus_ms(wait_ms)),
+        };
+        self.engine.claim(params).await.unwrap()
+    }
+
+    async fn complete(&self, lease: &Lease, outcome: Report) -> Result<(), orch_core::Refusal> {
+        let completion = Completion {
+            token: lease.grant.token,
+            fingerprint: [matches!(outcome, Report::Succeeded { .. }).into(); 16],
+            outcome,
+            artifacts: Vec::new(),
+            follow_ups: Vec::new(),
+        };
+        let command = Command::Complete { tenants: vec![self.tenant], completions: vec![completion] };
+        match self.engine.command(command).await.unwrap() {
+            Answer::Completed(mut items) => items.remove(0).map(|_| ()),
+            answer => panic!("{answer:?}"),
+        }
+    }
+
+    async fn state(&self, lease: &Lease) -> JobState {
+        self.engine.job(self.tenant, lease.grant.token.job).await.unwrap().unwrap().state
+    }
+}
+
+const SUCCESS: Report = Report::Succeeded { result: None, result_sha256: None };
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_lives_and_its_history_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut world = World::open(folder.path()).await;
+    world.declare(JobType::named("t")).await;
+    world.enqueue(vec![world.job(1), world.job(2)], None).await.unwrap();
+    let leases = world.claim(10, 1_000).await;
+    assert_eq!(leases.len(), 2);
+    assert_eq!(&leases[0].payload[..], b"{\"n\":1}");
+    assert_eq!(leases[1].extra.labels["n"], "2");
+    assert_eq!(world.state(&leases[0]).await, JobState::Running);
+    world.complete(&leases[0], SUCCESS).await.unwrap();
+    world.complete(&leases[0], SUCCESS).await.unwrap();
+    let other = Report::Failed(JobError::own("handler", "no", false));
+    assert!(world.complete(&leases[0], other.clone()).await.is_err());
+    world.complete(&leases[1], other).await.unwrap();
+    assert_eq!(world.state(&leases[0]).await, JobState::Succeeded);
+    assert_eq!(world.state(&leases[1]).await, JobState::Failed);
+    let history = world.engine.job_history(world.tenant, leases[1].grant.token.job).await.unwrap().unwrap();
+    let kinds: Vec<_> = history.iter().map(|record| record.body.kind()).collect();
+    assert_eq!(kinds, ["job_enqueued", "lease_granted", "job_finished"]);
+    let filter = JobFilter { states: vec![JobState::Failed], limit: 10, ..JobFilter::default() };
+    assert_eq!(world.engine.jobs(world.tenant, &filter).await.unwrap().0.len(), 1);
+    world.engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn restarts_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut world = World::open(folder.path()).await;
+    world.declare(JobType::named("t")).await;
+    world.enqueue((0..700).map(|n| world.job(n)).collect(), None).await.unwrap();
+    let held = world.claim(5, 1_000).await;
+    world.engine.shutdown().await;
+    drop(world.engine);
+
+    let mut world = World::open(folder.path()).await;
+    for lease in &held {
+        assert_eq!(world.state(lease).await, JobState::Running, "leases outlive their owner");
+        world.complete(lease, SUCCESS).await.unwrap();
+    }
+    let mut done = 0;
+    while done < 695 {
+        let leases = world.claim(200, 1_000).await;
+        assert!(!leases.is_empty(), "the window is read again after a restart ({done} done)");
+        for lease in &leases {
+            world.complete(lease, SUCCESS).await.unwrap();
+        }
+        done += leases.len();
+    }
+    assert!(world.claim(1, 0).await.is_empty());
+    world.engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_gives_one_job_and_a_cancel_ends_a_waiting_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut world = World::open(folder.path()).await;
+    world.declare(JobType::named("t")).await;
+    let key = KeyUse { key: [1; 16], fingerprint: [2; 16] };
+    let first = world.enqueue(vec![world.job(1)], Some(key)).await.unwrap();
+    let second = world.enqueue(vec![world.job(1)], Some(key)).await.unwrap();
+    let id = |answer: &Answer| match answer {
+        Answer::Enqueued(jobs) => jobs[0].id,
+        answer => panic!("{answer:?}"),
+    };
+    assert_eq!(id(&first), id(&second));
+    let other = KeyUse { fingerprint: [3; 16], ..key };
+    assert!(matches!(world.enqueue(vec![world.job(2)], Some(other)).await, Err(Error::Refused(_))));
+    let actor = Actor { by: "me".into(), reason: None };
+    let cancel = Command::Cancel { tenant: world.tenant, job: id(&first), actor };
+    world.engine.command(cancel).await.unwrap();
+    assert!(world.claim(1, 0).await.is_empty());
+    world.engine.shutdown().await;
+}

@@ -1,0 +1,3 @@
+-- The ledger's life.
+SELECT incarnation
+FROM ledger

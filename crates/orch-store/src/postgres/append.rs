@@ -1,0 +1,206 @@
+//! The append: one commit, fenced, on a connection of its own.
+//!
+//! One statement when only history, jobs, ends and keys are written; a transaction around the same statement when
+//! there is more. After anything but success or a fence that did not hold, the connection is dropped.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use orch_core::ids::ShardNo;
+use orch_core::port::{Append, StoreError};
+use sqlx::postgres::{PgBindIterExt, PgConnectOptions};
+use sqlx::{Connection, PgConnection};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::rare;
+use super::session::{self, Duty, Identity, store_error};
+use crate::codec::{self, day, pack_ids, signed, small};
+
+/// Longer than the sum of the server's own time-outs in any commit that can still succeed.
+const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The append connection, and the statement that it uses.
+pub struct Appender {
+    options: PgConnectOptions,
+    commit: &'static str,
+    session: Mutex<Option<Session>>,
+}
+
+struct Session {
+    connection: PgConnection,
+    identity: Identity,
+    /// Shards whose row names this backend, with the epoch.
+    registered: Vec<(ShardNo, u64)>,
+}
+
+/// What the fenced statement found.
+enum Fenced {
+    Written,
+    Stale,
+    OutOfLine,
+}
+
+impl Appender {
+    pub fn new(options: PgConnectOptions, commit: &'static str) -> Self {
+        Self { options, commit, session: Mutex::new(None) }
+    }
+
+    /// Writes one commit. The connection is out of its place while it is used: whoever drops this future, or meets
+    /// an error, drops the connection with it.
+    pub async fn append(&self, append: &Append) -> Result<(), StoreError> {
+        let mut place = self.session.lock().await;
+        let mut session = match place.take() {
+            Some(session) => session,
+            None => self.open().await?,
+        };
+        let writing = session.write(append, self.commit);
+        let outcome = session::within(APPEND_TIMEOUT, "an append", writing).await?;
+        *place = Some(session);
+        match outcome {
+            Fenced::Written => Ok(()),
+            Fenced::Stale => Err(StoreError::Stale),
+            Fenced::OutOfLine => Err(StoreError::Corrupt(format!(
+                "commit {} of shard {} does not follow the last one",
+                append.commit_no, append.shard.0
+            ))),
+        }
+    }
+
+    /// Before a take-over of `shard` by this node: its row may name our own connection, which would be ended.
+    pub async fn leave(&self, shard: ShardNo) {
+        let mut place = self.session.lock().await;
+        if place.as_ref().is_some_and(|session| session.registered.iter().any(|(named, _)| *named == shard)) {
+            *place = None;
+        }
+    }
+
+    async fn open(&self) -> Result<Session, StoreError> {
+        let mut connection = session::open(&self.options, Duty::Append).await?;
+        let identity = session::identity(&mut connection).await.map_err(store_error)?;
+        Ok(Session { connection, identity, registered: Vec::new() })
+    }
+}
+
+impl Session {
+    async fn write(&mut self, append: &Append, commit: &'static str) -> Result<Fenced, sqlx::Error> {
+        if !self.register(append.shard, append.epoch).await? {
+            return Ok(Fenced::Stale);
+        }
+        if !codec::has_rare_rows(append) {
+            return fenced(&mut self.connection, append, commit).await;
+        }
+        let mut tx = self.connection.begin().await?;
+        let outcome = fenced(&mut tx, append, commit).await?;
+        if matches!(outcome, Fenced::Written) {
+            rare::insert(&mut tx, append).await?;
+            tx.commit().await?;
+        } else {
+            tx.rollback().await?;
+        }
+        Ok(outcome)
+    }
+
+    /// Names this backend in the shard's row, once per epoch.
+    async fn register(&mut self, shard: ShardNo, epoch: u64) -> Result<bool, sqlx::Error> {
+        if self.registered.contains(&(shard, epoch)) {
+            return Ok(true);
+        }
+        let named = sqlx::query(include_str!("../../sql/postgres/shard_owner/register.sql"))
+            .bind(i32::from(shard.0))
+            .bind(signed(epoch))
+            .bind(self.identity.pid)
+            .bind(self.identity.started)
+            .execute(&mut self.connection)
+            .await?
+            .rows_affected();
+        self.registered.retain(|(named, _)| *named != shard);
+        if named == 1 {
+            self.registered.push((shard, epoch));
+        }
+        Ok(named == 1)
+    }
+}
+
+struct HistoryRow<'a> {
+    stream: i32,
+    first_seq: i64,
+    last_seq: i64,
+    at: i64,
+    facts: &'a [u8],
+    leaves: &'a [u8],
+}
+
+/// The blocks' rows; a commit without blocks has one that says so.
+fn history_rows(append: &Append) -> Vec<HistoryRow<'_>> {
+    if append.blocks.is_empty() {
+        let stream = codec::EMPTY_STREAM;
+        return vec![HistoryRow { stream, first_seq: 0, last_seq: 0, at: 0, facts: &[], leaves: &[] }];
+    }
+    append
+        .blocks
+        .iter()
+        .map(|block| HistoryRow {
+            stream: small(block.stream.0),
+            first_seq: signed(block.first_seq),
+            last_seq: signed(block.last_seq),
+            at: block.at.millis(),
+            facts: &block.facts,
+            leaves: &block.leaves,
+        })
+        .collect()
+}
+
+/// The statement of every commit. The order of arguments is in its header.
+async fn fenced(
+    connection: &mut PgConnection,
+    append: &Append,
+    commit: &'static str,
+) -> Result<Fenced, sqlx::Error> {
+    let (history, jobs, done, keys) = (history_rows(append), &append.jobs, &append.done, &append.keys);
+    let (held, next): (bool, bool) = sqlx::query_as(commit)
+        .bind(i32::from(append.shard.0))
+        .bind(signed(append.epoch))
+        .bind(signed(append.commit_no))
+        .bind(history.iter().map(|row| row.stream).bind_iter())
+        .bind(history.iter().map(|row| row.first_seq).bind_iter())
+        .bind(history.iter().map(|row| row.last_seq).bind_iter())
+        .bind(history.iter().map(|row| row.at).bind_iter())
+        .bind(history.iter().map(|row| row.facts).bind_iter())
+        .bind(history.iter().map(|row| row.leaves).bind_iter())
+        .bind(jobs.iter().map(|row| row.id.0).bind_iter())
+        .bind(jobs.iter().map(|row| small(row.tenant.0)).bind_iter())
+        .bind(jobs.iter().map(|row| row.lane.in_ledger(row.tenant)).bind_iter())
+        .bind(jobs.iter().map(|row| signed(row.seq)).bind_iter())
+        .bind(jobs.iter().map(|row| row.fresh).bind_iter())
+        .bind(jobs.iter().map(|row| row.created_at.millis()).bind_iter())
+        .bind(jobs.iter().map(|row| slice(row.extra.as_ref())).bind_iter())
+        .bind(jobs.iter().map(|row| &row.payload[..]).bind_iter())
+        .bind(done.iter().map(|row| row.job.0).bind_iter())
+        .bind(done.iter().map(|row| small(row.tenant.0)).bind_iter())
+        .bind(done.iter().map(|row| row.lane.in_ledger(row.tenant)).bind_iter())
+        .bind(done.iter().map(|row| row.state.number()).bind_iter())
+        .bind(done.iter().map(|row| row.at.millis()).bind_iter())
+        .bind(done.iter().map(|row| signed(row.seq)).bind_iter())
+        .bind(done.iter().map(|row| small(row.attempt)).bind_iter())
+        .bind(done.iter().map(|row| signed(row.epoch)).bind_iter())
+        .bind(done.iter().map(|row| row.report.map(Uuid::from_bytes)).bind_iter())
+        .bind(done.iter().map(|row| slice(row.output.as_ref())).bind_iter())
+        .bind(keys.iter().map(|row| day(row.at)).bind_iter())
+        .bind(keys.iter().map(|row| small(row.tenant.0)).bind_iter())
+        .bind(keys.iter().map(|row| Uuid::from_bytes(row.key)).bind_iter())
+        .bind(keys.iter().map(|row| Uuid::from_bytes(row.fingerprint)).bind_iter())
+        .bind(keys.iter().map(|row| pack_ids(&row.jobs)).bind_iter())
+        .bind(keys.iter().map(|row| row.at.millis()).bind_iter())
+        .fetch_one(connection)
+        .await?;
+    Ok(match (held, next) {
+        (true, true) => Fenced::Written,
+        (true, false) => Fenced::OutOfLine,
+        (false, _) => Fenced::Stale,
+    })
+}
+
+fn slice(bytes: Option<&Bytes>) -> Option<&[u8]> {
+    bytes.map(|bytes| &bytes[..])
+}

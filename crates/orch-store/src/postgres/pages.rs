@@ -1,0 +1,138 @@
+//! Reads of requests: pages and single objects of one tenant.
+//!
+//! Every statement names the tenant, but for the token's, which looks the tenant up.
+
+use orch_core::ids::{JobId, TenantNo};
+use orch_core::port::{
+    ArtifactRow, DeadLetterFound, DeadLetterPageParams, DoneCount, JobPage, JobPageParams, LogRow, StoreError,
+    TokenRow,
+};
+use orch_core::time::Timestamp;
+use sqlx::Row;
+use sqlx::postgres::{PgBindIterExt, PgPool, PgRow};
+use uuid::Uuid;
+
+use super::reads::all;
+use super::rows;
+use super::session::store_error;
+use crate::codec::{final_state, lane_of, limit, signed, small, unsigned};
+use crate::job_page::{self, Walk};
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+pub async fn job_page(pool: &PgPool, tenant: TenantNo, params: &JobPageParams) -> Result<JobPage> {
+    if params.limit == 0 {
+        return Ok(JobPage { jobs: Vec::new(), next: params.before });
+    }
+    let statement = match job_page::walk(params) {
+        Walk::Jobs => include_str!("../../sql/postgres/job/page.sql"),
+        Walk::Labelled => include_str!("../../sql/postgres/job/page_labelled.sql"),
+        Walk::Ended => include_str!("../../sql/postgres/job/page_ended.sql"),
+        Walk::Unsuccessful => include_str!("../../sql/postgres/job/page_unsuccessful.sql"),
+    };
+    let lanes = params.lanes.as_ref().map(|lanes| lanes.iter().map(|lane| lane.in_ledger(tenant)).collect::<Vec<_>>());
+    let found = sqlx::query(statement)
+        .bind(small(tenant.0))
+        .bind(params.before.map_or(Uuid::max(), |before| before.0))
+        .bind(lanes)
+        .bind(job_page::states(params))
+        .bind(params.open_only)
+        .bind(params.since.map(Timestamp::millis))
+        .bind(params.until.map(Timestamp::millis))
+        .bind(params.labels.iter().map(|(key, _)| key.as_str()).bind_iter())
+        .bind(params.labels.iter().map(|(_, value)| value.as_str()).bind_iter())
+        .bind(job_page::rows_wanted(params))
+        .bind(job_page::rows_walked(params))
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?;
+    let Some(first) = found.first() else { return Ok(JobPage { jobs: Vec::new(), next: None }) };
+    let walked = rows::get(first, 17)?;
+    let last = rows::get::<Option<Uuid>>(first, 18)?.map(JobId);
+    let matched = |row: &&PgRow| row.try_get::<Option<Uuid>, _>(0).ok().flatten().is_some();
+    let jobs = found.iter().filter(matched).map(rows::job_found).collect::<Result<Vec<_>>>()?;
+    Ok(job_page::page(params, jobs, walked, last))
+}
+
+pub async fn dead_letter_page(
+    pool: &PgPool,
+    tenant: TenantNo,
+    params: &DeadLetterPageParams,
+) -> Result<Vec<DeadLetterFound>> {
+    let statement = if params.settled {
+        include_str!("../../sql/postgres/dead_letter/page_all.sql")
+    } else {
+        include_str!("../../sql/postgres/dead_letter/page.sql")
+    };
+    let (at, job) = params.before.map_or((i64::MAX, Uuid::max()), |(at, job)| (at.millis(), job.0));
+    let found = sqlx::query(statement)
+        .bind(small(tenant.0))
+        .bind(at)
+        .bind(job)
+        .bind(limit(params.limit))
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?;
+    all(&found, rows::dead_letter)
+}
+
+pub async fn dead_letter_get(pool: &PgPool, tenant: TenantNo, job: JobId) -> Result<Option<DeadLetterFound>> {
+    let found = sqlx::query(include_str!("../../sql/postgres/dead_letter/get.sql"))
+        .bind(small(tenant.0))
+        .bind(job.0)
+        .fetch_optional(pool)
+        .await
+        .map_err(store_error)?;
+    found.as_ref().map(rows::dead_letter).transpose()
+}
+
+pub async fn done_count(pool: &PgPool, tenant: TenantNo) -> Result<Vec<DoneCount>> {
+    let found: Vec<(i64, i16, i64)> = sqlx::query_as(include_str!("../../sql/postgres/done_total/list.sql"))
+        .bind(small(tenant.0))
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?;
+    let mut counts = Vec::with_capacity(found.len());
+    for (lane, state, jobs) in found {
+        counts.push(DoneCount { lane: lane_of(lane), state: final_state(i64::from(state))?, jobs: unsigned(jobs)? });
+    }
+    Ok(counts)
+}
+
+pub async fn log_page(
+    pool: &PgPool,
+    tenant: TenantNo,
+    job: JobId,
+    after: (u32, u64),
+    wanted: usize,
+) -> Result<Vec<LogRow>> {
+    let found = sqlx::query(include_str!("../../sql/postgres/log_chunk/page.sql"))
+        .bind(small(tenant.0))
+        .bind(job.0)
+        .bind(i32::try_from(after.0).unwrap_or(i32::MAX))
+        .bind(signed(after.1))
+        .bind(limit(wanted))
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?;
+    all(&found, rows::log)
+}
+
+pub async fn artifact_get(pool: &PgPool, tenant: TenantNo, sha256: &str) -> Result<Option<ArtifactRow>> {
+    let found = sqlx::query(include_str!("../../sql/postgres/artifact/get.sql"))
+        .bind(small(tenant.0))
+        .bind(sha256)
+        .fetch_optional(pool)
+        .await
+        .map_err(store_error)?;
+    found.as_ref().map(rows::artifact).transpose()
+}
+
+pub async fn token_lookup(pool: &PgPool, secret_sha256: &[u8]) -> Result<Option<TokenRow>> {
+    let found = sqlx::query(include_str!("../../sql/postgres/token/lookup.sql"))
+        .bind(secret_sha256)
+        .fetch_optional(pool)
+        .await
+        .map_err(store_error)?;
+    found.as_ref().map(rows::token).transpose()
+}

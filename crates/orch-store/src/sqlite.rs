@@ -1,0 +1,192 @@
+//! The ledger in a SQLite file: WAL, every commit synced, one process.
+//!
+//! One thread writes; reads have connections of their own on blocking threads.
+
+mod append;
+mod connection;
+mod lock;
+mod migrate;
+mod ownership;
+mod pages;
+mod rare;
+mod readers;
+mod reads;
+mod rotate;
+mod rows;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use orch_core::block::Block;
+use orch_core::ids::{JobId, NodeId, ShardNo, Stream, TenantNo};
+use orch_core::port::{
+    Append, ArtifactRow, CheckpointRow, Commit, DeadLetterFound, DeadLetterPageParams, DoneCount, DoneRow, JobFound,
+    JobPage, JobPageParams, KeyRow, Ledger, LogRow, NodeParams, Renewal, RotateParams, SnapshotRow, StoreError,
+    TakeOver, TenantRow, TokenRow, WindowParams, WindowRow,
+};
+use orch_core::time::Timestamp;
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// The ledger in a SQLite file.
+pub struct SqliteLedger {
+    writer: writer::Writer,
+    readers: readers::Readers,
+    /// Dropped last.
+    _lock: Arc<lock::Lock>,
+}
+
+impl SqliteLedger {
+    /// Opens the file, makes it if it is not there, and brings it to this build's schema.
+    /// Blocks the thread; meant for a start-up.
+    ///
+    /// # Errors
+    /// `Refused` when another process uses it, its schema is newer than this build, or it is no ledger.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = whole_path(path.as_ref())?;
+        let lock = Arc::new(lock::Lock::take(&path)?);
+        let mut connection = connection::open_writer(&path)?;
+        migrate::migrate(&mut connection)?;
+        ownership::forget_nodes(&connection)?;
+        let writer = writer::Writer::start(path.clone(), connection)?;
+        let readers = readers::Readers::new(path, Arc::clone(&lock));
+        Ok(Self { writer, readers, _lock: lock })
+    }
+}
+
+/// The path without links, so that two names of one file have one lock.
+fn whole_path(path: &Path) -> Result<PathBuf> {
+    let refused = |source: std::io::Error| StoreError::Refused(format!("{}: {source}", path.display()));
+    if path.exists() {
+        return path.canonicalize().map_err(refused);
+    }
+    let name = path.file_name().ok_or_else(|| StoreError::Refused(format!("{} names no file", path.display())))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok(folder.canonicalize().map_err(refused)?.join(name))
+}
+
+#[async_trait]
+impl Ledger for SqliteLedger {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    async fn node_renew(&self, params: &NodeParams) -> Result<Renewal> {
+        let params = params.clone();
+        self.writer.call(move |connection| ownership::renew(connection, &params)).await
+    }
+
+    async fn shard_take_over(&self, shard: ShardNo, node: NodeId) -> Result<TakeOver> {
+        self.writer.call(move |connection| ownership::take_over(connection, shard, node)).await
+    }
+
+    async fn shard_release(&self, shard: ShardNo, node: NodeId, epoch: u64) -> Result<()> {
+        self.writer.call(move |connection| ownership::release(connection, shard, node, epoch)).await
+    }
+
+    async fn append(&self, append: &Append) -> Result<()> {
+        let append = append.clone();
+        self.writer.call(move |connection| append::append(connection, &append)).await
+    }
+
+    async fn snapshot_get(&self, shard: ShardNo) -> Result<Option<SnapshotRow>> {
+        self.readers.call(move |connection| reads::snapshot_get(connection, shard)).await
+    }
+
+    async fn tail_read(&self, shard: ShardNo, after: u64, limit: usize) -> Result<Vec<Commit>> {
+        self.readers.call(move |connection| reads::tail_read(connection, shard, after, limit)).await
+    }
+
+    async fn window_read(&self, wishes: &[WindowParams]) -> Result<Vec<Vec<WindowRow>>> {
+        let wishes = wishes.to_vec();
+        self.readers.call(move |connection| reads::window_read(connection, &wishes)).await
+    }
+
+    async fn job_lookup(&self, tenant: TenantNo, ids: &[JobId]) -> Result<Vec<JobFound>> {
+        let ids = ids.to_vec();
+        self.readers.call(move |connection| reads::job_lookup(connection, tenant, &ids)).await
+    }
+
+    async fn done_lookup(&self, tenant: TenantNo, ids: &[JobId]) -> Result<Vec<DoneRow>> {
+        let ids = ids.to_vec();
+        self.readers.call(move |connection| reads::done_lookup(connection, tenant, &ids)).await
+    }
+
+    async fn key_lookup(&self, tenant: TenantNo, keys: &[[u8; 16]], since: Timestamp) -> Result<Vec<KeyRow>> {
+        let keys = keys.to_vec();
+        self.readers.call(move |connection| reads::key_lookup(connection, tenant, &keys, since)).await
+    }
+
+    async fn checkpoint_lookup(&self, tenant: TenantNo, ids: &[JobId]) -> Result<Vec<CheckpointRow>> {
+        let ids = ids.to_vec();
+        self.readers.call(move |connection| reads::checkpoint_lookup(connection, tenant, &ids)).await
+    }
+
+    async fn block_lookup(&self, stream: Stream, seqs: &[u64]) -> Result<Vec<Block>> {
+        let seqs = seqs.to_vec();
+        self.readers.call(move |connection| reads::block_lookup(connection, stream, &seqs)).await
+    }
+
+    async fn stream_read(&self, stream: Stream, after: u64, limit: usize) -> Result<Vec<Block>> {
+        self.readers.call(move |connection| reads::stream_read(connection, stream, after, limit)).await
+    }
+
+    async fn job_page(&self, tenant: TenantNo, params: &JobPageParams) -> Result<JobPage> {
+        let params = params.clone();
+        self.readers.call(move |connection| pages::job_page(connection, tenant, &params)).await
+    }
+
+    async fn dead_letter_page(&self, tenant: TenantNo, params: &DeadLetterPageParams) -> Result<Vec<DeadLetterFound>> {
+        let params = params.clone();
+        self.readers.call(move |connection| pages::dead_letter_page(connection, tenant, &params)).await
+    }
+
+    async fn dead_letter_get(&self, tenant: TenantNo, job: JobId) -> Result<Option<DeadLetterFound>> {
+        self.readers.call(move |connection| pages::dead_letter_get(connection, tenant, job)).await
+    }
+
+    async fn done_count(&self, tenant: TenantNo) -> Result<Vec<DoneCount>> {
+        self.readers.call(move |connection| pages::done_count(connection, tenant)).await
+    }
+
+    async fn log_page(
+        &self,
+        tenant: TenantNo,
+        job: JobId,
+        after: (u32, u64),
+        limit: usize,
+    ) -> Result<Vec<LogRow>> {
+        self.readers.call(move |connection| pages::log_page(connection, tenant, job, after, limit)).await
+    }
+
+    async fn artifact_get(&self, tenant: TenantNo, sha256: &str) -> Result<Option<ArtifactRow>> {
+        let sha256 = sha256.to_owned();
+        self.readers.call(move |connection| pages::artifact_get(connection, tenant, &sha256)).await
+    }
+
+    async fn tenant_list(&self) -> Result<Vec<TenantRow>> {
+        self.readers.call(reads::tenant_list).await
+    }
+
+    async fn token_lookup(&self, secret_sha256: [u8; 32]) -> Result<Option<TokenRow>> {
+        self.readers.call(move |connection| pages::token_lookup(connection, &secret_sha256)).await
+    }
+
+    async fn job_rotate(&self, params: &RotateParams) -> Result<(u64, u64)> {
+        let rotation = Arc::new(rotate::Rotation::new(params));
+        let (mut kept, mut removed) = (0, 0);
+        for tenant in rotation.tenants() {
+            let mut above = Some(rotate::lowest());
+            while let Some(id) = above {
+                let rotation = Arc::clone(&rotation);
+                let chunk = self.writer.call(move |connection| rotation.chunk(connection, tenant, id)).await?;
+                kept += chunk.kept;
+                removed += chunk.removed;
+                above = chunk.next;
+            }
+        }
+        Ok((kept, removed))
+    }
+}

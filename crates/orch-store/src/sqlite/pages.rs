@@ -1,0 +1,105 @@
+//! Reads of requests: pages and single objects of one tenant.
+//!
+//! Every statement names the tenant, but for the token's, which looks the tenant up.
+
+use orch_core::ids::{JobId, TenantNo};
+use orch_core::port::{
+    ArtifactRow, DeadLetterFound, DeadLetterPageParams, DoneCount, JobPage, JobPageParams, LogRow, StoreError,
+    TokenRow,
+};
+use orch_core::time::Timestamp;
+use rusqlite::{Connection, params};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::reads::{all, one};
+use super::rows;
+use crate::codec::{final_state, lane_of, limit, signed, unsigned};
+use crate::job_page::{self, Walk};
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+pub fn job_page(connection: &Connection, tenant: TenantNo, params: &JobPageParams) -> Result<JobPage> {
+    if params.limit == 0 {
+        return Ok(JobPage { jobs: Vec::new(), next: params.before });
+    }
+    let statement = match job_page::walk(params) {
+        Walk::Jobs => include_str!("../../sql/sqlite/job/page.sql"),
+        Walk::Labelled => include_str!("../../sql/sqlite/job/page_labelled.sql"),
+        Walk::Ended => include_str!("../../sql/sqlite/job/page_ended.sql"),
+        Walk::Unsuccessful => include_str!("../../sql/sqlite/job/page_unsuccessful.sql"),
+    };
+    let lanes = params.lanes.as_ref().map(|lanes| lanes.iter().map(|lane| lane.in_ledger(tenant)).collect::<Vec<_>>());
+    let before = params.before.map_or(Uuid::max(), |before| before.0);
+    let bound = params![
+        tenant.0,
+        &before.as_bytes()[..],
+        lanes.map(|lanes| json!(lanes).to_string()),
+        job_page::states(params).map(|states| json!(states).to_string()),
+        params.open_only,
+        params.since.map(Timestamp::millis),
+        params.until.map(Timestamp::millis),
+        json!(params.labels).to_string(),
+        job_page::rows_wanted(params),
+        job_page::rows_walked(params),
+    ];
+    let found = all(connection, statement, bound, |row| {
+        let id: Option<[u8; 16]> = rows::get(row, 0)?;
+        let job = id.map(|_| rows::job_found(row)).transpose()?;
+        let last: Option<[u8; 16]> = rows::get(row, 18)?;
+        Ok((job, rows::get::<i64>(row, 17)?, last.map(|id| JobId(Uuid::from_bytes(id)))))
+    })?;
+    let Some((_, walked, last)) = found.first() else { return Ok(JobPage { jobs: Vec::new(), next: None }) };
+    let (walked, last) = (*walked, *last);
+    let jobs = found.into_iter().filter_map(|(job, ..)| job).collect();
+    Ok(job_page::page(params, jobs, walked, last))
+}
+
+pub fn dead_letter_page(
+    connection: &Connection,
+    tenant: TenantNo,
+    params: &DeadLetterPageParams,
+) -> Result<Vec<DeadLetterFound>> {
+    let statement = if params.settled {
+        include_str!("../../sql/sqlite/dead_letter/page_all.sql")
+    } else {
+        include_str!("../../sql/sqlite/dead_letter/page.sql")
+    };
+    let (at, job) = params.before.map_or((i64::MAX, Uuid::max()), |(at, job)| (at.millis(), job.0));
+    let bound = params![tenant.0, at, &job.as_bytes()[..], limit(params.limit)];
+    all(connection, statement, bound, rows::dead_letter)
+}
+
+pub fn dead_letter_get(connection: &Connection, tenant: TenantNo, job: JobId) -> Result<Option<DeadLetterFound>> {
+    let statement = include_str!("../../sql/sqlite/dead_letter/get.sql");
+    one(connection, statement, params![tenant.0, &job.0.as_bytes()[..]], rows::dead_letter)
+}
+
+pub fn done_count(connection: &Connection, tenant: TenantNo) -> Result<Vec<DoneCount>> {
+    all(connection, include_str!("../../sql/sqlite/done_total/list.sql"), params![tenant.0], |row| {
+        Ok(DoneCount {
+            lane: lane_of(rows::get(row, 0)?),
+            state: final_state(rows::get(row, 1)?)?,
+            jobs: unsigned(rows::get(row, 2)?)?,
+        })
+    })
+}
+
+pub fn log_page(
+    connection: &Connection,
+    tenant: TenantNo,
+    job: JobId,
+    after: (u32, u64),
+    wanted: usize,
+) -> Result<Vec<LogRow>> {
+    let bound = params![tenant.0, &job.0.as_bytes()[..], after.0, signed(after.1), limit(wanted)];
+    all(connection, include_str!("../../sql/sqlite/log_chunk/page.sql"), bound, rows::log)
+}
+
+pub fn artifact_get(connection: &Connection, tenant: TenantNo, sha256: &str) -> Result<Option<ArtifactRow>> {
+    one(connection, include_str!("../../sql/sqlite/artifact/get.sql"), params![tenant.0, sha256], rows::artifact)
+}
+
+pub fn token_lookup(connection: &Connection, secret_sha256: &[u8]) -> Result<Option<TokenRow>> {
+    one(connection, include_str!("../../sql/sqlite/token/lookup.sql"), params![secret_sha256], rows::token)
+}

@@ -1,0 +1,257 @@
+//! The client: settings, and the way from a call to a typed answer. Calls themselves lie with their nouns.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Url;
+use reqwest::header::HeaderValue;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::artifacts::Artifacts;
+use crate::dead_letters::DeadLetters;
+use crate::error::Error;
+use crate::health::Health;
+use crate::job_types::JobTypes;
+use crate::jobs::Jobs;
+use crate::lane::LaneOut;
+use crate::page::Items;
+use crate::pause::{PauseOut, PauseTarget};
+use crate::projects::Projects;
+use crate::sources::Sources;
+use crate::tenants::Tenants;
+use crate::tokens::Tokens;
+use crate::transport::{Answer, Call, Failure, Settings, Transport};
+use crate::workers::Workers;
+
+/// How long a call is repeated while the server cannot serve it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A client of the orchestrator. Cheap to clone; clones share their connections.
+#[derive(Clone)]
+pub struct Client {
+    transport: Arc<Transport>,
+    patience: Duration,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let addresses: Vec<&str> = self.transport.settings().addresses.iter().map(Url::as_str).collect();
+        f.debug_struct("Client").field("addresses", &addresses).finish_non_exhaustive()
+    }
+}
+
+/// Settings of a client.
+#[derive(Clone, Default)]
+pub struct ClientBuilder {
+    addresses: Vec<String>,
+    token: Option<String>,
+    patience: Option<Duration>,
+}
+
+impl ClientBuilder {
+    /// One address more where the server listens, as `http://127.0.0.1:7400`.
+    #[must_use]
+    pub fn address(mut self, address: impl Into<String>) -> Self {
+        self.addresses.push(address.into());
+        self
+    }
+
+    /// The API token.
+    #[must_use]
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    /// How long a call that may be repeated is repeated while the server cannot serve it; 30 s by default.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
+        self
+    }
+
+    /// The client.
+    ///
+    /// # Errors
+    /// `Settings` when there is no address, or one is no URL, or the token is no header value.
+    pub fn build(self) -> Result<Client, Error> {
+        if self.addresses.is_empty() {
+            return Err(Error::Settings("no address was given".to_owned()));
+        }
+        let addresses = self.addresses.iter().map(|text| address(text)).collect::<Result<_, _>>()?;
+        let token = self.token.as_deref().map(bearer).transpose()?;
+        let transport = Arc::new(Transport::new(Settings { addresses, token })?);
+        Ok(Client { transport, patience: self.patience.unwrap_or(PATIENCE) })
+    }
+}
+
+fn address(text: &str) -> Result<Url, Error> {
+    let url = Url::parse(text).map_err(|error| Error::Settings(format!("`{text}` is no address: {error}")))?;
+    if matches!(url.scheme(), "http" | "https") && url.has_host() {
+        return Ok(url);
+    }
+    Err(Error::Settings(format!("`{text}` is no address: it must begin with http:// or https://")))
+}
+
+fn bearer(token: &str) -> Result<HeaderValue, Error> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+        .map_err(|_| Error::Settings("the token holds characters that no header may hold".to_owned()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+impl Client {
+    /// Begins a client.
+    #[must_use]
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    /// The same client, more or less patient.
+    #[must_use]
+    pub fn with_patience(&self, patience: Duration) -> Self {
+        Self { transport: Arc::clone(&self.transport), patience }
+    }
+
+    /// Calls about jobs.
+    #[must_use]
+    pub fn jobs(&self) -> Jobs<'_> {
+        Jobs(self)
+    }
+
+    /// Calls about job types.
+    #[must_use]
+    pub fn job_types(&self) -> JobTypes<'_> {
+        JobTypes(self)
+    }
+
+    /// Calls about sources.
+    #[must_use]
+    pub fn sources(&self) -> Sources<'_> {
+        Sources(self)
+    }
+
+    /// Calls about projects.
+    #[must_use]
+    pub fn projects(&self) -> Projects<'_> {
+        Projects(self)
+    }
+
+    /// Calls about dead letters.
+    #[must_use]
+    pub fn dead_letters(&self) -> DeadLetters<'_> {
+        DeadLetters(self)
+    }
+
+    /// Calls about worker sessions.
+    #[must_use]
+    pub fn workers(&self) -> Workers<'_> {
+        Workers(self)
+    }
+
+    /// Calls about artifacts.
+    #[must_use]
+    pub fn artifacts(&self) -> Artifacts<'_> {
+        Artifacts(self)
+    }
+
+    /// Calls about tenants.
+    #[must_use]
+    pub fn tenants(&self) -> Tenants<'_> {
+        Tenants(self)
+    }
+
+    /// Calls about API tokens.
+    #[must_use]
+    pub fn tokens(&self) -> Tokens<'_> {
+        Tokens(self)
+    }
+
+    /// Stops handing out what the target names. What runs goes on.
+    ///
+    /// # Errors
+    /// Any.
+    pub async fn pause(&self, target: &PauseTarget, reason: Option<&str>) -> Result<(), Error> {
+        self.send(Call::post("/pauses").json(&pause_body(target, reason))?.repeatable()).await.map(drop)
+    }
+
+    /// Hands out again what the target names.
+    ///
+    /// # Errors
+    /// Any.
+    pub async fn resume(&self, target: &PauseTarget, reason: Option<&str>) -> Result<(), Error> {
+        self.send(Call::post("/pauses/resume").json(&pause_body(target, reason))?.repeatable()).await.map(drop)
+    }
+
+    /// The pauses that hold.
+    ///
+    /// # Errors
+    /// Any.
+    pub async fn pauses(&self) -> Result<Vec<PauseOut>, Error> {
+        let answer: Items<PauseOut> = self.call(Call::get("/pauses")).await?;
+        Ok(answer.items)
+    }
+
+    /// What jobs wait in.
+    ///
+    /// # Errors
+    /// Any.
+    pub async fn lanes(&self) -> Result<Vec<LaneOut>, Error> {
+        let answer: Items<LaneOut> = self.call(Call::get("/lanes")).await?;
+        Ok(answer.items)
+    }
+
+    /// Whether the server serves. Not repeated: an answer of now is wanted.
+    ///
+    /// # Errors
+    /// Any; a server that answers that it does not serve is no error.
+    pub async fn health(&self) -> Result<Health, Error> {
+        let call = Call::get("/health").timeout(Duration::from_secs(5));
+        match self.transport.send_round(&call).await {
+            Ok(answer) => decode(&call, &answer.body),
+            Err(Failure::Problem(problem, body)) => serde_json::from_slice(&body).map_err(|_| Error::Problem(problem)),
+            Err(failure) => Err(failure.into_error()),
+        }
+    }
+
+    /// Sends a call and reads its answer.
+    pub(crate) async fn call<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
+        self.call_with_status(call).await.map(|(_, answer)| answer)
+    }
+
+    /// The same, for calls whose success has two faces.
+    pub(crate) async fn call_with_status<T: DeserializeOwned>(&self, call: Call) -> Result<(u16, T), Error> {
+        let answer = self.transport.send(&call, self.patience).await?;
+        Ok((answer.status, decode(&call, &answer.body)?))
+    }
+
+    /// Sends a call.
+    pub(crate) async fn send(&self, call: Call) -> Result<Answer, Error> {
+        self.transport.send(&call, self.patience).await
+    }
+
+    /// Sends a call once to each address at most; for loops that repeat by themselves.
+    pub(crate) async fn call_once<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
+        let answer = self.transport.send_round(&call).await.map_err(Failure::into_error)?;
+        decode(&call, &answer.body)
+    }
+
+    /// The same server through connections of their own, for another runtime.
+    pub(crate) fn reconnected(&self) -> Result<Self, Error> {
+        let transport = Arc::new(Transport::new(self.transport.settings().clone())?);
+        Ok(Self { transport, patience: self.patience })
+    }
+}
+
+fn decode<T: DeserializeOwned>(call: &Call, body: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|source| Error::Decode { call: call.name(), source })
+}
+
+fn pause_body(target: &PauseTarget, reason: Option<&str>) -> serde_json::Value {
+    match reason {
+        Some(reason) => json!({ "target": target, "reason": reason }),
+        None => json!({ "target": target }),
+    }
+}

@@ -1,0 +1,86 @@
+//! The Rust SDK of the job orchestrator: a typed client, and a worker that keeps its leases.
+//!
+//! It knows the HTTP contract only, and no crate of the server. Begin at [`Client`] and [`Worker`].
+//!
+//! ```no_run
+//! use orch_client::{Client, Done, JobContext, JobIn, Worker};
+//!
+//! # async fn run() -> Result<(), orch_client::Error> {
+//! let client = Client::builder().address("http://127.0.0.1:7400").token("…").build()?;
+//! let job = client.jobs().create(&JobIn::new("greet", &"world")?, None).await?;
+//! Worker::builder(client)
+//!     .handler("greet", |ctx: JobContext, name: String| async move {
+//!         ctx.log(format!("hello {name}"));
+//!         Ok(Done::result(&name.len())?)
+//!     })
+//!     .build()
+//!     .run(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
+//!     .await?;
+//! # let _ = job; Ok(())
+//! # }
+//! ```
+
+mod artifact;
+mod artifacts;
+mod budget;
+mod client;
+mod clock;
+mod dead_letter;
+mod dead_letters;
+mod declared;
+mod error;
+mod health;
+mod id;
+mod job;
+mod job_type;
+mod job_types;
+mod jobs;
+mod lane;
+mod page;
+mod pause;
+mod project;
+mod projects;
+mod source;
+mod sources;
+mod tenant;
+mod tenants;
+mod token;
+mod tokens;
+mod transport;
+mod word;
+mod worker;
+mod workers;
+
+pub use artifact::ArtifactRef;
+pub use artifacts::Artifacts;
+pub use client::{Client, ClientBuilder};
+pub use dead_letter::{DeadLetterOut, DeadLetterQuery, Settlement, SettlementHow};
+pub use dead_letters::DeadLetters;
+pub use error::{Error, FieldError, Problem};
+pub use health::{Health, HealthStatus};
+pub use id::{IdError, JobId};
+pub use job::{
+    Attempt, AttemptOutcome, DeadLetterState, Dependency, DependsOn, HistoryEntry, JobError, JobIn, JobOut, JobQuery,
+    JobState, LogLevel, LogLineOut, Origin, OriginKind, Priority, Progress, Summary, SummaryRow,
+};
+pub use job_type::JobType;
+pub use job_types::JobTypes;
+pub use jobs::{CancelOutcome, Jobs};
+pub use lane::LaneOut;
+pub use page::Page;
+pub use pause::{PauseOut, PauseTarget};
+pub use project::Project;
+pub use projects::Projects;
+pub use source::Source;
+pub use sources::Sources;
+pub use tenant::TenantOut;
+pub use tenants::Tenants;
+pub use token::{TokenIn, TokenOut};
+pub use tokens::Tokens;
+pub use worker::{
+    Done, FollowUpOut, HandlerError, JobContext, Observation, ParentOut, Parents, Worker, WorkerBuilder, WorkerSummary,
+};
+pub use workers::{WorkerOut, Workers};
+
+/// What this SDK calls itself in requests and worker sessions.
+pub const SDK: &str = concat!("orch-client-rust/", env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,154 @@
+//! What the client repeats, what it does not, and where it turns.
+
+use std::time::Duration;
+
+use orch_client::{Client, Error, HealthStatus, JobId, JobIn, JobState, JobType, PauseTarget, Priority, TokenIn};
+use serde_json::{Value, json};
+
+use crate::stub::{Fault, Stub};
+
+fn client(stub: &Stub) -> Client {
+    Client::builder().address(stub.url()).token("t").build().unwrap()
+}
+
+fn job(id: JobId, state: &str) -> Value {
+    json!({"id": id, "tenant": "default", "job_type": "a", "state": state, "priority": "sometime", "attempt": 1})
+}
+
+fn keys(stub: &Stub, path: &str) -> Vec<Option<String>> {
+    stub.world().seen.iter().filter(|seen| seen.path == path).map(|seen| seen.key.clone()).collect()
+}
+
+#[tokio::test]
+async fn a_create_whose_answer_was_lost_is_repeated_with_the_same_key() {
+    let stub = Stub::start(1_000);
+    let id = JobId::new();
+    stub.change(|world| drop(world.routes.insert("POST /jobs".to_owned(), job(id, "ready"))));
+    stub.fault("/jobs", Fault::Unanswered);
+    let made = client(&stub).jobs().create(&JobIn::new("a", &json!({})).unwrap(), None).await.unwrap();
+    assert_eq!(made.id, id);
+    assert_eq!(made.priority, Priority::Unknown("sometime".to_owned()));
+    let keys = keys(&stub, "/jobs");
+    assert_eq!(keys.len(), 2);
+    assert!(keys[0].is_some() && keys[0] == keys[1], "{keys:?}");
+}
+
+#[tokio::test]
+async fn a_key_of_the_callers_is_sent_as_it_is() {
+    let stub = Stub::start(1_000);
+    stub.change(|world| {
+        drop(world.routes.insert("POST /jobs/batch".to_owned(), json!({"items": [job(JobId::new(), "ready")]})))
+    });
+    let jobs = [JobIn::new("a", &1).unwrap()];
+    client(&stub).jobs().create_batch(&jobs, Some("mine")).await.unwrap();
+    assert_eq!(keys(&stub, "/jobs/batch"), [Some("mine".to_owned())]);
+}
+
+#[tokio::test]
+async fn what_is_shown_once_is_not_asked_for_twice() {
+    let stub = Stub::start(1_000);
+    stub.change(|world| drop(world.routes.insert("POST /tokens".to_owned(), json!({"id": "tok_1", "secret": "s"}))));
+    stub.fault("/tokens", Fault::Unanswered);
+    let token = TokenIn { name: "n".to_owned(), scopes: vec!["orch:read".to_owned()], ..TokenIn::default() };
+    let client = client(&stub);
+    assert!(matches!(client.tokens().create(&token).await, Err(Error::Transport { .. })));
+    assert_eq!(keys(&stub, "/tokens").len(), 1);
+    // Refused before it began: asking again is safe.
+    stub.fault("/tokens", Fault::Problem(503, "overloaded", None));
+    client.tokens().create(&token).await.unwrap();
+    assert_eq!(keys(&stub, "/tokens").len(), 3);
+}
+
+#[tokio::test]
+async fn retry_after_is_honoured() {
+    let stub = Stub::start(1_000);
+    stub.change(|world| drop(world.routes.insert("GET /lanes".to_owned(), json!({"items": []}))));
+    stub.fault("/lanes", Fault::Problem(429, "backlog_full", Some(1)));
+    client(&stub).lanes().await.unwrap();
+    let world = stub.world();
+    let times: Vec<_> = world.seen.iter().map(|seen| seen.at).collect();
+    assert!(times[1] - times[0] >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn patience_ends() {
+    let stub = Stub::start(1_000);
+    stub.fault("/lanes", Fault::Problem(503, "overloaded", Some(60)));
+    let client = client(&stub).with_patience(Duration::from_millis(200));
+    let error = client.lanes().await.unwrap_err();
+    assert_eq!((error.code(), error.status(), error.is_retryable()), (Some("overloaded"), Some(503), true));
+    assert_eq!(error.problem().unwrap().field(), Some("here"));
+}
+
+#[tokio::test]
+async fn a_dead_address_and_one_that_does_not_own_are_passed_by() {
+    let mut dead = Stub::start(1_000);
+    dead.kill();
+    let standby = Stub::start(1_000);
+    let owner = Stub::start(1_000);
+    owner.change(|world| drop(world.routes.insert("GET /lanes".to_owned(), json!({"items": []}))));
+    standby.fault("/lanes", Fault::Problem(503, "not_owner", Some(30)));
+    let client = Client::builder().address(dead.url()).address(standby.url()).address(owner.url()).build().unwrap();
+    tokio::time::timeout(Duration::from_secs(5), client.lanes()).await.expect("no pause was due").unwrap();
+    client.lanes().await.unwrap();
+    assert_eq!((standby.bodies("/lanes").len(), owner.bodies("/lanes").len()), (1, 2));
+}
+
+#[tokio::test]
+async fn waiting_ends_with_the_final_state_or_with_the_time() {
+    let stub = Stub::start(1_000);
+    let id = JobId::new();
+    let route = format!("GET /jobs/{id}");
+    stub.change(|world| drop(world.routes.insert(route.clone(), job(id, "running"))));
+    let client = client(&stub);
+    let error = client.jobs().wait(&id, Duration::from_millis(100)).await.unwrap_err();
+    assert!(matches!(error, Error::WaitTimedOut { state: JobState::Running, .. }), "{error}");
+    let jobs = client.jobs();
+    let (found, ()) = tokio::join!(jobs.wait(&id, Duration::from_secs(20)), async {
+        stub.until("a second look", |world| world.seen.len() > 6).await;
+        stub.change(|world| drop(world.routes.insert(route, job(id, "failed"))));
+    });
+    assert_eq!(found.unwrap().state, JobState::Failed);
+}
+
+#[tokio::test]
+async fn an_upsert_lays_what_is_set_over_what_is_there() {
+    let stub = Stub::start(1_000);
+    let there =
+        json!({"name": "a", "lease_ms": 1000, "tries_max": 9, "version": 4, "updated_at": "2030-01-01T00:00:00Z"});
+    stub.change(|world| {
+        world.routes.insert("GET /job-types/a".to_owned(), there.clone());
+        world.routes.insert("PUT /job-types/a".to_owned(), there);
+    });
+    let client = client(&stub);
+    let same = JobType { lease_ms: Some(1_000), ..JobType::new("a") };
+    assert_eq!(client.job_types().create(&same).await.unwrap().version, Some(4));
+    assert_eq!(stub.world().seen.len(), 1, "nothing is written when nothing changes");
+    let other = JobType { lease_ms: Some(2_000), ..JobType::new("a") };
+    client.job_types().create(&other).await.unwrap();
+    assert_eq!(stub.bodies("/job-types/a").last(), Some(&json!({"name": "a", "lease_ms": 2000, "tries_max": 9})));
+}
+
+#[tokio::test]
+async fn targets_and_health_are_read_and_written_as_the_contract_says() {
+    let stub = Stub::start(1_000);
+    stub.change(|world| {
+        world.routes.insert("POST /pauses".to_owned(), json!({}));
+        world.routes.insert("GET /health".to_owned(), json!({"status": "standby", "ledger": "sqlite", "version": "1"}));
+    });
+    let client = client(&stub);
+    client.pause(&PauseTarget::Source("kev".to_owned()), Some("why")).await.unwrap();
+    client.pause(&PauseTarget::Tenant, None).await.unwrap();
+    let bodies = stub.bodies("/pauses");
+    assert_eq!(bodies, [json!({"target": {"source": "kev"}, "reason": "why"}), json!({"target": "tenant"})]);
+    assert_eq!(client.health().await.unwrap().status, HealthStatus::Standby);
+}
+
+#[tokio::test]
+async fn settings_that_cannot_work_are_refused() {
+    for address in ["127.0.0.1:7400", "ftp://x", "http://"] {
+        assert!(matches!(Client::builder().address(address).build(), Err(Error::Settings(_))), "{address}");
+    }
+    assert!(matches!(Client::builder().build(), Err(Error::Settings(_))));
+    assert!(matches!(Client::builder().address("http://x").token("a\nb").build(), Err(Error::Settings(_))));
+}
