@@ -77,9 +77,9 @@ pub struct Options {
     /// Producers.
     #[arg(long, default_value_t = 16)]
     producers: usize,
-    /// Workers.
-    #[arg(long, default_value_t = 16)]
-    workers: usize,
+    /// Workers: 16 in the engine, 4 of the SDK over HTTP.
+    #[arg(long)]
+    workers: Option<usize>,
     /// Jobs in one claim.
     #[arg(long, default_value_t = 200)]
     claim: usize,
@@ -108,11 +108,7 @@ pub struct Options {
     #[arg(long, env = "ORCH_BENCH_POSTGRES_PID")]
     postgres_pid: Option<u32>,
     /// The server's program for `http`.
-    #[arg(
-        long,
-        env = "ORCH_BENCH_ORCH",
-        default_value = "target/release/orch"
-    )]
+    #[arg(long, env = "ORCH_BENCH_ORCH", default_value = "target/release/orch")]
     orch: PathBuf,
 }
 
@@ -198,7 +194,13 @@ impl Options {
             },
             batches: self.batches,
             producers: self.producers.max(1),
-            workers: self.workers.max(1),
+            workers: self
+                .workers
+                .unwrap_or(match face {
+                    Face::Engine => 16,
+                    Face::Http => 4,
+                })
+                .max(1),
             claim: self.claim.clamp(1, 1_000),
             backlog: self.backlog.unwrap_or(lengths.backlog),
             enqueue_seconds: self.seconds.unwrap_or(lengths.enqueue_seconds),

@@ -54,6 +54,9 @@ impl Shard {
         if room < most_rows {
             room += self.drop_held_windows();
         }
+        if room == 0 && self.starving(committed) {
+            room += self.shorten_longest_window();
+        }
         let mut wishes = Vec::new();
         for tenant in self.tenants.values_mut() {
             let of = tenant.no;
@@ -74,6 +77,37 @@ impl Shard {
             }
         }
         wishes
+    }
+
+    /// Does a lane with work and nothing in its window want a read?
+    fn starving(&self, committed: u64) -> bool {
+        self.tenants.values().any(|tenant| {
+            tenant.index.hungry.iter().any(|no| {
+                let lane = tenant.lane(*no);
+                lane.window.is_empty()
+                    && !lane.loading
+                    && lane.read_at.is_none_or(|at| at < committed)
+                    && tenant.held_by(*no) != Some("paused")
+            })
+        })
+    }
+
+    /// A long window of work that nobody takes must not keep others from theirs: halves the longest.
+    /// Its end is read again when it is wanted.
+    fn shorten_longest_window(&mut self) -> usize {
+        let windows = self.tenants.values().flat_map(|tenant| {
+            let lanes = tenant.lanes.iter().zip(1u32..).filter(|(lane, _)| !lane.loading);
+            lanes.map(|(lane, n)| (lane.window.len(), tenant.no, LaneNo(n)))
+        });
+        let Some((len, of, no)) = windows.max() else { return 0 };
+        let Some(tenant) = self.tenants.get_mut(&of).filter(|_| len > 0) else { return 0 };
+        let lane = tenant.lane_mut(no);
+        lane.window.truncate(len / 2);
+        lane.read_at = None;
+        let freed = len - len / 2;
+        tenant.index.windowed -= freed;
+        tenant.refresh_lane(no);
+        freed
     }
 
     fn windowed(&self) -> usize {

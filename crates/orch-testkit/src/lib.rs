@@ -1,1 +1,3 @@
-//! Not begun yet.
+//! What tests share: the suite that every ledger must pass.
+
+pub mod ledger_suite;

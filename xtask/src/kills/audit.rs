@@ -122,7 +122,7 @@ fn list(access: &Access) -> Result<Vec<Listed>> {
             };
             jobs.push(Listed {
                 id: text("id")?,
-                job_type: text("type")?,
+                job_type: text("job_type")?,
                 state: text("state")?,
             });
         }

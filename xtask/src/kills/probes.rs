@@ -52,7 +52,7 @@ pub fn send(access: &Access, stop: &AtomicBool) -> Result<Probes> {
     while !stop.load(Ordering::Relaxed) {
         let number = probes.acknowledged.len();
         let key = format!("probe-{number}");
-        let body = json!({"type": JOB_TYPE, "payload": {"number": number}});
+        let body = json!({"job_type": JOB_TYPE, "payload": {"number": number}});
         let answer = insist(&mut probes.repeated, || {
             post(access, &format!("{BASE}/jobs"), Some(&key), &body)
         })?;

@@ -56,17 +56,32 @@ impl Owners {
 
     pub async fn renew(&self, params: &NodeParams) -> Result<Renewal, StoreError> {
         let mut place = self.renewal.lock().await;
-        let mut connection = match place.take() {
+        let kept = place.take();
+        let was_kept = kept.is_some();
+        let (connection, now, rows) = match self.try_renew(kept, params).await {
+            // A kept connection may have been cut while nobody looked; renewing twice is harmless.
+            Err(StoreError::Unavailable(_)) if was_kept => self.try_renew(None, params).await?,
+            renewed => renewed?,
+        };
+        *place = Some(connection);
+        let mut owned = Vec::with_capacity(rows.len());
+        for (shard, epoch) in rows {
+            owned.push((shard_no(shard)?, unsigned(epoch)?));
+        }
+        Ok(Renewal { now: Timestamp::from_millis(now), owned })
+    }
+
+    async fn try_renew(
+        &self,
+        kept: Option<PgConnection>,
+        params: &NodeParams,
+    ) -> Result<(PgConnection, i64, Vec<(i32, i64)>), StoreError> {
+        let mut connection = match kept {
             Some(connection) => connection,
             None => session::open(&self.options, Duty::Renewal).await?,
         };
-        let renewal = session::within(RENEWAL_TIMEOUT, "a renewal", renew(&mut connection, params)).await?;
-        *place = Some(connection);
-        let mut owned = Vec::with_capacity(renewal.1.len());
-        for (shard, epoch) in renewal.1 {
-            owned.push((shard_no(shard)?, unsigned(epoch)?));
-        }
-        Ok(Renewal { now: Timestamp::from_millis(renewal.0), owned })
+        let (now, rows) = session::within(RENEWAL_TIMEOUT, "a renewal", renew(&mut connection, params)).await?;
+        Ok((connection, now, rows))
     }
 
     pub async fn take_over(&self, shard: ShardNo, node: NodeId) -> Result<TakeOver, StoreError> {

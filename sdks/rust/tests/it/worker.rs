@@ -254,31 +254,33 @@ async fn what_a_claim_is_granted_during_shutdown_is_given_back() {
     assert_eq!((claims.len(), &claims[1]["wait_ms"]), (2, &json!(0)));
     assert_eq!(claims[0]["claim_id"], claims[1]["claim_id"]);
     assert_eq!(summary, WorkerSummary { completed: 0, stale: 0, released: 2 });
-    assert_eq!((stub.world().held(), stub.world().released.len()), (0, ids.len()));
+    let world = stub.world();
+    assert_eq!((world.held(), world.released.len()), (0, ids.len()));
 }
 
 #[tokio::test]
 async fn handlers_that_outlast_the_grace_are_ended_and_their_jobs_given_back() {
     let stub = Stub::start(30_000);
-    let worker = start(builder(&stub).grace(Duration::from_millis(50)).handler(
-        "stuck",
-        |ctx: JobContext, _: Value| async move {
-            ctx.checkpoint(&json!({"page": 7}))?;
-            std::future::pending::<()>().await;
-            Ok(Done::empty())
-        },
-    ));
+    let began = Arc::new(Notify::new());
+    let begin = Arc::clone(&began);
+    let worker =
+        start(builder(&stub).grace(Duration::from_millis(50)).handler("stuck", move |ctx: JobContext, _: Value| {
+            let begin = Arc::clone(&begin);
+            async move {
+                ctx.checkpoint(&json!({"page": 7}))?;
+                begin.notify_one();
+                std::future::pending::<()>().await;
+                Ok(Done::empty())
+            }
+        }));
     let ids = stub.add("stuck", [json!({})]);
-    stub.until("the grant", |world| world.ready.is_empty()).await;
+    tokio::time::timeout(PATIENCE, began.notified()).await.expect("the handler begins");
     let summary = worker.stop().await;
     assert_eq!(summary, WorkerSummary { completed: 0, stale: 0, released: 1 });
     assert_eq!(stub.world().released, [format!("lse_{}.1", ids[0])]);
-    let saved: Vec<_> = stub
-        .bodies("/worker/heartbeat")
-        .iter()
-        .filter_map(|body| body["leases"][0].get("checkpoint").cloned())
-        .collect();
-    assert_eq!(saved, [json!({"page": 7})]);
+    let beats = stub.bodies("/worker/heartbeat");
+    let saved: Vec<_> = beats.iter().filter_map(|body| body["leases"][0].get("checkpoint")).collect();
+    assert_eq!(saved, [&json!({"page": 7})]);
 }
 
 #[expect(clippy::disallowed_methods, reason = "the handler burns real time")]

@@ -1,0 +1,214 @@
+//! The three loads, made of producers and workers. They know neither the database nor the face.
+
+mod producers;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use orch_bench::clock;
+use tokio::task::JoinSet;
+
+use crate::job::Shape;
+use crate::latency::Spread;
+use crate::load::producers::{Producers, Supply};
+use crate::meter::{Mark, Spent};
+use crate::place::Place;
+use crate::progress::Progress;
+use crate::settings::{Case, Settings, Workload};
+use crate::site::{Crewman, Site};
+
+/// Jobs in one call while a backlog is filled.
+const FILL_BATCH: usize = 1_000;
+/// Jobs that producers may be ahead of workers.
+const AHEAD_MAX: u64 = 50_000;
+/// How often counters are looked at.
+const LOOK: Duration = Duration::from_millis(5);
+/// A load that does not move for so long has failed.
+const STALLED: Duration = Duration::from_secs(60);
+
+/// What came out.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Jobs that the figures are about.
+    pub jobs: u64,
+    /// What they took.
+    pub spent: Spent,
+    /// Times of the calls, by kind.
+    pub calls: Vec<(&'static str, Spread)>,
+    /// Jobs done in each second of a `cycle`.
+    pub per_second: Vec<u64>,
+}
+
+/// One load on one site.
+pub struct Load<'a> {
+    /// The orchestrator.
+    pub site: Arc<dyn Site>,
+    /// Its ledger.
+    pub place: &'a mut Place,
+    /// The measurement.
+    pub case: Case,
+    /// The rest of the choices.
+    pub settings: &'a Settings,
+}
+
+type Tasks = JoinSet<Result<()>>;
+
+impl Load<'_> {
+    /// Runs it.
+    pub async fn run(&mut self) -> Result<Outcome> {
+        let progress = Arc::new(Progress::default());
+        match self.case.workload {
+            Workload::Enqueue => self.enqueue(progress).await,
+            Workload::Work => self.work(progress).await,
+            Workload::Cycle => self.cycle(progress).await,
+        }
+    }
+
+    async fn enqueue(&mut self, progress: Arc<Progress>) -> Result<Outcome> {
+        // Lanes, connections and statements are made by a first call of each producer.
+        self.fill(
+            &progress,
+            self.settings.producers * self.case.batch,
+            self.case.batch,
+        )
+        .await?;
+        progress.clear_calls();
+        let (before, from) = (progress.accepted(), self.mark().await?);
+        let until = clock::now() + self.settings.length(Workload::Enqueue);
+        let supply = Supply::until(until, self.case.batch);
+        let mut tasks = Tasks::new();
+        self.producers(&progress, supply, 1).spawn(&mut tasks);
+        finish(tasks).await?;
+        let spent = from.until(&self.mark().await?);
+        Ok(outcome(&progress, progress.accepted() - before, spent))
+    }
+
+    async fn work(&mut self, progress: Arc<Progress>) -> Result<Outcome> {
+        let backlog = self.settings.backlog;
+        self.fill(&progress, backlog, FILL_BATCH).await?;
+        progress.clear_calls();
+        let from = self.mark().await?;
+        let mut tasks = Tasks::new();
+        self.hire(&progress, &mut tasks);
+        let mut last = (0, clock::now());
+        while progress.done() < backlog as u64 {
+            watch(&mut tasks)?;
+            clock::pause(LOOK).await;
+            if progress.done() > last.0 {
+                last = (progress.done(), clock::now());
+            } else if last.1.elapsed() > STALLED {
+                bail!("{} of {backlog} jobs were done, then no more", last.0);
+            }
+        }
+        progress.stop();
+        finish(tasks).await?;
+        let spent = from.until(&self.mark().await?);
+        Ok(outcome(&progress, progress.done(), spent))
+    }
+
+    async fn cycle(&mut self, progress: Arc<Progress>) -> Result<Outcome> {
+        let mut tasks = Tasks::new();
+        self.hire(&progress, &mut tasks);
+        let batch = self
+            .settings
+            .batches
+            .iter()
+            .copied()
+            .max()
+            .unwrap_or(FILL_BATCH);
+        self.producers(&progress, Supply::ahead(AHEAD_MAX, batch), 1)
+            .spawn(&mut tasks);
+        clock::pause(Duration::from_secs(self.settings.warm_up_seconds)).await;
+        progress.clear_calls();
+        let (before, from) = (progress.done(), self.mark().await?);
+        let mut per_second = Vec::new();
+        let mut so_far = before;
+        for _ in 0..self.settings.cycle_seconds {
+            clock::pause(Duration::from_secs(1)).await;
+            watch(&mut tasks)?;
+            let done = progress.done();
+            per_second.push(done - so_far);
+            so_far = done;
+        }
+        let jobs = progress.done() - before;
+        let spent = from.until(&self.mark().await?);
+        let measured = outcome(&progress, jobs, spent);
+        progress.stop();
+        finish(tasks).await?;
+        Ok(Outcome {
+            per_second,
+            ..measured
+        })
+    }
+
+    /// Makes so many jobs; they count as accepted.
+    async fn fill(&self, progress: &Arc<Progress>, jobs: usize, batch: usize) -> Result<()> {
+        let mut tasks = Tasks::new();
+        self.producers(progress, Supply::jobs(jobs, batch), 2)
+            .spawn(&mut tasks);
+        finish(tasks).await
+    }
+
+    fn producers(&self, progress: &Arc<Progress>, supply: Supply, series: u64) -> Producers {
+        Producers {
+            site: Arc::clone(&self.site),
+            progress: Arc::clone(progress),
+            supply: Arc::new(supply),
+            shape: Shape {
+                payload_bytes: self.settings.payload_bytes,
+                keys: self.settings.keys,
+            },
+            count: self.settings.producers,
+            tenants: self.case.tenants,
+            series,
+        }
+    }
+
+    fn hire(&self, progress: &Arc<Progress>, tasks: &mut Tasks) {
+        for number in 0..self.settings.workers {
+            let (site, progress) = (Arc::clone(&self.site), Arc::clone(progress));
+            let worker = Crewman {
+                number,
+                claim: self.settings.claim,
+            };
+            tasks.spawn(async move { site.work(worker, progress).await });
+        }
+    }
+
+    async fn mark(&mut self) -> Result<Mark> {
+        Mark::take(self.place, self.site.process()).await
+    }
+}
+
+fn outcome(progress: &Progress, jobs: u64, spent: Spent) -> Outcome {
+    let kinds = [
+        ("enqueue", &progress.enqueue),
+        ("claim", &progress.claim),
+        ("complete", &progress.complete),
+    ];
+    let calls = kinds
+        .into_iter()
+        .filter_map(|(name, calls)| Some((name, calls.spread()?)));
+    Outcome {
+        jobs,
+        spent,
+        calls: calls.collect(),
+        per_second: Vec::new(),
+    }
+}
+
+/// Fails when a task has failed while others still run.
+fn watch(tasks: &mut Tasks) -> Result<()> {
+    while let Some(ended) = tasks.try_join_next() {
+        ended??;
+    }
+    Ok(())
+}
+
+async fn finish(mut tasks: Tasks) -> Result<()> {
+    while let Some(ended) = tasks.join_next().await {
+        ended??;
+    }
+    Ok(())
+}

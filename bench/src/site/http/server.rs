@@ -1,0 +1,165 @@
+//! The server's process: started on a free port, told to end with SIGTERM.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use orch_bench::clock;
+use serde_json::Value;
+
+use crate::place::Place;
+
+/// How long a drain may take.
+const END_MAX: Duration = Duration::from_secs(20);
+/// How often it is looked for its end.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A running server. Dropping it kills it.
+pub struct Server {
+    pid: u32,
+    child: Mutex<Child>,
+    address: String,
+    token: String,
+}
+
+impl Server {
+    /// Starts the program on a place and waits until it says that it is ready.
+    pub fn start(place: &Place, program: &Path) -> Result<Self> {
+        let mut command = Command::new(program);
+        let mut token = None;
+        match place {
+            Place::Sqlite(folder) => command
+                .arg("dev")
+                .arg("--data")
+                .arg(folder.path().join("data")),
+            Place::Postgres(database) => {
+                token = Some(bootstrap(program, database.url())?);
+                command.args(["serve", "--database", database.url()])
+            }
+        };
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        command.args(["--listen", &format!("127.0.0.1:{port}"), "--json"]);
+        let log = std::fs::File::create(place.folder().join("server.log"))?;
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("could not start {}", program.display()))?;
+        let output = child
+            .stdout
+            .take()
+            .context("the server's output is a pipe")?;
+        let mut server = Self {
+            pid: child.id(),
+            child: Mutex::new(child),
+            address: String::new(),
+            token: String::new(),
+        };
+        let (ready, rest) = first_document(output)?;
+        server.address = member(&ready, "address")?;
+        server.token = match token {
+            Some(token) => token,
+            None => member(&ready, "token")?,
+        };
+        // What it prints later must not fill the pipe.
+        std::thread::spawn(move || rest.lines().for_each(drop));
+        Ok(server)
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// A token of its first tenant.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Ends it in order.
+    pub async fn stop(&self) -> Result<()> {
+        let told = Command::new("kill").arg(self.pid.to_string()).status()?;
+        ensure!(told.success(), "could not tell the server to end");
+        let began = clock::now();
+        while began.elapsed() < END_MAX {
+            if self.ended()? {
+                return Ok(());
+            }
+            clock::pause(LOOK).await;
+        }
+        bail!("the server did not end within {} s", END_MAX.as_secs());
+    }
+
+    fn ended(&self) -> Result<bool> {
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(child.try_wait()?.is_some())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // It is gone already after an orderly stop; then both say so, and nothing is left to do.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+/// Makes the schema and the first tenant; returns its token.
+fn bootstrap(program: &Path, url: &str) -> Result<String> {
+    let output = Command::new(program)
+        .args(["migrate", "--database", url, "--bootstrap", "--json"])
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("could not start {}", program.display()))?;
+    ensure!(
+        output.status.success(),
+        "the database could not be migrated"
+    );
+    let (made, _) = first_document(&output.stdout[..])?;
+    member(&made, "token")
+}
+
+/// The first line that is a JSON document, and what follows.
+fn first_document<R: std::io::Read>(output: R) -> Result<(Value, BufReader<R>)> {
+    let mut reader = BufReader::new(output);
+    let mut line = String::new();
+    while reader.read_line(&mut line)? > 0 {
+        if let Ok(value) = serde_json::from_str(&line) {
+            return Ok((value, reader));
+        }
+        line.clear();
+    }
+    bail!("the program ended without saying that it is ready")
+}
+
+fn member(value: &Value, name: &str) -> Result<String> {
+    let text = value[name].as_str();
+    Ok(text
+        .with_context(|| format!("no `{name}` in what the program printed"))?
+        .to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_document_is_found_behind_other_lines() {
+        let (value, _) =
+            first_document(&b"starting\n{\"address\":\"http://a\"}\nmore\n"[..]).unwrap();
+        assert_eq!(member(&value, "address").unwrap(), "http://a");
+        assert!(member(&value, "token").is_err());
+        assert!(first_document(&b"no\n"[..]).is_err());
+    }
+}

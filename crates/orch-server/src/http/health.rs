@@ -1,0 +1,55 @@
+//! Health: whether this process serves. Needs no credentials and tells nothing about tenants.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use orch_engine::Role;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::json::Json;
+use crate::state::AppState;
+
+/// The route of health.
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(get_health))
+}
+
+/// Whether this process serves.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HealthOut {
+    /// `ok`, `starting`, `standby` or `draining`; only `ok` comes with status 200.
+    #[schema(example = "ok")]
+    pub status: &'static str,
+    /// What the process is to its shard: `owner`, `standby`, `starting` or `stopped`.
+    #[schema(example = "owner")]
+    pub role: &'static str,
+    /// `postgres` or `sqlite`.
+    #[schema(example = "sqlite")]
+    pub ledger: &'static str,
+    /// The program's version.
+    #[schema(example = "0.1.0")]
+    pub version: &'static str,
+}
+
+/// Tells whether this process serves.
+#[utoipa::path(
+    get, path = "/health", tag = "health", security(()),
+    responses(
+        (status = 200, body = HealthOut, description = "It serves"),
+        (status = 503, body = HealthOut, description = "It does not serve now"),
+    )
+)]
+pub async fn get_health(State(app): State<AppState>) -> (StatusCode, Json<HealthOut>) {
+    let (role, status) = match app.engine().status().role {
+        Role::Owner { .. } => ("owner", "ok"),
+        Role::Standby { .. } => ("standby", "standby"),
+        Role::Starting => ("starting", "starting"),
+        Role::Stopped => ("stopped", "draining"),
+    };
+    let status = if app.is_draining() { "draining" } else { status };
+    let code = if status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let ledger = app.engine().ledger().name();
+    (code, Json(HealthOut { status, role, ledger, version: env!("CARGO_PKG_VERSION") }))
+}

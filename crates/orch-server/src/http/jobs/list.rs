@@ -1,0 +1,113 @@
+//! The list of jobs: filters, paging by id, newest first.
+
+use axum::extract::State;
+use orch_core::config::check_name;
+use orch_core::{Code, JobId, JobState, limits};
+use orch_engine::JobFilter;
+
+use super::output::JobOut;
+use crate::access::{Caller, Scope, require};
+use crate::http::cursor::List;
+use crate::http::error::Problem;
+use crate::http::fields::{Refusals, check_count, check_text};
+use crate::http::json::Json;
+use crate::http::query::{Params, Query};
+use crate::http::words::PageOut;
+use crate::state::AppState;
+
+/// Lists jobs, newest first.
+///
+/// A page may be short, even empty, while `next_cursor` is there: follow it until it is null.
+#[utoipa::path(
+    get, path = "/jobs", tag = "jobs",
+    params(
+        ("state" = Option<String>, Query, description = "States, separated by commas; `pending` means blocked, scheduled and ready", example = "failed,canceled"),
+        ("job_type" = Option<String>, Query, description = "Job types, separated by commas"),
+        ("source" = Option<String>, Query, description = "Sources, separated by commas"),
+        ("label" = Option<String>, Query, description = "`key:value`; repeated: all of them must hold", example = "feed:kev"),
+        ("since" = Option<String>, Query, description = "Accepted at or after this moment", example = "2026-01-15T00:00:00Z"),
+        ("until" = Option<String>, Query, description = "Accepted before this moment"),
+        ("limit" = Option<u32>, Query, description = "Items a page, at most 200; 50 when left out"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before, under the same filter"),
+    ),
+    responses((status = 200, body = PageOut<JobOut>, description = "A page"))
+)]
+pub async fn list_jobs(
+    State(app): State<AppState>,
+    caller: Caller,
+    query: Query,
+) -> Result<Json<PageOut<JobOut>>, Problem> {
+    require(&caller, Scope::Read)?;
+    let mut params = query.open()?;
+    let (mut filter, canonical) = filter(&mut params)?;
+    let canonical: Vec<&str> = canonical.iter().map(String::as_str).collect();
+    let list = List::new("jobs", app.incarnation(), caller.tenant(), &canonical);
+    let page = params.page::<JobId>(&list)?;
+    params.finish()?;
+    filter.before = page.from;
+    filter.limit = page.limit;
+    let (jobs, next) = app.engine().jobs(caller.tenant(), &filter).await?;
+    let items = jobs.into_iter().map(|view| JobOut::of_view(view, caller.tenant_id())).collect();
+    Ok(Json(PageOut { items, next_cursor: next.map(|id| list.close(&id)) }))
+}
+
+/// The filter, and its canonical text, to which cursors are bound.
+fn filter(params: &mut Params) -> Result<(JobFilter, Vec<String>), Problem> {
+    let states = states(params)?;
+    let job_types = names(params, "job_type")?;
+    let sources = names(params, "source")?;
+    let labels = labels(params)?;
+    let (since, until) = (params.moment("since")?, params.moment("until")?);
+    let mut canonical: Vec<String> = Vec::new();
+    canonical.push(states.iter().map(|state| state.as_str()).collect::<Vec<_>>().join(","));
+    canonical.push(job_types.join(","));
+    canonical.push(sources.join(","));
+    canonical.extend(labels.iter().map(|(key, value)| format!("{key}:{value}")));
+    canonical.push(format!("{:?}/{:?}", since.map(|at| at.millis()), until.map(|at| at.millis())));
+    let filter = JobFilter { states, job_types, sources, labels, since, until, before: None, limit: 0 };
+    Ok((filter, canonical))
+}
+
+fn states(params: &mut Params) -> Result<Vec<JobState>, Problem> {
+    let mut states = Vec::new();
+    for word in params.list("state") {
+        match (word.as_str(), JobState::parse(&word)) {
+            ("pending", _) => states.extend([JobState::Blocked, JobState::Scheduled, JobState::Ready]),
+            (_, Some(state)) => states.push(state),
+            (_, None) => {
+                let word: String = word.chars().take(64).collect();
+                return Err(Problem::field(Code::InvalidField, "state", format!("there is no state `{word}`")));
+            }
+        }
+    }
+    states.sort_unstable();
+    states.dedup();
+    Ok(states)
+}
+
+fn names(params: &mut Params, name: &str) -> Result<Vec<String>, Problem> {
+    let mut names = params.list(name);
+    check_count(name, names.len(), limits::PAGE_MAX, "entries")?;
+    for one in &names {
+        check_name(name, one)?;
+    }
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
+}
+
+fn labels(params: &mut Params) -> Result<Vec<(String, String)>, Problem> {
+    let mut labels = Vec::new();
+    let mut refusals = Refusals::default();
+    for text in params.all("label") {
+        let Some((key, value)) = text.split_once(':') else {
+            return Err(Problem::field(Code::InvalidField, "label", "`label` must be `key:value`"));
+        };
+        refusals.note(check_name("label", key));
+        refusals.note(check_text("label", value, limits::LABEL_VALUE_CHARS_MAX));
+        labels.push((key.to_owned(), value.to_owned()));
+    }
+    refusals.note(check_count("label", labels.len(), limits::LABELS_MAX, "entries"));
+    labels.sort_unstable();
+    refusals.finish().map(|()| labels)
+}

@@ -1,0 +1,162 @@
+//! Pauses: what operators hold back. Pausing twice, or resuming what is not paused, changes nothing.
+
+use axum::extract::State;
+use orch_core::fact::PauseTarget;
+use orch_core::{LaneNo, limits};
+use orch_dispatch::Answer;
+use orch_dispatch::answer::PauseFound;
+use orch_dispatch::command::{Command, Read};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::error::Problem;
+use super::fields::{Refusals, check_text};
+use super::json::Json;
+use super::query::Query;
+use super::unexpected;
+use super::words::{ItemsOut, Moment, check_reason};
+use super::workers::reports::EmptyOut;
+use crate::access::{Caller, Scope, require};
+use crate::state::AppState;
+
+/// The routes of pauses.
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list_pauses, pause)).routes(routes!(resume))
+}
+
+/// What can be paused.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = PauseTarget)]
+pub enum TargetBody {
+    /// All work of the tenant.
+    Tenant,
+    /// Jobs of a source, by name.
+    Source(String),
+    /// Jobs of a type, by name.
+    JobType(String),
+    /// One lane, by number.
+    Lane(u32),
+}
+
+impl From<TargetBody> for PauseTarget {
+    fn from(target: TargetBody) -> Self {
+        match target {
+            TargetBody::Tenant => Self::Tenant,
+            TargetBody::Source(name) => Self::Source(name),
+            TargetBody::JobType(name) => Self::JobType(name),
+            TargetBody::Lane(no) => Self::Lane(LaneNo(no)),
+        }
+    }
+}
+
+impl From<PauseTarget> for TargetBody {
+    fn from(target: PauseTarget) -> Self {
+        match target {
+            PauseTarget::Tenant => Self::Tenant,
+            PauseTarget::Source(name) => Self::Source(name),
+            PauseTarget::JobType(name) => Self::JobType(name),
+            PauseTarget::Lane(no) => Self::Lane(no.0),
+        }
+    }
+}
+
+/// What to pause or to resume, and why.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"target": {"source": "kev"}, "reason": "upstream maintenance"}))]
+pub struct PauseIn {
+    /// What.
+    pub target: TargetBody,
+    /// Why; kept in history.
+    #[serde(default)]
+    #[schema(max_length = 256)]
+    pub reason: Option<String>,
+}
+
+/// Something that is paused.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PauseOut {
+    /// What.
+    pub target: TargetBody,
+    /// Who did it: a token's id.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Since when.
+    pub at: Moment,
+}
+
+impl From<PauseFound> for PauseOut {
+    fn from(found: PauseFound) -> Self {
+        Self { target: found.target.into(), by: found.by, reason: found.reason, at: Moment(found.at) }
+    }
+}
+
+/// Lists what is paused.
+#[utoipa::path(
+    get, path = "/pauses", tag = "pauses",
+    responses((status = 200, body = ItemsOut<PauseOut>, description = "Everything that is paused"))
+)]
+pub async fn list_pauses(
+    State(app): State<AppState>,
+    caller: Caller,
+    query: Query,
+) -> Result<Json<ItemsOut<PauseOut>>, Problem> {
+    require(&caller, Scope::Read)?;
+    query.none()?;
+    let answer = app.engine().command(Command::Read(Read::Pauses(caller.tenant()))).await?;
+    let Answer::Pauses(found) = answer else { return Err(unexpected(&answer)) };
+    let mut items: Vec<_> = found.into_iter().map(PauseOut::from).collect();
+    items.sort_by(|a, b| a.target.cmp(&b.target));
+    Ok(Json(ItemsOut { items }))
+}
+
+/// Pauses: nothing of the target is handed out until it is resumed. What is handed out already goes on.
+#[utoipa::path(
+    post, path = "/pauses", tag = "pauses", request_body = PauseIn,
+    responses((status = 200, body = EmptyOut, description = "It is paused"))
+)]
+pub async fn pause(
+    State(app): State<AppState>,
+    caller: Caller,
+    query: Query,
+    Json(body): Json<PauseIn>,
+) -> Result<Json<EmptyOut>, Problem> {
+    require(&caller, Scope::Operate)?;
+    query.none()?;
+    let (target, reason) = checked(body)?;
+    let actor = caller.actor(reason);
+    app.engine().command(Command::Pause { tenant: caller.tenant(), target, actor }).await?;
+    Ok(Json(EmptyOut {}))
+}
+
+/// Resumes what was paused under the same target.
+#[utoipa::path(
+    post, path = "/pauses/resume", tag = "pauses", request_body = PauseIn,
+    responses((status = 200, body = EmptyOut, description = "It is not paused"))
+)]
+pub async fn resume(
+    State(app): State<AppState>,
+    caller: Caller,
+    query: Query,
+    Json(body): Json<PauseIn>,
+) -> Result<Json<EmptyOut>, Problem> {
+    require(&caller, Scope::Operate)?;
+    query.none()?;
+    let (target, reason) = checked(body)?;
+    let actor = caller.actor(reason);
+    app.engine().command(Command::Resume { tenant: caller.tenant(), target, actor }).await?;
+    Ok(Json(EmptyOut {}))
+}
+
+fn checked(body: PauseIn) -> Result<(PauseTarget, Option<String>), Problem> {
+    let mut refusals = Refusals::default();
+    if let TargetBody::Source(name) | TargetBody::JobType(name) = &body.target {
+        refusals.note(check_text("target", name, limits::NAME_CHARS_MAX));
+    }
+    let reason = refusals.note(check_reason(body.reason)).flatten();
+    refusals.finish().map(|()| (body.target.into(), reason))
+}

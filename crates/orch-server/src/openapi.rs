@@ -1,0 +1,92 @@
+//! The API's document, made from the handlers: what they declare, plus what holds for all of them.
+
+use std::sync::LazyLock;
+
+use axum::response::Response;
+use bytes::Bytes;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, SecurityRequirement};
+use utoipa::{OpenApi as _, ToSchema as _};
+
+use crate::http::error::ProblemOut;
+use crate::http::{BASE, json, routes};
+
+const SECURITY: &str = "token";
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Source & Job Orchestrator",
+        description = "Schedules, observes and recovers ingestion and analysis jobs.\n\n\
+            **Credentials.** `Authorization: Bearer` with an API token, which is bound to one tenant.\n\n\
+            **Errors.** Every error is `application/problem+json` with a stable `code`; each has a page in `docs/errors`.\n\n\
+            **Paging.** Lists answer `{items, next_cursor}`; send `next_cursor` as `cursor` with the same filter until it is null.\n\n\
+            **Idempotency.** Creating calls take an `Idempotency-Key`: the same key and content give the first answer again, \
+            another content gives 422 `idempotency_mismatch`.\n\n\
+            **Versions.** Declared things have an `ETag`; replacing one needs `If-Match`. `Orch-Version` names the server's version.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    components(schemas(ProblemOut<'static>))
+)]
+struct Head;
+
+/// What the document says before any route.
+pub(crate) fn head() -> OpenApi {
+    Head::openapi()
+}
+
+/// The document, with all that holds for every operation.
+fn document() -> OpenApi {
+    let (_, mut api) = routes().split_for_parts();
+    let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    if let Some(components) = api.components.as_mut() {
+        components.add_security_scheme(SECURITY, scheme);
+    }
+    api.security = Some(vec![SecurityRequirement::new(SECURITY, Vec::<String>::new())]);
+    for item in api.paths.paths.values_mut() {
+        for operation in operations(item) {
+            add_problem(operation);
+        }
+    }
+    api
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().filter_map(Option::as_mut)
+}
+
+fn add_problem(operation: &mut Operation) {
+    let problem = Ref::from_schema_name(ProblemOut::name());
+    let content = ContentBuilder::new().schema(Some(problem)).build();
+    let response = ResponseBuilder::new()
+        .description("What is wrong; 429 and 503 come with `Retry-After`")
+        .content("application/problem+json", content)
+        .build();
+    operation.responses.responses.insert("default".to_owned(), RefOr::T(response));
+}
+
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
+    let json = document().to_pretty_json();
+    let mut json = json.expect("the document holds only texts, numbers and lists, which JSON can hold");
+    json.push('\n');
+    Bytes::from(json)
+});
+
+/// The document as it is committed under `openapi/` and served.
+#[must_use]
+pub fn openapi_json() -> String {
+    String::from_utf8_lossy(&DOCUMENT).into_owned()
+}
+
+/// Serves the document.
+pub(crate) async fn get_openapi() -> Response {
+    json::of_bytes(DOCUMENT.clone())
+}
+
+/// Says where the document is.
+pub(crate) async fn discover_openapi() -> Response {
+    let version = env!("CARGO_PKG_VERSION");
+    json::of_bytes(format!("{{\"openapi\":\"{BASE}/openapi.json\",\"version\":\"{version}\"}}"))
+}

@@ -1,0 +1,73 @@
+//! What handlers share: the engine, the tokens looked up of late, and whether the server is draining.
+
+use std::sync::Arc;
+
+use orch_core::ids::Incarnation;
+use orch_engine::Engine;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::access::Tokens;
+
+/// Shared by all handlers; cheap to clone.
+#[derive(Clone)]
+pub struct AppState(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    tokens: Tokens,
+    draining: CancellationToken,
+    uploads: Semaphore,
+}
+
+/// Artifacts held in memory at the same time, up or down.
+const UPLOADS_MAX: usize = 4;
+
+impl AppState {
+    /// Over an engine that was started.
+    #[must_use]
+    pub fn new(engine: Engine) -> Self {
+        Self(Arc::new(Inner {
+            engine,
+            tokens: Tokens::default(),
+            draining: CancellationToken::new(),
+            uploads: Semaphore::new(UPLOADS_MAX),
+        }))
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// The ledger's life; nil as long as the shard was never owned here.
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        self.0.engine.status().incarnation.unwrap_or(Incarnation(Uuid::nil()))
+    }
+
+    /// Room for artifacts in memory.
+    pub(crate) fn uploads(&self) -> &Semaphore {
+        &self.0.uploads
+    }
+
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    /// Health says `draining` from here on.
+    pub(crate) fn drain(&self) {
+        self.0.draining.cancel();
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.0.draining.is_cancelled()
+    }
+}
+
+impl std::fmt::Debug for AppState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppState").field("draining", &self.is_draining()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,21 @@
+//! The API through its router, on a real engine: SQLite always, PostgreSQL when `ORCH_TEST_POSTGRES_URL` is set.
+
+mod app;
+mod artifacts;
+mod bad_input;
+mod claims;
+mod coverage;
+mod dead_letters;
+mod declared;
+mod health;
+mod idempotency;
+mod jobs;
+mod limits;
+mod lists;
+mod openapi;
+mod pauses;
+mod problems;
+mod reports;
+mod serving;
+mod tenants;
+mod tokens;

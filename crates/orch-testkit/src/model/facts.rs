@@ -1,0 +1,525 @@
+//! Judges each fact of a tenant by what its history and the callers' log allow, then takes it into the model.
+
+use orch_core::config::ConfigDoc;
+use orch_core::fact::{EndCause, Fact, NextTry, PauseTarget, ReadyCause, Record, Settlement};
+use orch_core::ids::{JobId, LaneNo, TenantNo};
+use orch_core::job::{AttemptOutcome, DependsOn, JobState};
+use orch_core::port::Append;
+
+use super::{AttemptEnd, Job, Judged, Lane, Lease, Model, Said, Tenant, Violation, ensure};
+
+/// Has a parent ended in a way that makes the job pointless?
+pub(super) fn doomed(tenant: &Tenant, job: &Job) -> bool {
+    let unmet = |state: JobState| state.is_final() && state != JobState::Succeeded;
+    job.depends_on.iter().any(|edge| edge.on == DependsOn::Succeeded && unmet(tenant.jobs[&edge.job].state))
+}
+
+fn open_parents(tenant: &Tenant, job: &Job) -> usize {
+    job.depends_on.iter().filter(|edge| !tenant.jobs[&edge.job].state.is_final()).count()
+}
+
+/// The bytes of a report's fingerprint.
+pub(super) fn fingerprint(text: &str) -> Option<[u8; 16]> {
+    u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)
+}
+
+fn bad(promise: &'static str, text: impl Into<String>) -> Violation {
+    Violation { promise, text: text.into() }
+}
+
+const CHAIN: &str = "final is final";
+const FENCE: &str = "4: one lease a job";
+const ORDER: &str = "order in a lane";
+const EDGES: &str = "edges count once";
+const CAPS: &str = "6: attempts and caps";
+const LIMITS: &str = "12: limits hold";
+const PAUSED: &str = "paused is not granted";
+const ROBBED: &str = "7: no live worker is robbed";
+const ASKED: &str = "nothing unasked";
+const CANCEL: &str = "a cancel holds";
+
+impl Model {
+    pub(super) fn tenant_fact(&mut self, no: TenantNo, record: &Record, append: &Append) -> Judged {
+        match &record.body {
+            Fact::TenantCreated { .. } => ensure(record.seq == 1, "facts", || "a tenant is born late".to_owned()),
+            Fact::ConfigSet { doc, version } => self.config_set(no, doc, *version),
+            Fact::TokenCreated { token, .. } | Fact::TokenRevoked { token } => {
+                ensure(self.log.tokens.contains(token), ASKED, || format!("token {token}"))
+            }
+            Fact::LaneOpened { key, lane } => {
+                let tenant = self.tenants.entry(no).or_default();
+                let next = lane.0 as usize == tenant.lanes.len() + 1;
+                ensure(next && tenant.lanes.iter().all(|l| l.key != *key), "facts", || format!("lane {lane:?}"))?;
+                tenant.lanes.push(Lane { key: key.clone(), ready: Default::default(), head: 0, tail: 0 });
+                Ok(())
+            }
+            Fact::JobEnqueued { .. } => self.enqueued(no, record, append),
+            Fact::JobReady { cause, job, prev } => self.ready(no, record, *cause, *job, *prev),
+            Fact::JobScheduled { at, job, prev } => self.scheduled(no, record, *at, *job, *prev),
+            Fact::LeaseGranted { .. } => self.granted(no, record, append),
+            Fact::LeaseAcked { attempt, job, prev } => self.acked(no, record, *attempt, *job, *prev),
+            Fact::AttemptEnded { .. } => self.attempt_ended(no, record),
+            Fact::JobFinished { .. } => self.finished(no, record),
+            Fact::CancelRequested { .. } => self.cancel_requested(no, record),
+            Fact::Paused { target, .. } => self.paused(no, target, true),
+            Fact::Resumed { target, .. } => self.paused(no, target, false),
+            Fact::DeadLetterSettled { how, job, .. } => self.dead_letter_settled(no, how, *job),
+            Fact::RowsKept { .. } | Fact::Turn { .. } => Err(bad("facts", "an arbiter's fact in a tenant's stream")),
+        }
+    }
+
+    fn config_set(&mut self, no: TenantNo, doc: &ConfigDoc, version: u64) -> Judged {
+        let asked = self.log.configs.iter().any(|(tenant, asked)| *tenant == no && asked == doc);
+        ensure(asked, ASKED, || format!("config {}", doc.name()))?;
+        let commit = self.commit;
+        let tenant = self.tenants.entry(no).or_default();
+        let key = (doc.kind(), doc.name().to_owned());
+        let before = tenant.configs.get(&key).map_or(0, |(_, version, _)| *version);
+        ensure(version == before + 1, "facts", || format!("version {version} after {before}"))?;
+        if let ConfigDoc::JobType(doc) = doc {
+            let most = tenant.lease_ms_most.entry(doc.name.clone()).or_default();
+            *most = (*most).max(doc.lease_ms);
+        }
+        tenant.configs.insert(key, (doc.clone(), version, commit));
+        tenant.config_version += 1;
+        Ok(())
+    }
+
+    fn paused(&mut self, no: TenantNo, target: &PauseTarget, pause: bool) -> Judged {
+        let asked = self.log.pauses.contains(&(no, target.clone(), pause));
+        ensure(asked, ASKED, || format!("pause of {target:?}"))?;
+        let tenant = self.tenants.entry(no).or_default();
+        let changed = if pause { tenant.pauses.insert(target.clone()) } else { tenant.pauses.remove(target) };
+        ensure(changed, "facts", || format!("{target:?} was {pause} already"))
+    }
+
+    fn enqueued(&mut self, no: TenantNo, record: &Record, append: &Append) -> Judged {
+        let Fact::JobEnqueued { deadline, depends_on, job: id, lane, not_before, open_parents, origin, state, .. } = &record.body
+        else {
+            return Ok(());
+        };
+        self.accepted_once(no, *id, record)?;
+        let commit = append.commit_no;
+        let tenant = self.tenants.entry(no).or_default();
+        ensure(!tenant.jobs.contains_key(id), "2: one job a key", || format!("{id} was accepted twice"))?;
+        let mut open = Vec::new();
+        for (n, edge) in depends_on.iter().enumerate() {
+            let parent = tenant.jobs.get(&edge.job).ok_or_else(|| bad(EDGES, format!("{id} waits for a stranger")))?;
+            if !parent.state.is_final() {
+                open.push(u32::try_from(n).unwrap_or(u32::MAX));
+            }
+        }
+        ensure(open == *open_parents, EDGES, || format!("{id} lists {open_parents:?} as open, history says {open:?}"))?;
+        let job = Job {
+            lane: *lane,
+            state: *state,
+            states: vec![(record.seq, *state)],
+            state_commit: commit,
+            commit,
+            last_seq: record.seq,
+            attempt: 0,
+            tries: 0,
+            lost: 0,
+            depends_on: depends_on.clone(),
+            deadline: *deadline,
+            not_before: *not_before,
+            due_at: *not_before,
+            lease: None,
+            cancel: None,
+            order_key: record.seq,
+            ends: Vec::new(),
+            settled: false,
+            origin: *origin,
+        };
+        let expected = if !open.is_empty() || doomed(tenant, &job) {
+            JobState::Blocked
+        } else if not_before.is_some_and(|at| at > record.at) {
+            JobState::Scheduled
+        } else {
+            JobState::Ready
+        };
+        ensure(*state == expected, EDGES, || format!("{id} begins {state:?}, not {expected:?}"))?;
+        for edge in depends_on {
+            tenant.children.entry(edge.job).or_default().insert(*id);
+        }
+        tenant.jobs.insert(*id, job);
+        if *state == JobState::Ready {
+            enter(tenant, *id, *lane, record.seq)?;
+        }
+        Ok(())
+    }
+
+    /// Promise 2, from the callers' log: of all sendings under one key at most one makes jobs, for 24 hours.
+    fn accepted_once(&mut self, no: TenantNo, id: JobId, record: &Record) -> Judged {
+        if self.log.again.get(&id).is_some_and(|(tenant, _)| *tenant == no) {
+            return Ok(());
+        }
+        let asked = self.log.asked(no, id).ok_or_else(|| bad(ASKED, format!("{id} was never asked for")))?;
+        let day = orch_core::limits::KEY_HOURS * 3_600_000;
+        for (key, same_call) in [(asked.job.key, false), (asked.call_key, true)] {
+            let Some(key) = key else { continue };
+            let before = self.accepted.entry((no, key.key)).or_default();
+            let twin = before.iter().find(|(call, _, at)| {
+                !(same_call && *call == asked.call) && record.at.ms_since(*at) < day
+            });
+            ensure(twin.is_none(), "2: one job a key", || format!("{id} and {twin:?} were made under one key"))?;
+            before.push((asked.call, id, record.at));
+        }
+        Ok(())
+    }
+
+    fn ready(&mut self, no: TenantNo, record: &Record, cause: ReadyCause, id: JobId, prev: u64) -> Judged {
+        let retried = self.log.retries.contains(&(no, id));
+        let commit = self.commit;
+        let tenant = self.tenants.entry(no).or_default();
+        let before = link(tenant, id, prev, record.seq)?;
+        let job = &tenant.jobs[&id];
+        let fits = match cause {
+            ReadyCause::Unblocked => {
+                let early = job.not_before.is_some_and(|at| at > record.at);
+                before == JobState::Blocked && open_parents(tenant, job) == 0 && !doomed(tenant, job) && !early
+            }
+            ReadyCause::Due => before == JobState::Scheduled && job.due_at.is_none_or(|at| at <= record.at),
+            ReadyCause::Asked => before == JobState::Scheduled && retried,
+        };
+        let promise = if cause == ReadyCause::Unblocked { EDGES } else { "facts" };
+        ensure(fits, promise, || format!("{id} was {before:?} and became ready: {cause:?}"))?;
+        let lane = job.lane;
+        set(tenant, id, JobState::Ready, commit);
+        enter(tenant, id, lane, record.seq)
+    }
+
+    fn scheduled(
+        &mut self,
+        no: TenantNo,
+        record: &Record,
+        at: orch_core::Timestamp,
+        id: JobId,
+        prev: u64,
+    ) -> Judged {
+        let commit = self.commit;
+        let tenant = self.tenants.entry(no).or_default();
+        let before = link(tenant, id, prev, record.seq)?;
+        let job = &tenant.jobs[&id];
+        let fits = before == JobState::Blocked && open_parents(tenant, job) == 0 && !doomed(tenant, job);
+        ensure(fits && job.not_before == Some(at) && at > record.at, EDGES, || format!("{id} was {before:?}"))?;
+        set(tenant, id, JobState::Scheduled, commit);
+        Ok(())
+    }
+
+    fn granted(&mut self, no: TenantNo, record: &Record, append: &Append) -> Judged {
+        let Fact::LeaseGranted { attempt, auto_ack, claim, epoch, job: id, lane: lane_no, lease_ms, prev, session } =
+            &record.body
+        else {
+            return Ok(());
+        };
+        let asked = self.log.claims.get(claim).ok_or_else(|| bad(ASKED, format!("claim {claim}")))?;
+        let params = self.log.sessions.get(session).ok_or_else(|| bad(ASKED, format!("session {session}")))?;
+        let may = asked.session == *session && asked.auto_ack == *auto_ack && params.tenants.contains(&no);
+        ensure(may, ASKED, || format!("{id} was handed to {session}"))?;
+        let types = if asked.job_types.is_empty() { &params.job_types } else { &asked.job_types };
+        ensure(*epoch == append.epoch, FENCE, || format!("{id} was granted under epoch {epoch}"))?;
+        let commit = self.commit;
+        let tenant = self.tenants.entry(no).or_default();
+        let before = link(tenant, *id, *prev, record.seq)?;
+        let job = &tenant.jobs[id];
+        let lane = tenant.lane(*lane_no).ok_or_else(|| bad("facts", "no such lane"))?;
+        let state = if *auto_ack { JobState::Running } else { JobState::Leased };
+        ensure(job.lease.is_none() && before == JobState::Ready, FENCE, || format!("{id} was granted while {before:?}"))?;
+        ensure(*attempt == job.attempt + 1, CAPS, || format!("{id}: attempt {attempt} after {}", job.attempt))?;
+        ensure(job.lane == *lane_no && types.contains(&lane.key.job_type), ASKED, || format!("{id} went to the wrong worker"))?;
+        ensure(open_parents(tenant, job) == 0 && !doomed(tenant, job), EDGES, || format!("{id} runs before its parents"))?;
+        ensure(job.cancel.is_none(), CANCEL, || format!("{id} was granted although canceled"))?;
+        let first = lane.ready.first_key_value().map(|(_, first)| *first);
+        ensure(first == Some(*id), ORDER, || format!("{id} (key {}) was granted before {first:?}", job.order_key))?;
+        if job.attempt == 0 {
+            ensure(job.order_key > lane.head, ORDER, || format!("{id} lies below its lane's head"))?;
+        }
+        not_paused(tenant, *lane_no)?;
+        within_limits(tenant, *lane_no)?;
+        let doc = tenant.policy(job).ok_or_else(|| bad("facts", "no such job type"))?;
+        ensure(doc.lease_ms == *lease_ms, "facts", || format!("{id} has a lease of {lease_ms} ms"))?;
+        let lease = Lease {
+            epoch: *epoch,
+            session: *session,
+            claim: *claim,
+            granted_at: record.at,
+            lease_ms: *lease_ms,
+            execution_ms: doc.execution_ms_max,
+            told_until: record.at,
+            told_heard: false,
+        };
+        self.clock.granted((no, *id, *attempt), record.at, *lease_ms);
+        set(tenant, *id, state, commit);
+        let job = tenant.jobs.get_mut(id).ok_or_else(|| bad("facts", "no such job"))?;
+        let key = job.order_key;
+        let first = job.attempt == 0;
+        job.attempt = *attempt;
+        job.lease = Some(lease);
+        if let Some(lane) = tenant.lane_mut(*lane_no) {
+            lane.ready.remove(&key);
+            lane.head = if first { lane.head.max(key) } else { lane.head };
+        }
+        Ok(())
+    }
+
+    fn acked(&mut self, no: TenantNo, record: &Record, attempt: u32, id: JobId, prev: u64) -> Judged {
+        let commit = self.commit;
+        let tenant = self.tenants.entry(no).or_default();
+        let before = link(tenant, id, prev, record.seq)?;
+        let job = &tenant.jobs[&id];
+        ensure(before == JobState::Leased && job.attempt == attempt, FENCE, || format!("{id} was acknowledged while {before:?}"))?;
+        let asked = self.log.acks.iter().any(|token| token.job == id && job.current(*token).is_some());
+        ensure(asked, ASKED, || format!("{id} was acknowledged by nobody"))?;
+        set(tenant, id, JobState::Running, commit);
+        Ok(())
+    }
+
+    fn attempt_ended(&mut self, no: TenantNo, record: &Record) -> Judged {
+        let Fact::AttemptEnded { attempt, error, job: id, next, outcome, prev, report, .. } = &record.body else {
+            return Ok(());
+        };
+        let report = report.as_deref().and_then(fingerprint);
+        self.reported(no, *id, *attempt, report, *outcome)?;
+        let commit = self.commit;
+        let live = self.clock.good((no, *id, *attempt));
+        let released = &self.log.releases;
+        let tenant = self.tenants.entry(no).or_default();
+        link(tenant, *id, *prev, record.seq)?;
+        let job = &tenant.jobs[id];
+        let lease = job.lease.clone().ok_or_else(|| bad(FENCE, format!("{id} ended attempt {attempt} without a lease")))?;
+        ensure(job.attempt == *attempt, FENCE, || format!("{id} ended attempt {attempt} of {}", job.attempt))?;
+        ensure(job.cancel.is_none(), CANCEL, || format!("{id} goes round again although canceled: {outcome:?}"))?;
+        let doc = tenant.policy(job).ok_or_else(|| bad("facts", "no such job type"))?.clone();
+        let mut ended = job.clone();
+        match outcome {
+            AttemptOutcome::Lost => {
+                ended.lost += 1;
+                ensure(ended.lost < doc.lost_max, CAPS, || format!("{id} lost {} of {}", ended.lost, doc.lost_max))?;
+                ensure(!live && record.at >= lease.told_until, ROBBED, || {
+                    format!("{id} attempt {attempt} lost at {}, told until {}; good worker: {live}", record.at, lease.told_until)
+                })?;
+                ensure(*next == NextTry::Now, CAPS, || format!("{id} waits after a lost lease"))?;
+            }
+            AttemptOutcome::Released => {
+                let asked = released.iter().any(|token| token.job == *id && job.current(*token).is_some());
+                let unheard = !lease.told_heard && record.at.ms_since(lease.granted_at) >= lease.lease_ms * 2 / 3;
+                ensure(asked || report.is_some() || unheard, ROBBED, || format!("{id} was taken back from a live worker"))?;
+                ensure(*next == NextTry::Now, CAPS, || format!("{id} waits after a release"))?;
+            }
+            AttemptOutcome::Failed | AttemptOutcome::TimedOut => {
+                ended.tries += 1;
+                ensure(ended.tries < doc.tries_max, CAPS, || format!("{id} tried {} of {}", ended.tries, doc.tries_max))?;
+                let ceiling = doc.backoff().ceiling_ms(ended.tries);
+                let wish = error.as_ref().and_then(|error| error.retry_after_ms).unwrap_or(0).min(doc.backoff_ms_max);
+                let fits = matches!(next, NextTry::At(at) if (wish..=ceiling.max(wish)).contains(&at.ms_since(record.at)));
+                ensure(fits, CAPS, || format!("{id} is tried again at {next:?}, the ceiling is {ceiling} ms"))?;
+                ensure(*outcome == AttemptOutcome::Failed || overran(record, &lease), ROBBED, || format!("{id} timed out early"))?;
+            }
+            _ => return Err(bad("facts", format!("{id} goes on after {outcome:?}"))),
+        }
+        ended.lease = None;
+        ended.due_at = if let NextTry::At(at) = next { Some(*at) } else { None };
+        ended.ends.push(AttemptEnd { epoch: lease.epoch, attempt: *attempt, outcome: Some(*outcome), report });
+        let lane = ended.lane;
+        tenant.jobs.insert(*id, Job { last_seq: record.seq, ..ended });
+        set(tenant, *id, if *next == NextTry::Now { JobState::Ready } else { JobState::Scheduled }, commit);
+        if *next == NextTry::Now {
+            enter(tenant, *id, lane, record.seq)?;
+        }
+        self.clock.ended((no, *id, *attempt));
+        Ok(())
+    }
+
+    /// A report that ends an attempt names exactly that attempt, and says that outcome.
+    fn reported(
+        &mut self,
+        no: TenantNo,
+        id: JobId,
+        attempt: u32,
+        report: Option<[u8; 16]>,
+        outcome: AttemptOutcome,
+    ) -> Judged {
+        let said = match outcome {
+            AttemptOutcome::Succeeded | AttemptOutcome::Failed => true,
+            AttemptOutcome::Released | AttemptOutcome::Canceled => report.is_some(),
+            _ => false,
+        };
+        let Some(report) = report else {
+            return ensure(!said, ASKED, || format!("{id} {outcome:?} without a report"));
+        };
+        let Some((token, said)) = self.log.reports.get(&report) else {
+            return Err(bad(ASKED, format!("{id} ended by an unknown report")));
+        };
+        let job = self.job(no, id).ok_or_else(|| bad("facts", "no such job"))?;
+        let current = token.tenant == no && token.job == id && token.attempt == attempt && job.current(*token).is_some();
+        ensure(current, FENCE, || format!("{id} attempt {attempt} was ended by a report of attempt {}", token.attempt))?;
+        let fits = match outcome {
+            AttemptOutcome::Succeeded => *said == Said::Succeeded,
+            AttemptOutcome::Failed => matches!(said, Said::Retryable | Said::Permanent),
+            AttemptOutcome::Released | AttemptOutcome::Canceled => *said == Said::Canceled,
+            _ => false,
+        };
+        ensure(fits, ASKED, || format!("{id}: the worker said {said:?}, history says {outcome:?}"))
+    }
+
+    fn finished(&mut self, no: TenantNo, record: &Record) -> Judged {
+        let Fact::JobFinished { attempt, cause, error, job: id, lane, outcome, prev, report, state, .. } = &record.body else {
+            return Ok(());
+        };
+        let report = report.as_deref().and_then(fingerprint);
+        if let Some(outcome) = outcome {
+            self.reported(no, *id, *attempt, report, *outcome)?;
+        }
+        let canceled = self.log.cancels.contains(&(no, *id));
+        let live = self.clock.good((no, *id, *attempt));
+        let commit = self.commit;
+        let tenant = self.tenants.entry(no).or_default();
+        let before = link(tenant, *id, *prev, record.seq)?;
+        let job = tenant.jobs[id].clone();
+        ensure(job.lane == *lane && job.attempt == *attempt, CAPS, || format!("{id} ends in attempt {attempt}"))?;
+        ensure(job.lease.is_some() == outcome.is_some(), FENCE, || format!("{id} ends {outcome:?} while {before:?}"))?;
+        let asked_to_stop = job.cancel.is_some() && *state != JobState::Canceled && *cause != EndCause::Deadline;
+        ensure(!asked_to_stop, CANCEL, || format!("{id} ends {state:?} although its cancel was acknowledged"))?;
+        let doc = tenant.policy(&job).ok_or_else(|| bad("facts", "no such job type"))?.clone();
+        let failed = *state == JobState::Failed;
+        let fits = match cause {
+            EndCause::Reported => *state == JobState::Succeeded && *outcome == Some(AttemptOutcome::Succeeded),
+            EndCause::TriesSpent => failed && job.tries + 1 >= doc.tries_max && outcome_tries(*outcome),
+            EndCause::NotRetryable => failed && error.as_ref().is_some_and(|error| !error.retryable),
+            EndCause::WorkerLost => {
+                let told = job.lease.as_ref().map_or(record.at, |lease| lease.told_until);
+                ensure(!live && record.at >= told, ROBBED, || format!("{id} lost at {}, told {told}", record.at))?;
+                failed && job.lost + 1 >= doc.lost_max && *outcome == Some(AttemptOutcome::Lost)
+            }
+            EndCause::Deadline => failed && job.deadline.is_some_and(|deadline| record.at >= deadline),
+            EndCause::Canceled => *state == JobState::Canceled && canceled && (job.lease.is_none() || job.cancel.is_some()),
+            EndCause::CancelGrace => *state == JobState::Canceled && job.cancel.is_some_and(|grace| record.at >= grace),
+            EndCause::Dependency => *state == JobState::Skipped && before == JobState::Blocked && doomed(tenant, &job),
+        };
+        let promise = if matches!(cause, EndCause::Dependency) { EDGES } else { CAPS };
+        ensure(fits, promise, || {
+            format!("{id} ends {state:?} by {cause:?} ({outcome:?}): {} tries, {} lost", job.tries, job.lost)
+        })?;
+        let early = *outcome == Some(AttemptOutcome::TimedOut) && *cause != EndCause::Deadline;
+        let overran = job.lease.as_ref().is_none_or(|lease| overran(record, lease));
+        ensure(!early || overran, ROBBED, || format!("{id} timed out early"))?;
+        if before == JobState::Ready
+            && let Some(lane) = tenant.lane_mut(*lane)
+        {
+            lane.ready.remove(&job.order_key);
+        }
+        set(tenant, *id, *state, commit);
+        if let Some(job) = tenant.jobs.get_mut(id)
+            && let Some(lease) = job.lease.take()
+        {
+            job.ends.push(AttemptEnd { epoch: lease.epoch, attempt: *attempt, outcome: *outcome, report });
+        }
+        self.clock.ended((no, *id, *attempt));
+        self.saw(match cause {
+            EndCause::Reported => "end: reported",
+            EndCause::TriesSpent => "end: tries spent",
+            EndCause::NotRetryable => "end: not retryable",
+            EndCause::WorkerLost => "end: lost cap",
+            EndCause::Deadline => "end: deadline",
+            EndCause::Canceled => "end: canceled",
+            EndCause::CancelGrace => "end: cancel grace",
+            EndCause::Dependency => "end: skipped",
+        });
+        Ok(())
+    }
+
+    fn cancel_requested(&mut self, no: TenantNo, record: &Record) -> Judged {
+        let Fact::CancelRequested { grace_until, job: id, prev, .. } = &record.body else { return Ok(()) };
+        let asked = self.log.cancels.contains(&(no, *id));
+        ensure(asked, ASKED, || format!("cancel of {id}"))?;
+        let tenant = self.tenants.entry(no).or_default();
+        link(tenant, *id, *prev, record.seq)?;
+        let job = &tenant.jobs[id];
+        let grace_ms = tenant.policy(job).map_or(0, |doc| doc.cancel_grace_ms);
+        let fits = job.lease.is_some() && job.cancel.is_none() && *grace_until == record.at.plus_ms(grace_ms);
+        ensure(fits, CANCEL, || format!("cancel of {id} until {grace_until}"))?;
+        if let Some(job) = tenant.jobs.get_mut(id) {
+            job.cancel = Some(*grace_until);
+        }
+        Ok(())
+    }
+
+    fn dead_letter_settled(&mut self, no: TenantNo, how: &Settlement, id: JobId) -> Judged {
+        ensure(self.log.settles.contains(&(no, id)), ASKED, || format!("dead letter of {id}"))?;
+        let tenant = self.tenants.entry(no).or_default();
+        let known = match how {
+            Settlement::Replayed(new) => tenant.jobs.contains_key(new),
+            Settlement::Discarded => true,
+        };
+        let job = tenant.jobs.get_mut(&id).ok_or_else(|| bad("facts", "no such job"))?;
+        let open = job.state == JobState::Failed && !job.settled;
+        ensure(known && open, "dead letters settle once", || format!("dead letter of {id}: {how:?}"))?;
+        job.settled = true;
+        Ok(())
+    }
+}
+
+fn outcome_tries(outcome: Option<AttemptOutcome>) -> bool {
+    matches!(outcome, Some(AttemptOutcome::Failed | AttemptOutcome::TimedOut))
+}
+
+fn overran(record: &Record, lease: &Lease) -> bool {
+    record.at.ms_since(lease.granted_at) >= lease.execution_ms
+}
+
+/// The chain of a job's facts: each names the one before, and none follows a final one.
+fn link(tenant: &mut Tenant, id: JobId, prev: u64, seq: u64) -> Result<JobState, Violation> {
+    let job = tenant.jobs.get_mut(&id).ok_or_else(|| bad(CHAIN, format!("{id} has a fact and was never accepted")))?;
+    ensure(!job.state.is_final(), CHAIN, || format!("{id} is {:?} and has another fact at {seq}", job.state))?;
+    ensure(job.last_seq == prev, CHAIN, || format!("{id}: seq {seq} names {prev}, its last was {}", job.last_seq))?;
+    job.last_seq = seq;
+    Ok(job.state)
+}
+
+fn set(tenant: &mut Tenant, id: JobId, state: JobState, commit: u64) {
+    if let Some(job) = tenant.jobs.get_mut(&id) {
+        job.state = state;
+        job.state_commit = commit;
+        job.states.push((job.last_seq, state));
+    }
+}
+
+/// A job enters its lane under the fact's seq, above every other key of the lane.
+fn enter(tenant: &mut Tenant, id: JobId, no: LaneNo, key: u64) -> Judged {
+    if let Some(job) = tenant.jobs.get_mut(&id) {
+        job.order_key = key;
+    }
+    let lane = tenant.lane_mut(no).ok_or_else(|| bad("facts", "no such lane"))?;
+    ensure(key > lane.tail, ORDER, || format!("{id} enters under {key}, the tail is {}", lane.tail))?;
+    lane.tail = key;
+    lane.ready.insert(key, id);
+    Ok(())
+}
+
+fn not_paused(tenant: &Tenant, no: LaneNo) -> Judged {
+    let Some(lane) = tenant.lane(no) else { return Ok(()) };
+    let source = lane.key.source.clone().map(PauseTarget::Source);
+    let targets = [PauseTarget::Tenant, PauseTarget::JobType(lane.key.job_type.clone()), PauseTarget::Lane(no)];
+    let held = targets.into_iter().chain(source).find(|target| tenant.pauses.contains(target));
+    ensure(held.is_none(), PAUSED, || format!("{no:?} gave work although {held:?} is paused"))
+}
+
+fn within_limits(tenant: &Tenant, no: LaneNo) -> Judged {
+    let Some(lane) = tenant.lane(no) else { return Ok(()) };
+    let Some(doc) = tenant.job_type(&lane.key.job_type) else { return Ok(()) };
+    let leased = tenant.jobs.values().filter(|job| job.lease.is_some()).filter_map(|job| tenant.lane(job.lane));
+    let (mut of_type, mut of_key, mut of_source) = (0, 0, 0);
+    for other in leased {
+        let alike = other.key.job_type == lane.key.job_type;
+        of_type += u32::from(alike);
+        of_key += u32::from(alike && other.key.concurrency_key.is_some() && other.key.concurrency_key == lane.key.concurrency_key);
+        of_source += u32::from(other.key.source.is_some() && other.key.source == lane.key.source);
+    }
+    let source_max = lane.key.source.as_deref().and_then(|name| tenant.source(name)).and_then(|doc| doc.concurrency_max);
+    ensure(doc.concurrency_max.is_none_or(|max| of_type < max), LIMITS, || format!("{of_type} of a type and one more"))?;
+    ensure(source_max.is_none_or(|max| of_source < max), LIMITS, || format!("{of_source} of a source and one more"))?;
+    let keyed = lane.key.concurrency_key.is_some();
+    let key_max = doc.concurrency_per_key_max.filter(|_| keyed);
+    ensure(key_max.is_none_or(|max| of_key < max), LIMITS, || format!("{of_key} of a key and one more"))
+}

@@ -1,0 +1,137 @@
+//! The callers' log: what was asked, as the callers know it. Written when a call begins, answered or not.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use orch_core::config::ConfigDoc;
+use orch_core::fact::PauseTarget;
+use orch_core::ids::{ClaimId, JobId, SessionId, TenantNo, TokenId};
+use orch_core::lease::Token;
+use orch_dispatch::command::{ClaimParams, Command, Completion, KeyUse, NewJob, Report, SessionParams};
+
+/// What a report says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// Success.
+    Succeeded,
+    /// An error that may be tried again.
+    Retryable,
+    /// An error that may not.
+    Permanent,
+    /// Stopped because of a cancel.
+    Canceled,
+}
+
+/// A job that somebody asked for.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// For whom.
+    pub tenant: TenantNo,
+    /// Which sending of which call.
+    pub call: u64,
+    /// The key of the whole call.
+    pub call_key: Option<KeyUse>,
+    /// The job.
+    pub job: NewJob,
+}
+
+/// What callers asked.
+#[derive(Debug, Default)]
+pub struct CallLog {
+    /// Jobs, by the id of this sending.
+    pub jobs: BTreeMap<JobId, Vec<Asked>>,
+    /// Reports, by fingerprint.
+    pub reports: BTreeMap<[u8; 16], (Token, Said)>,
+    /// Claims.
+    pub claims: BTreeMap<ClaimId, ClaimParams>,
+    /// Sessions.
+    pub sessions: BTreeMap<SessionId, SessionParams>,
+    /// Cancels.
+    pub cancels: BTreeSet<(TenantNo, JobId)>,
+    /// "Again": new id → old job.
+    pub again: BTreeMap<JobId, (TenantNo, JobId)>,
+    /// Dead letters that somebody wanted settled.
+    pub settles: BTreeSet<(TenantNo, JobId)>,
+    /// "Now".
+    pub retries: BTreeSet<(TenantNo, JobId)>,
+    /// Releases.
+    pub releases: HashSet<Token>,
+    /// Acks.
+    pub acks: HashSet<Token>,
+    /// Documents.
+    pub configs: Vec<(TenantNo, ConfigDoc)>,
+    /// Pauses (true) and resumes.
+    pub pauses: BTreeSet<(TenantNo, PauseTarget, bool)>,
+    /// Tokens made.
+    pub tokens: BTreeSet<TokenId>,
+}
+
+impl CallLog {
+    /// A call begins.
+    pub fn begin(&mut self, call: u64, command: &Command) {
+        match command {
+            Command::Enqueue { tenant, jobs, key } => self.jobs(call, *tenant, jobs, *key),
+            Command::FollowUps { token, jobs, key, .. } => self.jobs(call, token.tenant, jobs, *key),
+            Command::Complete { completions, .. } => {
+                for completion in completions {
+                    self.jobs(call, completion.token.tenant, &completion.follow_ups, None);
+                    self.reports.insert(completion.fingerprint, (completion.token, said(completion)));
+                }
+            }
+            Command::OpenSession(params) => {
+                self.sessions.insert(params.session, params.clone());
+            }
+            Command::Claim(params) => {
+                self.claims.insert(params.claim, params.clone());
+            }
+            Command::Ack { tokens, .. } => self.acks.extend(tokens.iter().copied()),
+            Command::Release { tokens, .. } => self.releases.extend(tokens.iter().copied()),
+            Command::Cancel { tenant, job, .. } => {
+                self.cancels.insert((*tenant, *job));
+            }
+            Command::Retry { tenant, job, new_id, .. } => {
+                self.again.insert(*new_id, (*tenant, *job));
+                self.retries.insert((*tenant, *job));
+            }
+            Command::ReplayDeadLetter { tenant, job, new_id, .. } => {
+                self.again.insert(*new_id, (*tenant, *job));
+                self.settles.insert((*tenant, *job));
+            }
+            Command::DiscardDeadLetter { tenant, job, .. } => {
+                self.settles.insert((*tenant, *job));
+            }
+            Command::PutConfig { tenant, doc, .. } => self.configs.push((*tenant, doc.clone())),
+            Command::Pause { tenant, target, .. } => {
+                self.pauses.insert((*tenant, target.clone(), true));
+            }
+            Command::Resume { tenant, target, .. } => {
+                self.pauses.insert((*tenant, target.clone(), false));
+            }
+            Command::CreateToken(row) => {
+                self.tokens.insert(row.id);
+            }
+            _ => {}
+        }
+    }
+
+    fn jobs(&mut self, call: u64, tenant: TenantNo, jobs: &[NewJob], call_key: Option<KeyUse>) {
+        for job in jobs {
+            let asked = Asked { tenant, call, call_key, job: job.clone() };
+            self.jobs.entry(job.id).or_default().push(asked);
+        }
+    }
+
+    /// A job as somebody asked for it.
+    #[must_use]
+    pub fn asked(&self, tenant: TenantNo, id: JobId) -> Option<&Asked> {
+        self.jobs.get(&id)?.iter().find(|asked| asked.tenant == tenant)
+    }
+}
+
+fn said(completion: &Completion) -> Said {
+    match &completion.outcome {
+        Report::Succeeded { .. } => Said::Succeeded,
+        Report::Failed(error) if error.retryable => Said::Retryable,
+        Report::Failed(_) => Said::Permanent,
+        Report::Canceled => Said::Canceled,
+    }
+}
