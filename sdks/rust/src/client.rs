@@ -16,7 +16,7 @@ use crate::health::Health;
 use crate::job_types::JobTypes;
 use crate::jobs::Jobs;
 use crate::lane::LaneOut;
-use crate::page::Items;
+use crate::page::{Items, Page};
 use crate::pause::{PauseOut, PauseTarget};
 use crate::projects::Projects;
 use crate::sources::Sources;
@@ -199,8 +199,7 @@ impl Client {
     /// # Errors
     /// Any.
     pub async fn lanes(&self) -> Result<Vec<LaneOut>, Error> {
-        let answer: Items<LaneOut> = self.call(Call::get("/lanes")).await?;
-        Ok(answer.items)
+        self.pages("/lanes").await
     }
 
     /// Whether the server serves. Not repeated: an answer of now is wanted.
@@ -225,6 +224,21 @@ impl Client {
     pub(crate) async fn call_with_status<T: DeserializeOwned>(&self, call: Call) -> Result<(u16, T), Error> {
         let answer = self.transport.send(&call, self.patience).await?;
         Ok((answer.status, decode(&call, &answer.body)?))
+    }
+
+    /// All pages of a list that fits in memory.
+    pub(crate) async fn pages<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Error> {
+        let mut items = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let call = Call::get(path).query("limit", "200").maybe_query("cursor", cursor.as_deref());
+            let page: Page<T> = self.call(call).await?;
+            items.extend(page.items);
+            match page.next_cursor {
+                Some(next) => cursor = Some(next),
+                None => return Ok(items),
+            }
+        }
     }
 
     /// Sends a call.

@@ -34,12 +34,12 @@ impl DeadLetters<'_> {
         self.0.call(Call::get(format!("/dead-letters/{job}"))).await
     }
 
-    /// Makes its job anew and settles it.
+    /// Makes its job anew and settles it. Not repeated by itself when no answer comes: once settled, it stays so.
     ///
     /// # Errors
     /// Any; `state_conflict` when it is settled.
     pub async fn replay(&self, job: &JobId, reason: Option<&str>) -> Result<JobOut, Error> {
-        let call = Call::post(format!("/dead-letters/{job}/replay")).json(&reason_body(reason))?.keyed(None);
+        let call = Call::post(format!("/dead-letters/{job}/replay")).json(&reason_body(reason))?;
         self.0.call(call).await
     }
 

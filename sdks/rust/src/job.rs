@@ -103,6 +103,8 @@ words! {
 words! {
     /// How much a log line matters.
     LogLevel {
+        /// Each step.
+        Trace = "trace",
         /// For those who look for a defect.
         Debug = "debug",
         /// The usual.
@@ -197,6 +199,11 @@ impl JobIn {
     #[must_use]
     pub fn id_set(&self) -> Option<JobId> {
         self.id
+    }
+
+    /// This job's own key.
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.idempotency_key.as_deref()
     }
 
     /// Bytes of the payload.
@@ -367,12 +374,12 @@ pub struct JobOut {
     /// Hand-outs so far.
     #[serde(default)]
     pub attempt: u32,
-    /// Tries that count.
+    /// Tries that count. Lists leave it out for final jobs.
     #[serde(default)]
-    pub tries: u32,
-    /// Lost leases.
+    pub tries: Option<u32>,
+    /// Lost leases. Lists leave it out for final jobs.
     #[serde(default)]
-    pub lost: u32,
+    pub lost: Option<u32>,
     /// When it is due, if it waits for a moment.
     #[serde(default)]
     pub due_at: Option<Timestamp>,

@@ -43,7 +43,7 @@ impl Jobs<'_> {
     /// # Errors
     /// Any.
     pub async fn create(&self, job: &JobIn, key: Option<&str>) -> Result<JobOut, Error> {
-        self.0.call(Call::post("/jobs").json(job)?.keyed(key)).await
+        self.0.call(Call::post("/jobs").json(job)?.keyed(key.or(job.key()))).await
     }
 
     /// Makes up to 1,000 jobs together: all or none. They may depend on each other by ids of the caller's making.

@@ -4,7 +4,6 @@ use serde_json::json;
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::page::Items;
 use crate::tenant::TenantOut;
 use crate::transport::Call;
 
@@ -13,12 +12,12 @@ use crate::transport::Call;
 pub struct Tenants<'a>(pub(crate) &'a Client);
 
 impl Tenants<'_> {
-    /// Makes a tenant.
+    /// Makes a tenant. Not repeated by itself when no answer comes: the name would be taken.
     ///
     /// # Errors
     /// Any.
     pub async fn create(&self, name: &str) -> Result<TenantOut, Error> {
-        self.0.call(Call::post("/tenants").json(&json!({ "name": name }))?.keyed(None)).await
+        self.0.call(Call::post("/tenants").json(&json!({ "name": name }))?).await
     }
 
     /// All tenants.
@@ -26,7 +25,6 @@ impl Tenants<'_> {
     /// # Errors
     /// Any.
     pub async fn list(&self) -> Result<Vec<TenantOut>, Error> {
-        let answer: Items<TenantOut> = self.0.call(Call::get("/tenants")).await?;
-        Ok(answer.items)
+        self.0.pages("/tenants").await
     }
 }

@@ -5,8 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::page::Items;
-use crate::transport::Call;
 
 /// A worker session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -46,7 +44,6 @@ impl Workers<'_> {
     /// # Errors
     /// Any.
     pub async fn list(&self) -> Result<Vec<WorkerOut>, Error> {
-        let answer: Items<WorkerOut> = self.0.call(Call::get("/workers")).await?;
-        Ok(answer.items)
+        self.0.pages("/workers").await
     }
 }

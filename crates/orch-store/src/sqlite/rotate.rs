@@ -81,7 +81,9 @@ impl Rotation {
     }
 
     fn goes(&self, row: &Walked, head: u64) -> bool {
-        row.ended && !(row.fresh && row.seq > head) && !row.open_letter && !self.keep.contains(&row.id)
+        let waits = row.fresh && row.seq > head;
+        let needed = row.open_letter || self.keep.contains(&row.id);
+        row.ended && !waits && !needed
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Each piece of work runs to its end, whether or not somebody still waits for it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
@@ -74,7 +74,7 @@ impl Drop for Writer {
     }
 }
 
-fn run(path: &PathBuf, connection: Connection, work: &Receiver<Work>) {
+fn run(path: &Path, connection: Connection, work: &Receiver<Work>) {
     let mut connection = Some(connection);
     while let Ok(work) = work.recv() {
         let mut open = match connection.take().map_or_else(|| open_writer(path), Ok) {

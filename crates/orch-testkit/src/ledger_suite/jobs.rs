@@ -112,10 +112,11 @@ pub async fn the_last_checkpoint_stays(backend: impl Backend) {
     let ledger = backend.open().await;
     let mut owner = Owner::first(&ledger).await;
     let (one, two) = (job(1), job(2));
-    for checkpoints in [
+    let commits = [
         vec![checkpoint(&one, 1, "\"a\""), checkpoint(&two, 1, "\"z\""), checkpoint(&one, 1, "\"b\"")],
         vec![checkpoint(&one, 2, "\"c\"")],
-    ] {
+    ];
+    for checkpoints in commits {
         let append = Append { checkpoints, ..owner.next() };
         owner.write(&append).await;
     }

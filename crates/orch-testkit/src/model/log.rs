@@ -61,6 +61,8 @@ pub struct CallLog {
     pub configs: Vec<(TenantNo, ConfigDoc)>,
     /// Pauses (true) and resumes.
     pub pauses: BTreeSet<(TenantNo, PauseTarget, bool)>,
+    /// The first answer to each report that was taken.
+    pub answers: BTreeMap<[u8; 16], Vec<JobId>>,
     /// Tokens made.
     pub tokens: BTreeSet<TokenId>,
 }

@@ -275,8 +275,9 @@ impl Parents {
     }
 }
 
-/// The first characters of a text.
+/// The first characters of a text, without NUL, which ledgers refuse.
 fn cut(text: String, chars: usize) -> String {
+    let text = if text.contains('\0') { text.replace('\0', " ") } else { text };
     match text.char_indices().nth(chars) {
         Some((end, _)) => text[..end].to_owned(),
         None => text,

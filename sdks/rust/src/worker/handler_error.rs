@@ -8,6 +8,8 @@ use crate::worker::done::{Observation, ms};
 
 /// Characters of a message that the server accepts.
 const MESSAGE_CHARS_MAX: usize = 2_048;
+/// Characters of a code or class that the server accepts.
+const WORD_CHARS_MAX: usize = 128;
 
 /// A failure of a handler. Any error turns into one by `?`: retryable, code `handler_error`, its chain as message.
 ///
@@ -56,7 +58,7 @@ impl HandlerError {
     }
 
     fn new(class: &str, code: String, message: &dyn fmt::Display, retryable: bool) -> Self {
-        let message: String = message.to_string().chars().take(MESSAGE_CHARS_MAX).collect();
+        let message = message.to_string();
         let error = JobError { class: Some(class.to_owned()), code, message, retryable, ..JobError::default() };
         Self(Box::new(Told { error, canceled: false, observation: None }))
     }
@@ -100,9 +102,15 @@ impl HandlerError {
         self.0.error.retryable
     }
 
-    /// What is told of it.
+    /// What is told of it, in a form that the server accepts: an odd text must not cost the report.
     pub(crate) fn told(self) -> Told {
-        *self.0
+        let mut told = *self.0;
+        let word =
+            |text: &str| text.chars().take(WORD_CHARS_MAX).map(|c| if c.is_control() { '_' } else { c }).collect();
+        told.error.code = word(&told.error.code);
+        told.error.class = told.error.class.as_deref().map(word);
+        told.error.message = told.error.message.chars().take(MESSAGE_CHARS_MAX).filter(|c| *c != '\0').collect();
+        told
     }
 
     /// The handler panicked.
@@ -151,6 +159,13 @@ mod tests {
         let error = outer().unwrap_err();
         assert_eq!(error.to_string(), "handler_error: could not read the number: invalid digit found in string");
         assert!(error.is_retryable());
+    }
+
+    #[test]
+    fn odd_texts_are_told_in_a_form_that_is_accepted() {
+        let error = HandlerError::permanent("a\nb".repeat(100), "x\0".repeat(5_000)).class("c\td").told().error;
+        assert_eq!((error.code.len(), &error.code[..4], error.class.as_deref()), (128, "a_ba", Some("c_d")));
+        assert_eq!(error.message.len(), 1_024);
     }
 
     #[test]

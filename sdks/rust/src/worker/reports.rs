@@ -25,6 +25,8 @@ const BATCH_MAX: usize = 1_000;
 const BATCH_BYTES_MAX: usize = 6 << 20;
 /// Calls in flight.
 const CALLS_MAX: usize = 4;
+/// So often a call may meet a defect of the server's before its reports are looked for the culprit.
+const DEFECTS_MAX: u32 = 6;
 /// How long a call may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -89,12 +91,13 @@ async fn deliver(shared: &Shared, mut batch: Vec<Report>) -> Vec<Report> {
     loop {
         match send(shared, &batch).await {
             Ok(answers) => again.extend(settle(shared, batch, answers)),
-            Err(error) if is_final(&error) && batch.len() > 1 => {
+            Err(error) if poisoned(&error, failures) && batch.len() > 1 => {
                 // One of them spoils the call: halves find it.
                 rest.push(batch.split_off(batch.len() / 2));
+                failures = 0;
                 continue;
             }
-            Err(error) if is_final(&error) => {
+            Err(error) if poisoned(&error, failures) => {
                 tracing::error!(error = %chain(&error), "the server refuses a report");
                 let refused = ItemOut {
                     code: error.code().map(str::to_owned),
@@ -113,6 +116,11 @@ async fn deliver(shared: &Shared, mut batch: Vec<Report>) -> Vec<Report> {
             None => return again,
         }
     }
+}
+
+/// The call will fail in the same way again, because of what is in it.
+fn poisoned(error: &Error, failures: u32) -> bool {
+    is_final(error) || (error.status() == Some(500) && failures >= DEFECTS_MAX)
 }
 
 async fn send(shared: &Shared, batch: &[Report]) -> Result<Vec<ItemOut>, Error> {

@@ -186,6 +186,9 @@ impl Shared {
             }
         };
         for (attempt, item) in attempts.iter().zip(&answer.items) {
+            if let Some(detail) = &item.detail {
+                tracing::warn!(job = %attempt.grant.job, detail, "progress or checkpoint was not kept");
+            }
             match item.answer.as_str() {
                 "cancel" => attempt.canceled.raise(),
                 "lost" => attempt.lost.raise(),

@@ -118,6 +118,9 @@ pub struct BeatOut {
 #[derive(Debug, Deserialize)]
 pub struct BeatAnswer {
     pub answer: String,
+    /// Why progress or checkpoint was not kept.
+    #[serde(default)]
+    pub detail: Option<String>,
 }
 
 /// Reports.

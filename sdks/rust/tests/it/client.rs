@@ -62,7 +62,7 @@ async fn what_is_shown_once_is_not_asked_for_twice() {
 #[tokio::test]
 async fn retry_after_is_honoured() {
     let stub = Stub::start(1_000);
-    stub.change(|world| drop(world.routes.insert("GET /lanes".to_owned(), json!({"items": []}))));
+    stub.change(|world| drop(world.routes.insert("GET /lanes?limit=200".to_owned(), json!({"items": []}))));
     stub.fault("/lanes", Fault::Problem(429, "backlog_full", Some(1)));
     client(&stub).lanes().await.unwrap();
     let world = stub.world();
@@ -86,7 +86,7 @@ async fn a_dead_address_and_one_that_does_not_own_are_passed_by() {
     dead.kill();
     let standby = Stub::start(1_000);
     let owner = Stub::start(1_000);
-    owner.change(|world| drop(world.routes.insert("GET /lanes".to_owned(), json!({"items": []}))));
+    owner.change(|world| drop(world.routes.insert("GET /lanes?limit=200".to_owned(), json!({"items": []}))));
     standby.fault("/lanes", Fault::Problem(503, "not_owner", Some(30)));
     let client = Client::builder().address(dead.url()).address(standby.url()).address(owner.url()).build().unwrap();
     tokio::time::timeout(Duration::from_secs(5), client.lanes()).await.expect("no pause was due").unwrap();

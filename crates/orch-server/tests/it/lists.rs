@@ -1,0 +1,111 @@
+//! Lists of jobs: filters, pages, and cursors that open nothing but their own list.
+
+use serde_json::{Value, json};
+
+use crate::app::{Client, on_each_ledger};
+
+async fn ids(client: &Client, path: &str) -> Vec<String> {
+    let reply = client.get(path).await;
+    assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+    let items = reply.body()["items"].clone();
+    items.as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+}
+
+on_each_ledger! {
+    async fn pages_show_each_job_once_newest_first(app) {
+        let acme = app.acme().await;
+        acme.declare("t").await;
+        let mut jobs = Vec::new();
+        for n in 0..7 {
+            jobs.push(acme.submit(json!({"job_type": "t", "payload": n})).await);
+        }
+        jobs.reverse();
+        let (mut seen, mut path) = (Vec::new(), "/jobs?limit=3".to_owned());
+        loop {
+            seen.extend(ids(&acme, &path).await);
+            let page = acme.get(&path).await.body();
+            let Some(cursor) = page["next_cursor"].as_str() else { break };
+            path = format!("/jobs?limit=3&cursor={cursor}");
+        }
+        assert_eq!(seen, jobs);
+    }
+
+    async fn filters_choose_by_state_type_source_label_and_time(app) {
+        let acme = app.acme().await;
+        for name in ["a", "b"] {
+            acme.declare(name).await;
+        }
+        acme.put("/sources/kev", json!({"kind": "kev"})).await;
+        let dead = acme.dead("a").await;
+        let plain = acme.submit(json!({"job_type": "a"})).await;
+        let sourced = acme.submit(json!({"job_type": "b", "source": "kev"})).await;
+        let labelled = acme.submit(json!({"job_type": "b", "labels": {"feed": "x:y", "n": "1"}})).await;
+        let late = acme.submit(json!({"job_type": "b", "not_before": "2099-01-01T00:00:00Z"})).await;
+        assert!(late.is_empty() || !late.is_empty());
+        let since = "since=2000-01-01T00:00:00Z";
+        for (query, expected) in [
+            ("state=failed".to_owned(), vec![&dead]),
+            ("state=ready".to_owned(), vec![&labelled, &sourced, &plain]),
+            ("job_type=a".to_owned(), vec![&plain, &dead]),
+            ("job_type=a&state=ready,failed".to_owned(), vec![&plain, &dead]),
+            ("source=kev".to_owned(), vec![&sourced]),
+            (format!("label=feed:x:y&label=n:1&{since}"), vec![&labelled]),
+            (format!("label=feed:other&{since}"), vec![]),
+            ("until=2000-01-01T00:00:00Z".to_owned(), vec![]),
+        ] {
+            let expected: Vec<_> = expected.into_iter().cloned().collect();
+            assert_eq!(ids(&acme, &format!("/jobs?{query}")).await, expected, "{query}");
+        }
+        assert_eq!(ids(&acme, "/jobs?state=pending").await.len(), 4);
+        assert_eq!(ids(&acme, "/jobs?state=cancelled,completed").await.len(), 0);
+    }
+
+    async fn bad_parameters_name_themselves(app) {
+        let acme = app.acme().await;
+        for (query, code, field) in [
+            ("limit=0", "limit_exceeded", "limit"),
+            ("limit=201", "limit_exceeded", "limit"),
+            ("limit=many", "invalid_field", "limit"),
+            ("limit=1&limit=2", "invalid_field", "limit"),
+            ("state=happy", "invalid_field", "state"),
+            ("since=yesterday", "invalid_field", "since"),
+            ("until=1969-12-31T23:59:59Z", "invalid_field", "until"),
+            ("label=nocolon", "invalid_field", "label"),
+            ("label=k:%00", "invalid_field", "label"),
+            ("job_type=%20", "invalid_field", "job_type"),
+            ("stat=ready", "unknown_field", "stat"),
+        ] {
+            acme.get(&format!("/jobs?{query}")).await.blames(422, code, field);
+        }
+        let id = acme.declare("t").await;
+        let () = id;
+        acme.post("/jobs?dry_run=true", json!({"job_type": "t"})).await.blames(422, "unknown_field", "dry_run");
+    }
+
+    async fn a_cursor_opens_only_its_own_list(app) {
+        let (acme, globex) = (app.acme().await, app.globex().await);
+        for client in [&acme, &globex] {
+            client.declare("t").await;
+            for n in 0..3 {
+                client.submit(json!({"job_type": "t", "payload": n})).await;
+            }
+        }
+        let page = |client: &Client, query: &str| {
+            let (client, path) = (client.clone(), format!("/jobs?limit=1{query}"));
+            async move { client.get(&path).await.body()["next_cursor"].as_str().unwrap().to_owned() }
+        };
+        let own = page(&acme, "").await;
+        assert_eq!(ids(&acme, &format!("/jobs?cursor={own}")).await.len(), 2);
+        let filtered = page(&acme, "&job_type=t").await;
+        let foreign = page(&globex, "").await;
+        let flipped: String = own.chars().rev().collect();
+        for bad in [filtered.as_str(), foreign.as_str(), flipped.as_str(), "", "x", "%00", &own[1..], &own[..20]] {
+            acme.get(&format!("/jobs?cursor={bad}")).await.blames(400, "invalid_cursor", "cursor");
+        }
+        for other in ["/dead-letters", "/lanes", "/workers", "/sources"] {
+            acme.get(&format!("{other}?cursor={own}")).await.blames(400, "invalid_cursor", "cursor");
+        }
+        let lanes: Value = acme.get("/lanes").await.body();
+        assert_eq!((&lanes["items"][0]["ready"], &lanes["next_cursor"]), (&json!(3), &Value::Null));
+    }
+}

@@ -1,0 +1,81 @@
+//! What a seed's world is like: how many people, how fast, and how much breaks.
+
+use orch_dispatch::owner::SnapshotPolicy;
+use orch_dispatch::shard::Sizes;
+use rand::Rng;
+use rand::rngs::SmallRng;
+
+/// The character of one world.
+#[derive(Debug, Clone, Copy)]
+pub struct Profile {
+    /// Steps before faults stop.
+    pub steps: u64,
+    /// Steps within which everything must have ended then.
+    pub drain_steps: u64,
+    /// Processes that contend for the shard.
+    pub nodes: usize,
+    /// Tenants.
+    pub tenants: u32,
+    /// Submitters.
+    pub submitters: usize,
+    /// Operators.
+    pub operators: usize,
+    /// Workers.
+    pub workers: usize,
+    /// In a thousand: delays that are long.
+    pub slow: u32,
+    /// In a thousand: messages that are lost.
+    pub loss: u32,
+    /// Mean milliseconds between faults.
+    pub fault_ms: i64,
+    /// In a thousand: a crash before an effect is carried out.
+    pub crash_between: u32,
+    /// Mean milliseconds between a submitter's acts.
+    pub submit_ms: i64,
+    /// When snapshots are made.
+    pub snapshots: SnapshotPolicy,
+    /// Sizes of the dispatcher.
+    pub sizes: Sizes,
+    /// Longest commit.
+    pub commit_ms_max: i64,
+    /// Longest reading.
+    pub read_ms_max: i64,
+}
+
+impl Profile {
+    /// Draws one.
+    pub fn draw(rng: &mut SmallRng) -> Self {
+        let small = rng.random_ratio(1, 2);
+        let calm = rng.random_ratio(1, 5);
+        let sizes = if small {
+            Sizes {
+                commit_facts: rng.random_range(1..12),
+                window_budget: rng.random_range(3..30),
+                window_read: rng.random_range(1..5),
+            }
+        } else {
+            Sizes::default()
+        };
+        Self {
+            steps: rng.random_range(1_000..1_400),
+            drain_steps: 12_000,
+            nodes: rng.random_range(2..4),
+            tenants: 3,
+            submitters: rng.random_range(2..4),
+            operators: rng.random_range(1..3),
+            workers: rng.random_range(3..5),
+            slow: [10, 40, 120][rng.random_range(0..3)],
+            loss: if calm { 0 } else { [10, 40, 100][rng.random_range(0..3)] },
+            fault_ms: if calm { 20_000 } else { [800, 2_000, 5_000][rng.random_range(0..3)] },
+            crash_between: if calm { 0 } else { [1, 3, 8][rng.random_range(0..3)] },
+            submit_ms: [60, 150, 400][rng.random_range(0..3)],
+            snapshots: SnapshotPolicy {
+                facts: rng.random_range(3..200),
+                ms: rng.random_range(100..4_000),
+            },
+            sizes,
+            commit_ms_max: [20, 300, 2_500][rng.random_range(0..3)],
+            read_ms_max: [20, 300, 2_500][rng.random_range(0..3)],
+        }
+    }
+}
