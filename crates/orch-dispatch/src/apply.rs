@@ -11,7 +11,7 @@ use crate::job::{Job, Lease};
 use crate::lane::Lane;
 use crate::mutant::{self, Mutant};
 use crate::tenant::{Pause, Tenant, Versioned};
-use crate::wheel::Wheel;
+use crate::wheel::{Watched, Wheel};
 
 /// The state that `event` leads to. A fact that the table refuses is a defect: going on would corrupt.
 fn step(state: JobState, event: Event) -> JobState {
@@ -137,7 +137,7 @@ impl Tenant {
 
     fn watch(&self, id: JobId, job: &Job, wheel: &mut Wheel) {
         if let Some(at) = job.next_moment() {
-            wheel.put(at, self.no, id);
+            wheel.put(at, self.no, Watched::Job(id));
         }
     }
 
@@ -182,7 +182,7 @@ impl Tenant {
         self.change(id, seq, Event::UnblockedEarly);
         if let Some(job) = self.jobs.get_mut(&id) {
             job.due_at = Some(at);
-            wheel.put(at, self.no, id);
+            wheel.put(at, self.no, Watched::Job(id));
         }
     }
 
@@ -226,11 +226,14 @@ impl Tenant {
             self.lane_mut(*no).again.remove(&order_key);
         }
         self.change(*id, record.seq, if *auto_ack { Event::GrantedRunning } else { Event::Granted });
+        // The grants of a claim share an entry, unless one must be looked at earlier than those before it.
+        let moment = |id: &JobId| self.jobs.get(id).and_then(Job::next_moment);
+        let watched = self.claimed(*session, *claim).next().and_then(|first| moment(&first));
+        if let Some(at) = moment(id).filter(|at| watched.is_none_or(|watched| *at < watched)) {
+            wheel.put(at, self.no, Watched::Claim(*session, *claim));
+        }
         self.index_lease(*id, *no, *session, *claim);
         self.refresh_lane(*no);
-        if let Some(job) = self.jobs.get(id) {
-            self.watch(*id, job, wheel);
-        }
     }
 
     /// Takes the lease off a job and frees its slot.
@@ -322,7 +325,7 @@ impl Tenant {
             if let Some(lease) = &mut job.lease {
                 lease.grace_until = Some(grace_until);
             }
-            wheel.put(grace_until, self.no, id);
+            wheel.put(grace_until, self.no, Watched::Job(id));
         }
     }
 }

@@ -24,6 +24,13 @@ pub(crate) struct Taker<'a> {
 }
 
 impl Tenant {
+    /// The jobs that a claim still has.
+    pub(crate) fn claimed(&self, session: SessionId, claim: ClaimId) -> impl Iterator<Item = JobId> {
+        let least = JobId(uuid::Uuid::nil());
+        let from_there = self.index.by_claim.range((session, claim, least)..);
+        from_there.take_while(move |(s, c, _)| (*s, *c) == (session, claim)).map(|(_, _, job)| *job)
+    }
+
     /// The lane to grant from next, among those whose job type is in `types` and that nothing holds.
     pub(crate) fn next_lane(&self, types: &[String]) -> Option<LaneNo> {
         let open = self.index.groups.iter().filter(|group| {
@@ -98,15 +105,8 @@ impl Desk<'_> {
 
     /// What the same claim got before and still has.
     pub fn granted_to(&self, session: SessionId, claim: ClaimId) -> Vec<Grant> {
-        let least = JobId(uuid_nil());
-        let of_claim = self.tenant.index.by_claim.range((session, claim, least)..);
-        let jobs = of_claim.take_while(|(s, c, _)| (*s, *c) == (session, claim));
-        jobs.filter_map(|(_, _, job)| self.granted(*job)).collect()
+        self.tenant.claimed(session, claim).filter_map(|job| self.granted(job)).collect()
     }
-}
-
-fn uuid_nil() -> uuid::Uuid {
-    uuid::Uuid::nil()
 }
 
 impl Shard {

@@ -25,7 +25,7 @@ use crate::session::Session;
 use crate::tenant::Tenant;
 use crate::tick::GAP_MS;
 use crate::warm;
-use crate::wheel::Wheel;
+use crate::wheel::{Watched, Wheel};
 
 /// The form of snapshots that this code writes and reads.
 pub const SNAPSHOT_FORMAT: u32 = 1;
@@ -233,7 +233,7 @@ impl Shard {
                     lease.unheard_until = None;
                 }
                 if let Some(at) = job.next_moment() {
-                    self.wheel.put(at, tenant.no, *id);
+                    self.wheel.put(at, tenant.no, Watched::Job(*id));
                 }
             }
             tenant.jobs = jobs;

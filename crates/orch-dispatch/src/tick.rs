@@ -9,6 +9,7 @@ use crate::decide::Desk;
 use crate::mutant::{self, Mutant};
 use crate::prepared::Prepared;
 use crate::shard::Shard;
+use crate::wheel::Watched;
 
 /// A gap between two moments in which the owner served that is longer than this was not served.
 /// Below a third of the shortest lease, so that a pause that counts as served costs a worker one heartbeat at most.
@@ -52,7 +53,7 @@ impl Desk<'_> {
         }
         self.settle();
         if let Some(at) = self.tenant.jobs.get(&id).and_then(crate::job::Job::next_moment) {
-            self.wheel.put(at.max(now), self.tenant.no, id);
+            self.wheel.put(at.max(now), self.tenant.no, Watched::Job(id));
         }
     }
 
@@ -102,9 +103,15 @@ impl Shard {
     /// The command `Tick`.
     pub(crate) fn tick(&mut self) {
         let nothing = Prepared::default();
-        for (no, job) in self.wheel.take_due(self.now) {
-            if let Some(mut desk) = self.desk(no, &nothing) {
-                desk.look_at(job);
+        for (no, watched) in self.wheel.take_due(self.now) {
+            let Some(mut desk) = self.desk(no, &nothing) else { continue };
+            match watched {
+                Watched::Job(job) => desk.look_at(job),
+                Watched::Claim(session, claim) => {
+                    for job in desk.tenant.claimed(session, claim).collect::<Vec<_>>() {
+                        desk.look_at(job);
+                    }
+                }
             }
         }
     }

@@ -5,26 +5,36 @@
 
 use std::collections::BTreeMap;
 
+use orch_core::ids::{ClaimId, SessionId};
 use orch_core::{JobId, TenantNo, Timestamp};
 
 /// Width of a slot.
 const SLOT_MS: i64 = 16;
 
+/// What to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watched {
+    /// One job.
+    Job(JobId),
+    /// All jobs that a claim still has: a grant of hundreds costs one entry.
+    Claim(SessionId, ClaimId),
+}
+
 /// The wheel.
 #[derive(Debug, Default)]
 pub struct Wheel {
-    slots: BTreeMap<i64, Vec<(TenantNo, JobId)>>,
+    slots: BTreeMap<i64, Vec<(TenantNo, Watched)>>,
 }
 
 impl Wheel {
-    /// Looks at the job at `at` or at most a slot later.
-    pub fn put(&mut self, at: Timestamp, tenant: TenantNo, job: JobId) {
+    /// Looks at it at `at` or at most a slot later.
+    pub fn put(&mut self, at: Timestamp, tenant: TenantNo, what: Watched) {
         let slot = at.millis().div_euclid(SLOT_MS);
-        self.slots.entry(slot).or_default().push((tenant, job));
+        self.slots.entry(slot).or_default().push((tenant, what));
     }
 
-    /// Takes the jobs whose slot has wholly passed by `now`.
-    pub fn take_due(&mut self, now: Timestamp) -> Vec<(TenantNo, JobId)> {
+    /// Takes what has its slot wholly passed by `now`.
+    pub fn take_due(&mut self, now: Timestamp) -> Vec<(TenantNo, Watched)> {
         let mut due = Vec::new();
         while let Some(entry) = self.slots.first_entry() {
             if (entry.key() + 1) * SLOT_MS > now.millis() {
