@@ -20,24 +20,13 @@ pub const LOG_BYTES_PER_JOB: f64 = 1_600.0;
 pub fn of(face: Face, case: Case, keys: bool) -> Option<Bar> {
     let (jobs_per_second, note) = match (face, case.database, case.workload) {
         (Face::Http, Database::Postgres, Workload::Enqueue) if case.batch == 500 => (100_000.0, ""),
-        (Face::Http, Database::Postgres, Workload::Work) => {
-            (80_000.0, "50,000 with gates and row-level security")
-        }
-        (Face::Engine, Database::Postgres, Workload::Work) => {
-            (100_000.0, "one append in flight; 150,000 with two")
-        }
-        (Face::Engine, Database::Postgres, Workload::Cycle) => {
-            (60_000.0, "over 5 minutes with a checkpoint in them")
-        }
-        (Face::Engine, Database::Sqlite, Workload::Cycle) => {
-            (if keys { 40_000.0 } else { 60_000.0 }, "")
-        }
+        (Face::Http, Database::Postgres, Workload::Work) => (80_000.0, "50,000 with gates and row-level security"),
+        (Face::Engine, Database::Postgres, Workload::Work) => (100_000.0, "one append in flight; 150,000 with two"),
+        (Face::Engine, Database::Postgres, Workload::Cycle) => (60_000.0, "over 5 minutes with a checkpoint in them"),
+        (Face::Engine, Database::Sqlite, Workload::Cycle) => (if keys { 40_000.0 } else { 60_000.0 }, ""),
         _ => return None,
     };
-    Some(Bar {
-        jobs_per_second,
-        note,
-    })
+    Some(Bar { jobs_per_second, note })
 }
 
 #[cfg(test)]
@@ -46,20 +35,12 @@ mod tests {
 
     #[test]
     fn keys_lower_the_bar_of_sqlite() {
-        let case = Case {
-            database: Database::Sqlite,
-            workload: Workload::Cycle,
-            tenants: 1,
-            batch: 200,
-        };
+        let case = Case { database: Database::Sqlite, workload: Workload::Cycle, tenants: 1, batch: 200 };
         assert!(
             of(Face::Engine, case, false).unwrap().jobs_per_second
                 > of(Face::Engine, case, true).unwrap().jobs_per_second
         );
-        let enqueue = Case {
-            workload: Workload::Enqueue,
-            ..case
-        };
+        let enqueue = Case { workload: Workload::Enqueue, ..case };
         assert_eq!(of(Face::Engine, enqueue, true), None);
     }
 }

@@ -37,10 +37,7 @@ const AFTER: &str = "\"}";
 impl Maker {
     /// Jobs of this shape.
     pub fn new(shape: Shape, seed: u64) -> Self {
-        Self {
-            rng: SmallRng::seed_from_u64(seed),
-            shape,
-        }
+        Self { rng: SmallRng::seed_from_u64(seed), shape }
     }
 
     /// So many jobs.
@@ -60,10 +57,7 @@ impl Maker {
             }
         }
         payload.push_str(AFTER);
-        Job {
-            payload,
-            key: self.shape.keys.then(|| self.rng.random()),
-        }
+        Job { payload, key: self.shape.keys.then(|| self.rng.random()) }
     }
 }
 
@@ -75,16 +69,10 @@ mod tests {
 
     #[test]
     fn a_payload_is_json_of_the_wanted_size() {
-        let shape = Shape {
-            payload_bytes: 200,
-            keys: true,
-        };
+        let shape = Shape { payload_bytes: 200, keys: true };
         let jobs = Maker::new(shape, 1).batch(2);
         assert_eq!(jobs[0].payload.len(), 200);
         serde_json::from_str::<serde_json::Value>(&jobs[0].payload).unwrap();
-        assert_ne!(
-            (&jobs[0].payload, jobs[0].key),
-            (&jobs[1].payload, jobs[1].key)
-        );
+        assert_ne!((&jobs[0].payload, jobs[0].key), (&jobs[1].payload, jobs[1].key));
     }
 }

@@ -36,7 +36,7 @@ pub struct Outcome {
     pub spent: Spent,
     /// Times of the calls, by kind.
     pub calls: Vec<(&'static str, Spread)>,
-    /// Jobs done in each second of a `cycle`.
+    /// Jobs done in each whole second of `work` and `cycle`.
     pub per_second: Vec<u64>,
 }
 
@@ -67,12 +67,7 @@ impl Load<'_> {
 
     async fn enqueue(&mut self, progress: Arc<Progress>) -> Result<Outcome> {
         // Lanes, connections and statements are made by a first call of each producer.
-        self.fill(
-            &progress,
-            self.settings.producers * self.case.batch,
-            self.case.batch,
-        )
-        .await?;
+        self.fill(&progress, self.settings.producers * self.case.batch, self.case.batch).await?;
         progress.clear_calls();
         let (before, from) = (progress.accepted(), self.mark().await?);
         let until = clock::now() + self.settings.length(Workload::Enqueue);
@@ -91,34 +86,18 @@ impl Load<'_> {
         let from = self.mark().await?;
         let mut tasks = Tasks::new();
         self.hire(&progress, &mut tasks);
-        let mut last = (0, clock::now());
-        while progress.done() < backlog as u64 {
-            watch(&mut tasks)?;
-            clock::pause(LOOK).await;
-            if progress.done() > last.0 {
-                last = (progress.done(), clock::now());
-            } else if last.1.elapsed() > STALLED {
-                bail!("{} of {backlog} jobs were done, then no more", last.0);
-            }
-        }
+        let per_second = done_by_second(&progress, &mut tasks, backlog as u64).await?;
         progress.stop();
         finish(tasks).await?;
         let spent = from.until(&self.mark().await?);
-        Ok(outcome(&progress, progress.done(), spent))
+        Ok(Outcome { per_second, ..outcome(&progress, progress.done(), spent) })
     }
 
     async fn cycle(&mut self, progress: Arc<Progress>) -> Result<Outcome> {
         let mut tasks = Tasks::new();
         self.hire(&progress, &mut tasks);
-        let batch = self
-            .settings
-            .batches
-            .iter()
-            .copied()
-            .max()
-            .unwrap_or(FILL_BATCH);
-        self.producers(&progress, Supply::ahead(AHEAD_MAX, batch), 1)
-            .spawn(&mut tasks);
+        let batch = self.settings.batches.iter().copied().max().unwrap_or(FILL_BATCH);
+        self.producers(&progress, Supply::ahead(AHEAD_MAX, batch), 1).spawn(&mut tasks);
         clock::pause(Duration::from_secs(self.settings.warm_up_seconds)).await;
         progress.clear_calls();
         let (before, from) = (progress.done(), self.mark().await?);
@@ -136,17 +115,13 @@ impl Load<'_> {
         let measured = outcome(&progress, jobs, spent);
         progress.stop();
         finish(tasks).await?;
-        Ok(Outcome {
-            per_second,
-            ..measured
-        })
+        Ok(Outcome { per_second, ..measured })
     }
 
     /// Makes so many jobs; they count as accepted.
     async fn fill(&self, progress: &Arc<Progress>, jobs: usize, batch: usize) -> Result<()> {
         let mut tasks = Tasks::new();
-        self.producers(progress, Supply::jobs(jobs, batch), 2)
-            .spawn(&mut tasks);
+        self.producers(progress, Supply::jobs(jobs, batch), 2).spawn(&mut tasks);
         finish(tasks).await
     }
 
@@ -155,10 +130,7 @@ impl Load<'_> {
             site: Arc::clone(&self.site),
             progress: Arc::clone(progress),
             supply: Arc::new(supply),
-            shape: Shape {
-                payload_bytes: self.settings.payload_bytes,
-                keys: self.settings.keys,
-            },
+            shape: Shape { payload_bytes: self.settings.payload_bytes, keys: self.settings.keys },
             count: self.settings.producers,
             tenants: self.case.tenants,
             series,
@@ -168,10 +140,7 @@ impl Load<'_> {
     fn hire(&self, progress: &Arc<Progress>, tasks: &mut Tasks) {
         for number in 0..self.settings.workers {
             let (site, progress) = (Arc::clone(&self.site), Arc::clone(progress));
-            let worker = Crewman {
-                number,
-                claim: self.settings.claim,
-            };
+            let worker = Crewman { number, claim: self.settings.claim };
             tasks.spawn(async move { site.work(worker, progress).await });
         }
     }
@@ -182,20 +151,31 @@ impl Load<'_> {
 }
 
 fn outcome(progress: &Progress, jobs: u64, spent: Spent) -> Outcome {
-    let kinds = [
-        ("enqueue", &progress.enqueue),
-        ("claim", &progress.claim),
-        ("complete", &progress.complete),
-    ];
-    let calls = kinds
-        .into_iter()
-        .filter_map(|(name, calls)| Some((name, calls.spread()?)));
-    Outcome {
-        jobs,
-        spent,
-        calls: calls.collect(),
-        per_second: Vec::new(),
+    let kinds = [("enqueue", &progress.enqueue), ("claim", &progress.claim), ("complete", &progress.complete)];
+    let calls = kinds.into_iter().filter_map(|(name, calls)| Some((name, calls.spread()?)));
+    Outcome { jobs, spent, calls: calls.collect(), per_second: Vec::new() }
+}
+
+/// Waits until so many jobs are done; returns how many were in each whole second.
+async fn done_by_second(progress: &Progress, tasks: &mut Tasks, jobs: u64) -> Result<Vec<u64>> {
+    let began = clock::now();
+    let mut per_second = Vec::new();
+    let (mut before, mut moved) = (0, (0, began));
+    while progress.done() < jobs {
+        watch(tasks)?;
+        clock::pause(LOOK).await;
+        let done = progress.done();
+        if done > moved.0 {
+            moved = (done, clock::now());
+        } else if moved.1.elapsed() > STALLED {
+            bail!("{done} of {jobs} jobs were done, then no more");
+        }
+        if began.elapsed().as_secs() > per_second.len() as u64 {
+            per_second.push(done - before);
+            before = done;
+        }
     }
+    Ok(per_second)
 }
 
 /// Fails when a task has failed while others still run.

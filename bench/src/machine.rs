@@ -38,14 +38,10 @@ impl Machine {
 /// What follows `name` and a colon in the first line that begins so.
 fn after<'a>(text: &'a str, name: &str) -> &'a str {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
-    line.and_then(|line| line.split_once(':'))
-        .map_or("", |(_, value)| value.trim())
+    line.and_then(|line| line.split_once(':')).map_or("", |(_, value)| value.trim())
 }
 
 /// The number that a text begins with.
 fn number<T: std::str::FromStr + Default>(text: &str) -> T {
-    text.split_whitespace()
-        .next()
-        .and_then(|word| word.parse().ok())
-        .unwrap_or_default()
+    text.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or_default()
 }

@@ -84,13 +84,7 @@ async fn run(settings: Settings) -> Result<()> {
     println!("\n{}", notes(&rows));
     let json = settings.json.clone();
     let version = env!("CARGO_PKG_VERSION");
-    let report = Report {
-        version,
-        machine,
-        settings,
-        commits,
-        rows,
-    };
+    let report = Report { version, machine, settings, commits, rows };
     if let Some(path) = json {
         std::fs::write(&path, serde_json::to_vec_pretty(&report)?)
             .with_context(|| format!("could not write {}", path.display()))?;
@@ -100,18 +94,14 @@ async fn run(settings: Settings) -> Result<()> {
 
 /// One measurement on a ledger of its own.
 async fn measure(case: Case, settings: &Settings, number: usize) -> Result<(Commits, Row)> {
+    process::reset_peak_memory()?;
     let mut place = Place::make(case.database, settings, number).await?;
     let how = place.commits().await?;
     let site: Arc<dyn Site> = match settings.face {
         Face::Engine => Arc::new(EngineSite::open(&place, case.tenants).await?),
         Face::Http => Arc::new(HttpSite::open(&place, settings).await?),
     };
-    let mut load = Load {
-        site: Arc::clone(&site),
-        place: &mut place,
-        case,
-        settings,
-    };
+    let mut load = Load { site: Arc::clone(&site), place: &mut place, case, settings };
     let outcome = load.run().await?;
     let peak = process::peak_memory_bytes(site.process())?;
     site.close().await?;

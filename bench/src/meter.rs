@@ -42,13 +42,7 @@ impl Mark {
             Some(pid) => (process::cpu(pid)?, Some(own)),
             None => (own, None),
         };
-        Ok(Self {
-            server,
-            driver,
-            database: place.cpu()?,
-            log,
-            at: clock::now(),
-        })
+        Ok(Self { server, driver, database: place.cpu()?, log, at: clock::now() })
     }
 
     /// What was spent from this mark to a later one.

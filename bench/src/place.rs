@@ -121,21 +121,13 @@ impl PostgresPlace {
         let mut admin = options.connect().await?;
         let name = format!("orch_bench_{}_{run}", std::process::id());
         // The name is made of numbers alone.
-        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}")))
-            .execute(&mut admin)
-            .await?;
+        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut admin).await?;
         let url = options.database(&name).to_url_lossy().to_string();
         let server = match server {
             Some(pid) => Some(pid),
             None => postmaster(&mut admin).await?,
         };
-        Ok(Self {
-            name,
-            url,
-            admin,
-            server,
-            folder,
-        })
+        Ok(Self { name, url, admin, server, folder })
     }
 
     /// How to reach it.
@@ -151,28 +143,17 @@ impl PostgresPlace {
     async fn commits(&mut self) -> Result<Commits> {
         let mut settings = Vec::new();
         for name in SETTINGS {
-            let value = sqlx::query_scalar("SELECT current_setting($1)")
-                .bind(name)
-                .fetch_one(&mut self.admin)
-                .await?;
+            let value = sqlx::query_scalar("SELECT current_setting($1)").bind(name).fetch_one(&mut self.admin).await?;
             settings.push((name.to_owned(), value));
         }
-        let version = sqlx::query_scalar("SELECT current_setting('server_version')")
-            .fetch_one(&mut self.admin)
-            .await?;
+        let version = sqlx::query_scalar("SELECT current_setting('server_version')").fetch_one(&mut self.admin).await?;
         let database = Database::Postgres;
-        Ok(Commits {
-            database,
-            version,
-            settings,
-        })
+        Ok(Commits { database, version, settings })
     }
 
     async fn remove(mut self) -> Result<()> {
         let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
-        sqlx::query(AssertSqlSafe(drop))
-            .execute(&mut self.admin)
-            .await?;
+        sqlx::query(AssertSqlSafe(drop)).execute(&mut self.admin).await?;
         self.admin.close().await?;
         Ok(self.folder.close()?)
     }
@@ -180,13 +161,8 @@ impl PostgresPlace {
 
 /// The server's first process, if it runs on this machine: the parent of the backend that serves us.
 async fn postmaster(admin: &mut PgConnection) -> Result<Option<u32>> {
-    let backend: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
-        .fetch_one(admin)
-        .await?;
+    let backend: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(admin).await?;
     let backend = u32::try_from(backend)?;
     let name = std::fs::read_to_string(format!("/proc/{backend}/comm")).unwrap_or_default();
-    Ok(name
-        .starts_with("postgres")
-        .then(|| process::parent(backend))
-        .transpose()?)
+    name.starts_with("postgres").then(|| process::parent(backend)).transpose()
 }

@@ -32,10 +32,7 @@ pub fn family_cpu(parent: u32) -> Result<f64> {
     let mut total = own.own + own.reaped;
     for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name();
-        let Some(pid) = name
-            .to_str()
-            .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
-        else {
+        let Some(pid) = name.to_str().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())) else {
             continue;
         };
         // A process may end between the listing and the reading.
@@ -63,13 +60,8 @@ pub fn parent(pid: u32) -> Result<u32> {
 pub fn written_bytes(pid: Option<u32>) -> Result<f64> {
     let name = pid.map_or_else(|| "self".to_owned(), |pid| pid.to_string());
     let text = fs::read_to_string(format!("/proc/{name}/io"))?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("write_bytes: "));
-    Ok(line
-        .context("a process's io names write_bytes")?
-        .trim()
-        .parse()?)
+    let line = text.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+    Ok(line.context("a process's io names write_bytes")?.trim().parse()?)
 }
 
 /// The most memory that a process (`None`: this one) has held at once, in bytes.
@@ -88,6 +80,14 @@ pub fn peak_memory_bytes(pid: Option<u32>) -> Result<f64> {
     Ok(kib * 1024.0)
 }
 
+/// Lets the peak of this process's memory begin anew.
+///
+/// # Errors
+/// When the kernel does not allow it.
+pub fn reset_peak_memory() -> Result<()> {
+    Ok(fs::write("/proc/self/clear_refs", "5")?)
+}
+
 struct Times {
     parent: u32,
     own: f64,
@@ -98,16 +98,10 @@ impl Times {
     fn read(pid: &str) -> Result<Self> {
         let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         // The command may hold blanks; what follows its closing parenthesis does not.
-        let (_, rest) = text
-            .rsplit_once(')')
-            .context("a process state has a command")?;
+        let (_, rest) = text.rsplit_once(')').context("a process state has a command")?;
         let fields: Vec<&str> = rest.split_whitespace().collect();
-        let ticks = |index: usize| -> Result<f64> {
-            Ok(fields
-                .get(index)
-                .context("a process state is short")?
-                .parse()?)
-        };
+        let ticks =
+            |index: usize| -> Result<f64> { Ok(fields.get(index).context("a process state is short")?.parse()?) };
         Ok(Self {
             parent: fields.get(1).context("a process state is short")?.parse()?,
             own: (ticks(11)? + ticks(12)?) / TICKS_PER_SECOND,

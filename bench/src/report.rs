@@ -57,11 +57,12 @@ pub struct Row {
     pub log_bytes_per_job: f64,
     /// The bar of the log divided by this figure, where there is one; 1 or more is met.
     pub log_bar_ratio: Option<f64>,
-    /// The most memory that the server has held so far, in MiB.
+    /// The most memory that the server held, in MiB; in the engine with the load, and what the allocator kept of earlier
+    /// measurements.
     pub server_peak_memory_mib: f64,
     /// Times of calls, by kind.
     pub calls: BTreeMap<&'static str, Spread>,
-    /// Jobs done in each second of a `cycle`.
+    /// Jobs done in each whole second of `work` and `cycle`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub per_second: Vec<u64>,
     /// What it took.
@@ -71,19 +72,12 @@ pub struct Row {
 impl Row {
     /// The row of a measurement.
     pub fn new(case: Case, settings: &Settings, outcome: Outcome, peak_memory_bytes: f64) -> Self {
-        let Outcome {
-            jobs,
-            spent,
-            calls,
-            per_second,
-        } = outcome;
+        let Outcome { jobs, spent, calls, per_second } = outcome;
         let thousands = jobs.max(1) as f64 / 1e3;
         let jobs_per_second = jobs as f64 / spent.seconds;
         let bar = bar::of(settings.face, case, settings.keys);
         let log_bytes_per_job = spent.log_bytes / thousands / 1e3;
-        let log_has_bar = case.workload == Workload::Cycle
-            && case.database == Database::Postgres
-            && settings.keys;
+        let log_has_bar = case.workload == Workload::Cycle && case.database == Database::Postgres && settings.keys;
         Self {
             database: case.database,
             workload: case.workload,
@@ -94,9 +88,7 @@ impl Row {
             bar,
             bar_ratio: bar.map(|bar| jobs_per_second / bar.jobs_per_second),
             server_cpu_seconds_per_1000_jobs: spent.server_cpu_seconds / thousands,
-            database_cpu_seconds_per_1000_jobs: spent
-                .database_cpu_seconds
-                .map(|cpu| cpu / thousands),
+            database_cpu_seconds_per_1000_jobs: spent.database_cpu_seconds.map(|cpu| cpu / thousands),
             driver_cpu_seconds_per_1000_jobs: spent.driver_cpu_seconds.map(|cpu| cpu / thousands),
             log_bytes_per_job,
             log_bar_ratio: log_has_bar.then(|| bar::LOG_BYTES_PER_JOB / log_bytes_per_job),
@@ -117,27 +109,16 @@ impl Row {
             self.batch,
             self.jobs,
             self.jobs_per_second,
-            maybe(self.bar.zip(self.bar_ratio), |(bar, ratio)| format!(
-                "{ratio:.2} of {:.0}",
-                bar.jobs_per_second
-            )),
+            maybe(self.bar.zip(self.bar_ratio), |(bar, ratio)| format!("{ratio:.2} of {:.0}", bar.jobs_per_second)),
             self.server_cpu_seconds_per_1000_jobs * 1e3,
-            maybe(self.database_cpu_seconds_per_1000_jobs, |cpu| format!(
-                "{:.1}",
-                cpu * 1e3
-            )),
-            maybe(self.driver_cpu_seconds_per_1000_jobs, |cpu| format!(
-                "{:.1}",
-                cpu * 1e3
-            )),
+            maybe(self.database_cpu_seconds_per_1000_jobs, |cpu| format!("{:.1}", cpu * 1e3)),
+            maybe(self.driver_cpu_seconds_per_1000_jobs, |cpu| format!("{:.1}", cpu * 1e3)),
             format_args!("{:.0}", self.log_bytes_per_job),
-            self.log_bar_ratio
-                .map_or_else(String::new, |ratio| format!(" ({ratio:.2})")),
+            self.log_bar_ratio.map_or_else(String::new, |ratio| format!(" ({ratio:.2})")),
         );
         for kind in ["enqueue", "claim", "complete"] {
-            let cell = maybe(self.calls.get(kind).copied(), |spread| {
-                format!("{:.1} / {:.1}", spread.p50_ms, spread.p99_ms)
-            });
+            let cell =
+                maybe(self.calls.get(kind).copied(), |spread| format!("{:.1} / {:.1}", spread.p50_ms, spread.p99_ms));
             write!(line, " {cell} |").expect("writing to memory does not fail");
         }
         line
@@ -159,10 +140,7 @@ pub fn notes(rows: &[Row]) -> String {
     for row in rows {
         if let Some(bar) = row.bar.filter(|bar| !bar.note.is_empty()) {
             let (database, workload) = (row.database.name(), row.workload.name());
-            let note = format!(
-                "bar of {database} {workload}: {:.0} jobs/s, {}",
-                bar.jobs_per_second, bar.note
-            );
+            let note = format!("bar of {database} {workload}: {:.0} jobs/s, {}", bar.jobs_per_second, bar.note);
             if !notes.contains(&note) {
                 notes.push(note);
             }

@@ -165,16 +165,8 @@ struct Lengths {
 }
 
 // Both backlogs are larger than all windows in memory together, so that windows are read.
-const QUICK: Lengths = Lengths {
-    backlog: 250_000,
-    enqueue_seconds: 1,
-    cycle_seconds: 4,
-};
-const USUAL: Lengths = Lengths {
-    backlog: 1_000_000,
-    enqueue_seconds: 10,
-    cycle_seconds: 60,
-};
+const QUICK: Lengths = Lengths { backlog: 250_000, enqueue_seconds: 1, cycle_seconds: 4 };
+const USUAL: Lengths = Lengths { backlog: 1_000_000, enqueue_seconds: 10, cycle_seconds: 60 };
 
 impl Options {
     /// Makes the choices that the caller left open.
@@ -183,11 +175,7 @@ impl Options {
         let all = [Workload::Enqueue, Workload::Work, Workload::Cycle];
         Settings {
             face,
-            workloads: if self.workloads.is_empty() {
-                all.to_vec()
-            } else {
-                self.workloads
-            },
+            workloads: if self.workloads.is_empty() { all.to_vec() } else { self.workloads },
             databases: match self.ledger {
                 Some(one) => vec![one],
                 None => vec![Database::Sqlite, Database::Postgres],
@@ -244,12 +232,7 @@ impl Settings {
                         Workload::Enqueue => self.batches.clone(),
                         Workload::Work | Workload::Cycle => vec![self.claim],
                     };
-                    cases.extend(batches.into_iter().map(|batch| Case {
-                        database,
-                        workload,
-                        tenants,
-                        batch,
-                    }));
+                    cases.extend(batches.into_iter().map(|batch| Case { database, workload, tenants, batch }));
                 }
             }
         }

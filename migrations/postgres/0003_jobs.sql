@@ -20,7 +20,7 @@ CREATE TABLE job_label (
     job    uuid NOT NULL,
     key    text COLLATE "C" NOT NULL,
     value  text COLLATE "C" NOT NULL,
-    PRIMARY KEY (tenant, job, key)
+    PRIMARY KEY (job, tenant, key)
 );
 CREATE INDEX job_label_value ON job_label (tenant, key, value, job);
 

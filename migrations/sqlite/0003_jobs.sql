@@ -21,7 +21,7 @@ CREATE TABLE job_label (
     job    BLOB NOT NULL,
     key    TEXT NOT NULL,
     value  TEXT NOT NULL,
-    PRIMARY KEY (tenant, job, key)
+    PRIMARY KEY (job, tenant, key)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX job_label_value ON job_label (tenant, key, value, job);
 

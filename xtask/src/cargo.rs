@@ -107,6 +107,11 @@ pub enum Profile {
 
 /// Builds programs and says where they are, in the order asked for.
 pub fn build(profile: Profile, packages: &[&str]) -> Result<Vec<PathBuf>> {
+    build_with(profile, packages, &[])
+}
+
+/// The same, with features on.
+pub fn build_with(profile: Profile, packages: &[&str], features: &[&str]) -> Result<Vec<PathBuf>> {
     let mut command = cargo(&[
         "build",
         "--quiet",
@@ -118,6 +123,9 @@ pub fn build(profile: Profile, packages: &[&str]) -> Result<Vec<PathBuf>> {
     }
     for package in packages {
         command.args(["--package", package]);
+    }
+    if !features.is_empty() {
+        command.args(["--features", &features.join(",")]);
     }
     let output = command
         .stderr(Stdio::inherit())

@@ -34,6 +34,19 @@ pub fn post(access: &Access, path: &str, key: Option<&str>, body: &Value) -> Res
     call(access, "POST", path, key.as_slice(), &body.to_string())
 }
 
+/// One exchange that takes at most `limit` between two signs of life.
+pub fn exchange(
+    access: &Access,
+    method: &str,
+    path: &str,
+    key: Option<&str>,
+    body: &str,
+    limit: Duration,
+) -> Result<Answer> {
+    let key = key.map(|key| ("Idempotency-Key", key));
+    call_within(access, method, path, key.as_slice(), body, limit)
+}
+
 fn call(
     access: &Access,
     method: &str,
@@ -41,14 +54,25 @@ fn call(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Result<Answer> {
+    call_within(access, method, path, headers, body, LIMIT)
+}
+
+fn call_within(
+    access: &Access,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+    limit: Duration,
+) -> Result<Answer> {
     let host = access
         .address
         .strip_prefix("http://")
         .context("the server is on plain HTTP")?
         .trim_end_matches('/');
     let mut stream = TcpStream::connect(host)?;
-    stream.set_read_timeout(Some(LIMIT))?;
-    stream.set_write_timeout(Some(LIMIT))?;
+    stream.set_read_timeout(Some(limit))?;
+    stream.set_write_timeout(Some(limit))?;
     let more: String = headers
         .iter()
         .map(|(name, value)| format!("{name}: {value}\r\n"))

@@ -1,26 +1,10 @@
-//! Automation with an `if` in it: the gate, the demo, the kill test, the measurements.
-//!
-//! `cargo xtask` (see `.cargo/config.toml`). It links none of the workspace's crates, so that it compiles in seconds;
-//! it knows the programs by their command lines only.
-
-mod bench;
-mod cargo;
-mod chance;
-mod clock;
-mod demo;
-mod gate;
-mod guard;
-mod http;
-mod kills;
-mod postgres;
-mod process;
-mod scratch;
-mod site;
+//! The command line of `cargo xtask`; everything else is in the library.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
+use xtask::{bench, chaos, demo, gate, kills};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -35,6 +19,8 @@ enum Cli {
     Demo(demo::Options),
     /// Run feeds while server, worker and database are killed; nothing may be lost or counted twice.
     Kills(kills::Options),
+    /// Attack the promises on three ledgers with a dozen kinds of faults; a checker judges what is left.
+    Chaos(chaos::Options),
     /// Measure, on a PostgreSQL with synchronous commits that is started for it.
     Bench(bench::Options),
 }
@@ -44,6 +30,7 @@ fn run(cli: &Cli) -> Result<bool> {
         Cli::Test(options) => gate::run(options),
         Cli::Demo(options) => demo::run(options),
         Cli::Kills(options) => kills::run(options),
+        Cli::Chaos(options) => chaos::run(options),
         Cli::Bench(options) => bench::run(options),
     }
 }

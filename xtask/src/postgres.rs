@@ -33,6 +33,8 @@ pub enum Durability {
     Fast,
     /// As in production: every commit is on the disk.
     Synchronous,
+    /// The same, on a disk of a few hundred megabytes.
+    SynchronousSmall,
 }
 
 impl Durability {
@@ -50,6 +52,14 @@ impl Durability {
                 "shared_buffers=1GB",
                 "max_wal_size=4GB",
                 "checkpoint_timeout=15min",
+                "max_connections=200",
+            ],
+            Self::SynchronousSmall => &[
+                "fsync=on",
+                "synchronous_commit=on",
+                "shared_buffers=64MB",
+                "max_wal_size=128MB",
+                "min_wal_size=32MB",
                 "max_connections=200",
             ],
         }
@@ -71,13 +81,23 @@ pub struct Cluster {
     durability: Durability,
     port: u16,
     server: Option<Child>,
+    environment: Vec<(String, String)>,
     scratch: Scratch,
 }
 
 impl Cluster {
     /// Makes a cluster and starts it.
     pub fn start(binaries: &Binaries, durability: Durability) -> Result<Self> {
-        let scratch = Scratch::new("orch-pg", false)?;
+        Self::start_in(binaries, durability, Scratch::new("orch-pg", false)?, &[])
+    }
+
+    /// The same in a folder that is there, with these variables in the server's environment.
+    pub fn start_in(
+        binaries: &Binaries,
+        durability: Durability,
+        scratch: Scratch,
+        environment: &[(String, String)],
+    ) -> Result<Self> {
         let account = unprivileged_account()?;
         let socket = scratch.path().join("socket");
         fs::create_dir(&socket)?;
@@ -93,6 +113,7 @@ impl Cluster {
             durability,
             port,
             server: None,
+            environment: environment.to_vec(),
             scratch,
         };
         cluster.initialise()?;
@@ -103,6 +124,23 @@ impl Cluster {
     /// Where tests and servers find it. The database `postgres` is there; others are the caller's to make.
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether the postmaster has ended without being told to.
+    pub fn has_ended(&mut self) -> bool {
+        self.server
+            .as_mut()
+            .is_none_or(|server| server.try_wait().ok().flatten().is_some())
+    }
+
+    /// The last lines of its log.
+    pub fn last_words(&self) -> String {
+        tail(&self.scratch.path().join("log"), 12)
     }
 
     /// The server's process, while it runs.
@@ -174,6 +212,7 @@ impl Cluster {
             self.scratch.path().join("socket").display()
         ));
         command
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file);

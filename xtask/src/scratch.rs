@@ -21,7 +21,12 @@ impl Scratch {
     /// Makes a folder that only its owner may enter.
     pub fn new(prefix: &str, keep: bool) -> Result<Self> {
         let name = format!("{prefix}-{:012x}", Chance::fresh().next() >> 16);
-        let path = std::env::temp_dir().join(name);
+        Self::at(&std::env::temp_dir().join(name), keep)
+    }
+
+    /// Makes this folder.
+    pub fn at(path: &Path, keep: bool) -> Result<Self> {
+        let path = path.to_owned();
         fs::create_dir(&path).with_context(|| format!("could not make {}", path.display()))?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o700))?;
         if !keep {

@@ -26,44 +26,28 @@ pub struct Supply {
 
 impl Supply {
     fn endless(batch: usize) -> Self {
-        Self {
-            batch: batch.max(1),
-            until: None,
-            left: None,
-            ahead_max: None,
-        }
+        Self { batch: batch.max(1), until: None, left: None, ahead_max: None }
     }
 
     /// As many as can be made until then.
     pub fn until(moment: Instant, batch: usize) -> Self {
-        Self {
-            until: Some(moment),
-            ..Self::endless(batch)
-        }
+        Self { until: Some(moment), ..Self::endless(batch) }
     }
 
     /// So many.
     pub fn jobs(count: usize, batch: usize) -> Self {
-        Self {
-            left: Some(AtomicUsize::new(count)),
-            ..Self::endless(batch)
-        }
+        Self { left: Some(AtomicUsize::new(count)), ..Self::endless(batch) }
     }
 
     /// Until stopped, but never more than so many ahead of what is done.
     pub fn ahead(most: u64, batch: usize) -> Self {
-        Self {
-            ahead_max: Some(most),
-            ..Self::endless(batch)
-        }
+        Self { ahead_max: Some(most), ..Self::endless(batch) }
     }
 
     /// Jobs of the next call; `None`: no more.
     async fn next(&self, progress: &Progress) -> Option<usize> {
         if let Some(most) = self.ahead_max {
-            while !progress.is_stopped()
-                && progress.accepted().saturating_sub(progress.done()) > most
-            {
+            while !progress.is_stopped() && progress.accepted().saturating_sub(progress.done()) > most {
                 clock::pause(REST).await;
             }
         }
@@ -74,9 +58,7 @@ impl Supply {
             return Some(self.batch);
         };
         let take = |left: usize| (left > 0).then(|| left.saturating_sub(self.batch));
-        let before = left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-            .ok()?;
+        let before = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok()?;
         Some(before.min(self.batch))
     }
 }
@@ -103,11 +85,8 @@ impl Producers {
     /// Starts them.
     pub fn spawn(self, tasks: &mut JoinSet<Result<()>>) {
         for number in 0..self.count {
-            let (site, progress, supply) = (
-                Arc::clone(&self.site),
-                Arc::clone(&self.progress),
-                Arc::clone(&self.supply),
-            );
+            let (site, progress, supply) =
+                (Arc::clone(&self.site), Arc::clone(&self.progress), Arc::clone(&self.supply));
             let mut maker = Maker::new(self.shape, self.series << 32 | number as u64);
             let tenants = self.tenants;
             tasks.spawn(async move {

@@ -10,16 +10,8 @@ struct Program {
 }
 
 fn row(database: Database, workload: Workload) -> Row {
-    let settings = Program::try_parse_from(["orch-bench"])
-        .unwrap()
-        .options
-        .settle(Face::Engine);
-    let case = Case {
-        database,
-        workload,
-        tenants: 1,
-        batch: 200,
-    };
+    let settings = Program::try_parse_from(["orch-bench"]).unwrap().options.settle(Face::Engine);
+    let case = Case { database, workload, tenants: 1, batch: 200 };
     let spent = Spent {
         seconds: 2.0,
         server_cpu_seconds: 1.0,
@@ -27,18 +19,8 @@ fn row(database: Database, workload: Workload) -> Row {
         driver_cpu_seconds: None,
         log_bytes: 160_000_000.0,
     };
-    let spread = Spread {
-        calls: 3,
-        p50_ms: 1.0,
-        p99_ms: 2.0,
-        max_ms: 3.0,
-    };
-    let outcome = Outcome {
-        jobs: 100_000,
-        spent,
-        calls: vec![("claim", spread)],
-        per_second: Vec::new(),
-    };
+    let spread = Spread { calls: 3, p50_ms: 1.0, p99_ms: 2.0, max_ms: 3.0 };
+    let outcome = Outcome { jobs: 100_000, spent, calls: vec![("claim", spread)], per_second: Vec::new() };
     Row::new(case, &settings, outcome, 0.0)
 }
 
@@ -49,10 +31,7 @@ fn figures_are_for_a_thousand_jobs_and_stand_beside_their_bar() {
         line,
         "| postgres | cycle | 1 | 200 | 100000 | 50000 | 0.83 of 60000 | 10.0 | 5.0 | – | 1600 (1.00) | – | 1.0 / 2.0 | – |"
     );
-    assert_eq!(
-        line.matches('|').count(),
-        HEAD.lines().next().unwrap().matches('|').count()
-    );
+    assert_eq!(line.matches('|').count(), HEAD.lines().next().unwrap().matches('|').count());
 }
 
 #[test]

@@ -10,47 +10,25 @@ struct Program {
 
 fn settings(face: Face, arguments: &[&str]) -> Settings {
     let arguments = std::iter::once(&"orch-bench").chain(arguments);
-    Program::try_parse_from(arguments)
-        .unwrap()
-        .options
-        .settle(face)
+    Program::try_parse_from(arguments).unwrap().options.settle(face)
 }
 
 #[test]
 fn everything_is_measured_on_both_databases_when_nothing_is_named() {
     let cases = settings(Face::Engine, &["--quick"]).cases();
     assert_eq!(cases.len(), 2 * 2 * 5);
-    assert!(
-        cases[..10]
-            .iter()
-            .all(|case| case.database == Database::Sqlite)
-    );
+    assert!(cases[..10].iter().all(|case| case.database == Database::Sqlite));
 }
 
 #[test]
 fn over_http_there_is_one_tenant() {
-    let cases = settings(
-        Face::Http,
-        &["enqueue", "--ledger", "sqlite", "--batches", "7"],
-    )
-    .cases();
+    let cases = settings(Face::Http, &["enqueue", "--ledger", "sqlite", "--batches", "7"]).cases();
     let database = Database::Sqlite;
     let workload = Workload::Enqueue;
-    assert_eq!(
-        cases,
-        [Case {
-            database,
-            workload,
-            tenants: 1,
-            batch: 7
-        }]
-    );
+    assert_eq!(cases, [Case { database, workload, tenants: 1, batch: 7 }]);
 }
 
 #[test]
 fn a_process_number_of_nought_is_none() {
-    assert_eq!(
-        settings(Face::Engine, &["--postgres-pid", "0"]).postgres_pid,
-        None
-    );
+    assert_eq!(settings(Face::Engine, &["--postgres-pid", "0"]).postgres_pid, None);
 }

@@ -13,9 +13,7 @@ use orch_core::config::{ConfigDoc, JobType};
 use orch_core::ids::{ClaimId, SessionId, TenantNo};
 use orch_core::job::{LaneKey, Priority, payload_sha256};
 use orch_core::port::{BlobStore, Ledger};
-use orch_dispatch::command::{
-    ClaimParams, Completion, Expect, KeyUse, NewJob, Report, SessionParams,
-};
+use orch_dispatch::command::{ClaimParams, Completion, Expect, KeyUse, NewJob, Report, SessionParams};
 use orch_dispatch::{Answer, Command};
 use orch_engine::{Engine, EngineOptions, Lease};
 use orch_store::FolderBlobs;
@@ -42,25 +40,12 @@ impl EngineSite {
     pub async fn open(place: &Place, tenants: usize) -> Result<Self> {
         let engine = Engine::start(EngineOptions::new(ledger(place).await?, blobs(place)?));
         ensure!(engine.serving().await, "the engine does not serve");
-        let mut site = Self {
-            engine,
-            tenants: Vec::new(),
-            claims: AtomicU64::new(0),
-        };
+        let mut site = Self { engine, tenants: Vec::new(), claims: AtomicU64::new(0) };
         for number in 0..tenants {
-            let tenant = site
-                .engine
-                .create_tenant(&format!("bench-{number}"))
-                .await?;
+            let tenant = site.engine.create_tenant(&format!("bench-{number}")).await?;
             let (tenant, expect) = (tenant.no, Expect::Absent);
             let doc = ConfigDoc::JobType(JobType::named(JOB_TYPE));
-            site.engine
-                .command(Command::PutConfig {
-                    tenant,
-                    doc,
-                    expect,
-                })
-                .await?;
+            site.engine.command(Command::PutConfig { tenant, doc, expect }).await?;
             site.tenants.push(tenant);
         }
         Ok(site)
@@ -72,10 +57,7 @@ impl EngineSite {
             id: self.engine.new_job_id(),
             id_given: false,
             // The fingerprint is a hash at the edge; any bytes cost the engine the same.
-            key: job.key.map(|key| KeyUse {
-                key,
-                fingerprint: key,
-            }),
+            key: job.key.map(|key| KeyUse { key, fingerprint: key }),
             lane: LaneKey {
                 concurrency_key: None,
                 job_type: JOB_TYPE.to_owned(),
@@ -128,19 +110,13 @@ impl EngineSite {
             let token = lease.grant.token;
             Completion {
                 token,
-                outcome: Report::Succeeded {
-                    result: None,
-                    result_sha256: None,
-                },
+                outcome: Report::Succeeded { result: None, result_sha256: None },
                 fingerprint: token.job.0.into_bytes(),
                 artifacts: Vec::new(),
                 follow_ups: Vec::new(),
             }
         });
-        let command = Command::Complete {
-            tenants: self.tenants.clone(),
-            completions: completions.collect(),
-        };
+        let command = Command::Complete { tenants: self.tenants.clone(), completions: completions.collect() };
         let Answer::Completed(items) = self.engine.command(command).await? else {
             bail!("a completion was answered otherwise");
         };
@@ -159,9 +135,7 @@ impl Site for EngineSite {
         let tenant = self.tenants[tenant % self.tenants.len()];
         let jobs = jobs.into_iter().map(|job| self.new_job(job)).collect();
         let key = None;
-        self.engine
-            .command(Command::Enqueue { tenant, jobs, key })
-            .await?;
+        self.engine.command(Command::Enqueue { tenant, jobs, key }).await?;
         Ok(())
     }
 
@@ -197,9 +171,7 @@ impl Site for EngineSite {
 
 async fn ledger(place: &Place) -> Result<Arc<dyn Ledger>> {
     Ok(match place {
-        Place::Sqlite(folder) => {
-            Arc::new(SqliteLedger::open(&folder.path().join("ledger.sqlite"))?)
-        }
+        Place::Sqlite(folder) => Arc::new(SqliteLedger::open(folder.path().join("ledger.sqlite"))?),
         Place::Postgres(database) => {
             PostgresLedger::migrate(database.url()).await?;
             Arc::new(PostgresLedger::connect(database.url(), PostgresOptions::default()).await?)

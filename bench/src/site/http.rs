@@ -31,10 +31,7 @@ impl HttpSite {
     /// Starts a server on an empty ledger; it has one tenant.
     pub async fn open(place: &Place, settings: &Settings) -> Result<Self> {
         let server = Server::start(place, &settings.orch)?;
-        let client = Client::builder()
-            .address(server.address())
-            .token(server.token())
-            .build()?;
+        let client = Client::builder().address(server.address()).token(server.token()).build()?;
         client.job_types().create(&JobType::new(JOB_TYPE)).await?;
         Ok(Self { server, client })
     }
@@ -54,10 +51,7 @@ impl Site for HttpSite {
     async fn enqueue(&self, _tenant: usize, jobs: Vec<Job>) -> Result<()> {
         if let [job] = &jobs[..] {
             let key = job.key.map(key_text);
-            self.client
-                .jobs()
-                .create(&job_in(job)?, key.as_deref())
-                .await?;
+            self.client.jobs().create(&job_in(job)?, key.as_deref()).await?;
             return Ok(());
         }
         let mut batch = Vec::with_capacity(jobs.len());
@@ -69,12 +63,7 @@ impl Site for HttpSite {
             });
         }
         let made = self.client.jobs().create_batch(&batch, None).await?;
-        ensure!(
-            made.len() == batch.len(),
-            "{} of {} jobs were made",
-            made.len(),
-            batch.len()
-        );
+        ensure!(made.len() == batch.len(), "{} of {} jobs were made", made.len(), batch.len());
         Ok(())
     }
 
@@ -92,11 +81,7 @@ impl Site for HttpSite {
             })
             .build();
         let summary = worker.run(async move { progress.stopped().await }).await?;
-        ensure!(
-            summary.stale == 0,
-            "{} attempts were lost to others",
-            summary.stale
-        );
+        ensure!(summary.stale == 0, "{} attempts were lost to others", summary.stale);
         Ok(())
     }
 

@@ -54,11 +54,17 @@ pub enum Mutant {
     CancelForgotten = 23,
     /// Answer for a key that is written without a fact before it is committed.
     KeyWithoutCommit = 24,
+    /// Let a heartbeat wait behind other commands for room in a commit.
+    HeartbeatQueued = 25,
+    /// Begin to serve at the database's time although the ledger is ahead of it.
+    LedgerTimeIgnored = 26,
+    /// Answer a repeated completion without the follow-up jobs that the first one made.
+    FollowUpsForgotten = 27,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -83,6 +89,9 @@ impl Mutant {
         Self::SiblingLaneOpen,
         Self::CancelForgotten,
         Self::KeyWithoutCommit,
+        Self::HeartbeatQueued,
+        Self::LedgerTimeIgnored,
+        Self::FollowUpsForgotten,
     ];
 }
 

@@ -163,12 +163,16 @@ impl Owner {
     /// A command comes in. It runs at once if it needs no reading and the commit being filled has room.
     pub fn submit(&mut self, call: CallId, command: Command, now: Timestamp) {
         let needs = self.shard.needs(&command);
-        if needs.is_empty() {
-            self.queue.push_back(Queued { call, command, began: self.committed, prepared: Prepared::default() });
+        let command = Queued { call, command, began: self.committed, prepared: Prepared::default() };
+        if matches!(command.command, Command::Heartbeat { .. }) && !mutant::on(Mutant::HeartbeatQueued) {
+            // It makes no fact, so it needs no room; behind others it could come too late for its lease.
+            self.execute(command, now);
+        } else if needs.is_empty() {
+            self.queue.push_back(command);
         } else {
             self.next_prepare += 1;
             let id = PrepareId(self.next_prepare);
-            self.preparing.insert(id, (self.committed, call, command));
+            self.preparing.insert(id, (self.committed, call, command.command));
             self.effects.push(Effect::Prepare(id, needs));
         }
         self.run(now);
@@ -236,10 +240,11 @@ impl Owner {
         self.run(now);
     }
 
-    /// When to call `tick`, at the latest.
+    /// When to call `tick`, at the latest. `None` also while the commit being filled has no room for what it would do:
+    /// ask again when the append in flight is committed.
     #[must_use]
     pub fn next_moment(&self) -> Option<Timestamp> {
-        self.shard.next_moment()
+        self.shard.next_moment().filter(|_| self.has_room())
     }
 
     /// What is to be done now.

@@ -18,6 +18,15 @@ pub(crate) fn stale() -> Refusal {
     Refusal::field(Code::StaleLease, "token", "this lease is not current: drop the attempt")
 }
 
+/// The key under which a completion's follow-up jobs are kept, so that the same completion gets the same answer.
+pub(crate) fn follow_ups_key(completion: &Completion) -> Option<KeyUse> {
+    let any = !completion.follow_ups.is_empty() && !mutant::on(Mutant::FollowUpsForgotten);
+    let digest = any
+        .then(|| orch_core::job::payload_sha256(format!("complete {}", completion.token).as_bytes()))?;
+    let key = u128::from_str_radix(&digest[..32], 16).expect("a digest is 64 hexadecimal digits").to_be_bytes();
+    Some(KeyUse { key, fingerprint: completion.fingerprint })
+}
+
 impl Desk<'_> {
     /// The job of a token whose lease is current: equal in every part.
     pub fn current(&self, token: Token) -> Result<JobId, Refusal> {
@@ -84,10 +93,11 @@ impl Desk<'_> {
         let token = completion.token;
         let id = match self.current(token) {
             Ok(id) => id,
-            Err(refusal) => return self.completed_before(token, completion.fingerprint).unwrap_or(Err(refusal)),
+            Err(refusal) => return self.completed_before(&completion).unwrap_or(Err(refusal)),
         };
+        let key = follow_ups_key(&completion);
         let followed = match &completion.outcome {
-            Report::Succeeded { .. } => self.try_enqueue(completion.follow_ups, None, "follow_ups")?,
+            Report::Succeeded { .. } => self.try_enqueue(completion.follow_ups, key, "follow_ups")?,
             _ => Vec::new(),
         };
         self.heard(id);
@@ -135,7 +145,8 @@ impl Desk<'_> {
     }
 
     /// The attempt is over: was it by this same report?
-    fn completed_before(&self, token: Token, fingerprint: [u8; 16]) -> Option<Result<Vec<JobId>, Refusal>> {
+    fn completed_before(&self, completion: &Completion) -> Option<Result<Vec<JobId>, Refusal>> {
+        let token = completion.token;
         if token.incarnation != self.at.incarnation || token.shard != self.at.shard {
             return None;
         }
@@ -149,8 +160,8 @@ impl Desk<'_> {
         if (epoch, attempt) != (token.epoch, token.attempt) {
             return None;
         }
-        Some(if before == fingerprint {
-            Ok(Vec::new())
+        Some(if before == completion.fingerprint {
+            self.key_replay(follow_ups_key(completion), "follow_ups").map(Option::unwrap_or_default)
         } else {
             let detail = "this attempt was reported before, with another result";
             Err(Refusal::field(Code::CompletionConflict, "outcome", detail))

@@ -174,9 +174,7 @@ fn check_alive(token: &TokenRow, now: Timestamp) -> Result<(), Problem> {
 
 /// The header may only name the tenant that the token is bound to.
 fn check_tenant(parts: &Parts, caller: &Caller) -> Result<(), Problem> {
-    let own = |value: &[u8]| {
-        value == caller.0.tenant_id.as_bytes() || value == caller.0.tenant.name.as_bytes()
-    };
+    let own = |value: &[u8]| value == caller.0.tenant_id.as_bytes() || value == caller.0.tenant.name.as_bytes();
     if parts.headers.get_all("x-stella-tenant").iter().all(|value| own(value.as_bytes())) {
         return Ok(());
     }

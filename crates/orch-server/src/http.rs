@@ -12,10 +12,12 @@ pub mod job_types;
 pub mod jobs;
 pub mod json;
 pub mod lanes;
+pub mod object;
 pub mod pauses;
 pub mod projects;
 pub mod query;
 pub mod request_id;
+pub mod segment;
 pub mod sources;
 pub mod tenants;
 pub mod tokens;
@@ -83,12 +85,7 @@ fn unexpected(answer: &Answer) -> Problem {
 }
 
 /// A page out of all items of a list that is short enough to be read whole.
-fn page_of<T, K: Position + Ord>(
-    mut items: Vec<T>,
-    list: &List,
-    page: Page<K>,
-    key: impl Fn(&T) -> K,
-) -> PageOut<T> {
+fn page_of<T, K: Position + Ord>(mut items: Vec<T>, list: &List, page: Page<K>, key: impl Fn(&T) -> K) -> PageOut<T> {
     items.sort_by_cached_key(&key);
     if let Some(from) = page.from {
         items.retain(|item| key(item) > from);

@@ -129,9 +129,7 @@ pub fn has_rare_rows(append: &Append) -> bool {
 
 /// Each label of each new job.
 pub fn labels(jobs: &[JobRow]) -> impl Iterator<Item = (TenantNo, JobId, &str, &str)> + Clone {
-    jobs.iter().flat_map(|job| {
-        job.labels.iter().map(|(key, value)| (job.tenant, job.id, key.as_str(), value.as_str()))
-    })
+    jobs.iter().flat_map(|job| job.labels.iter().map(|(key, value)| (job.tenant, job.id, key.as_str(), value.as_str())))
 }
 
 #[cfg(test)]

@@ -44,10 +44,7 @@ impl BlobStore for FolderBlobs {
             .ok_or_else(|| StoreError::Corrupt(format!("`{sha256}` is no SHA-256 in hexadecimal")))?;
         let turn = self.written.fetch_add(1, Ordering::Relaxed);
         let media_type = media_type.to_owned();
-        blocking(move || {
-            put(&path, &bytes, &media_type, turn).map_err(|source| unavailable(&path, &source))
-        })
-        .await
+        blocking(move || put(&path, &bytes, &media_type, turn).map_err(|source| unavailable(&path, &source))).await
     }
 
     async fn blob_get(&self, tenant: TenantNo, sha256: &str) -> Result<Option<(String, Bytes)>, StoreError> {

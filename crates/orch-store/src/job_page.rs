@@ -1,8 +1,8 @@
 //! Which rows a page of jobs walks, and where its next page begins. The same for both databases.
 
+use orch_core::ids::JobId;
 use orch_core::job::JobState;
 use orch_core::port::{JobFound, JobPage, JobPageParams};
-use orch_core::ids::JobId;
 
 use crate::codec::{ROWS_WALKED_MAX, limit};
 

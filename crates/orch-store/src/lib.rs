@@ -5,11 +5,11 @@
 
 mod codec;
 mod folder_blobs;
+mod job_page;
 mod migration;
 pub mod postgres;
+mod rotation;
 pub mod sqlite;
-mod job_page;
 mod tail;
 
 pub use folder_blobs::FolderBlobs;
-

@@ -26,11 +26,11 @@ macro_rules! migrations {
 
 /// For PostgreSQL.
 pub const POSTGRES: &[Migration] =
-    migrations!("postgres": 1 "ownership", 2 "history", 3 "jobs", 4 "declared", 5 "attempts");
+    migrations!("postgres": 1 "ownership", 2 "history", 3 "jobs", 4 "declared", 5 "attempts", 6 "access");
 
 /// For SQLite.
 pub const SQLITE: &[Migration] =
-    migrations!("sqlite": 1 "ownership", 2 "history", 3 "jobs", 4 "declared", 5 "attempts");
+    migrations!("sqlite": 1 "ownership", 2 "history", 3 "jobs", 4 "declared", 5 "attempts", 6 "access");
 
 /// The migrations that are still to be applied.
 ///

@@ -35,13 +35,15 @@ pub const APPEND_COMMIT: &str = include_str!("../sql/postgres/append/commit.sql"
 /// How to use a PostgreSQL.
 #[derive(Debug, Clone, Copy)]
 pub struct PostgresOptions {
-    /// Connections for reads.
+    /// Connections for reads of owners.
     pub readers_max: u32,
+    /// Connections for reads of requests.
+    pub requests_max: u32,
 }
 
 impl Default for PostgresOptions {
     fn default() -> Self {
-        Self { readers_max: 8 }
+        Self { readers_max: 4, requests_max: 8 }
     }
 }
 
@@ -53,6 +55,7 @@ pub struct PostgresLedger {
     appender: append::Appender,
     owners: ownership::Owners,
     readers: PgPool,
+    requests: PgPool,
     keepers: PgPool,
 }
 
@@ -65,10 +68,10 @@ impl PostgresLedger {
         migrate::migrate(&connect_options(url)?).await
     }
 
-    /// Connects, and checks that the schema is this build's.
+    /// Connects, and checks that the schema is this build's and that the wall between tenants stands.
     ///
     /// # Errors
-    /// `Refused` when it is another, `Unavailable` when the database is not reached.
+    /// `Refused` when it is another or it does not, `Unavailable` when the database is not reached.
     pub async fn connect(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
         Self::connect_with_commit(url, options, APPEND_COMMIT).await
     }
@@ -87,11 +90,13 @@ impl PostgresLedger {
         let connect = connect_options(url)?;
         let mut connection = session::open(&connect, session::Duty::Reader).await?;
         migrate::check(&mut connection).await?;
+        session::check_walls(&mut connection).await?;
         connection.close().await.map_err(session::store_error)?;
         Ok(Self {
             appender: append::Appender::new(connect.clone(), commit),
             owners: ownership::Owners::new(connect.clone()),
             readers: session::pool(&connect, session::Duty::Reader, options.readers_max),
+            requests: session::pool(&connect, session::Duty::Request, options.requests_max),
             keepers: session::pool(&connect, session::Duty::Keeper, KEEPERS_MAX),
         })
     }
@@ -99,7 +104,7 @@ impl PostgresLedger {
     /// Where uploaded bytes lie in this database.
     #[must_use]
     pub fn blobs(&self) -> PostgresBlobs {
-        PostgresBlobs::new(self.keepers.clone())
+        PostgresBlobs::new(self.keepers.clone(), self.requests.clone())
     }
 }
 
@@ -172,7 +177,7 @@ impl Ledger for PostgresLedger {
     }
 
     async fn job_page(&self, tenant: TenantNo, params: &JobPageParams) -> Result<JobPage, StoreError> {
-        pages::job_page(&self.readers, tenant, params).await
+        pages::job_page(&self.requests, tenant, params).await
     }
 
     async fn dead_letter_page(
@@ -180,15 +185,15 @@ impl Ledger for PostgresLedger {
         tenant: TenantNo,
         params: &DeadLetterPageParams,
     ) -> Result<Vec<DeadLetterFound>, StoreError> {
-        pages::dead_letter_page(&self.readers, tenant, params).await
+        pages::dead_letter_page(&self.requests, tenant, params).await
     }
 
     async fn dead_letter_get(&self, tenant: TenantNo, job: JobId) -> Result<Option<DeadLetterFound>, StoreError> {
-        pages::dead_letter_get(&self.readers, tenant, job).await
+        pages::dead_letter_get(&self.requests, tenant, job).await
     }
 
     async fn done_count(&self, tenant: TenantNo) -> Result<Vec<DoneCount>, StoreError> {
-        pages::done_count(&self.readers, tenant).await
+        pages::done_count(&self.requests, tenant).await
     }
 
     async fn log_page(
@@ -198,11 +203,11 @@ impl Ledger for PostgresLedger {
         after: (u32, u64),
         limit: usize,
     ) -> Result<Vec<LogRow>, StoreError> {
-        pages::log_page(&self.readers, tenant, job, after, limit).await
+        pages::log_page(&self.requests, tenant, job, after, limit).await
     }
 
     async fn artifact_get(&self, tenant: TenantNo, sha256: &str) -> Result<Option<ArtifactRow>, StoreError> {
-        pages::artifact_get(&self.readers, tenant, sha256).await
+        pages::artifact_get(&self.requests, tenant, sha256).await
     }
 
     async fn tenant_list(&self) -> Result<Vec<TenantRow>, StoreError> {

@@ -28,6 +28,8 @@ use orch_core::port::{
 };
 use orch_core::time::Timestamp;
 
+use crate::rotation::{Rotation, lowest};
+
 type Result<T> = std::result::Result<T, StoreError>;
 
 /// The ledger in a SQLite file.
@@ -151,13 +153,7 @@ impl Ledger for SqliteLedger {
         self.readers.call(move |connection| pages::done_count(connection, tenant)).await
     }
 
-    async fn log_page(
-        &self,
-        tenant: TenantNo,
-        job: JobId,
-        after: (u32, u64),
-        limit: usize,
-    ) -> Result<Vec<LogRow>> {
+    async fn log_page(&self, tenant: TenantNo, job: JobId, after: (u32, u64), limit: usize) -> Result<Vec<LogRow>> {
         self.readers.call(move |connection| pages::log_page(connection, tenant, job, after, limit)).await
     }
 
@@ -175,15 +171,16 @@ impl Ledger for SqliteLedger {
     }
 
     async fn job_rotate(&self, params: &RotateParams) -> Result<(u64, u64)> {
-        let rotation = Arc::new(rotate::Rotation::new(params));
+        let rotation = Arc::new(Rotation::new(params));
         let (mut kept, mut removed) = (0, 0);
         for tenant in rotation.tenants() {
-            let mut above = Some(rotate::lowest());
+            let mut above = Some(lowest());
             while let Some(id) = above {
                 let rotation = Arc::clone(&rotation);
-                let chunk = self.writer.call(move |connection| rotation.chunk(connection, tenant, id)).await?;
+                let work = move |connection: &mut _| rotate::rotate_chunk(connection, &rotation, tenant, id);
+                let chunk = self.writer.call(work).await?;
                 kept += chunk.kept;
-                removed += chunk.removed;
+                removed += chunk.going.len() as u64;
                 above = chunk.next;
             }
         }

@@ -131,7 +131,7 @@ async fn session(url: &str) -> PgConnection {
 }
 
 async fn ledger(url: &str, commit: &'static str) -> Arc<dyn Ledger> {
-    let options = PostgresOptions { readers_max: 2 };
+    let options = PostgresOptions { readers_max: 2, requests_max: 2 };
     Arc::new(PostgresLedger::connect_with_commit(url, options, commit).await.expect("the database opens"))
 }
 
@@ -359,8 +359,10 @@ async fn an_append_whose_connection_is_cut_leaves_the_outcome_open_and_the_ledge
     stage.hold_appends().await;
     let appending = stage.begin_append().await;
     stage
-        .direct("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orch append' \
-                 AND datname = current_database()")
+        .direct(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orch append' \
+                 AND datname = current_database()",
+        )
         .await;
     let cut = appending.await.expect("it does not panic");
     assert!(matches!(cut, Err(StoreError::Unavailable(_))), "{cut:?}");

@@ -86,7 +86,8 @@ fn a_newer_or_foreign_sqlite_file_is_refused_by_name() {
     drop(connection);
     assert!(refused(SqliteLedger::open(&path)).contains("0099 `from_the_future`"));
     let text = folder.path().join("text.db");
-    std::fs::write(&text, "this is no database, but it is long enough to be looked at".repeat(100)).expect("it is written");
+    std::fs::write(&text, "this is no database, but it is long enough to be looked at".repeat(100))
+        .expect("it is written");
     refused(SqliteLedger::open(&text));
     refused(SqliteLedger::open(folder.path().join("no/such/folder/orch.db")));
 }
@@ -96,7 +97,8 @@ async fn blobs_keep_bytes_by_tenant_and_digest(blobs: Arc<dyn BlobStore>) {
     let sizes = [0, 1, (256 << 10) - 1, 256 << 10, (256 << 10) + 1, 3 << 20];
     for (n, size) in sizes.into_iter().enumerate() {
         let digest = format!("{n:064x}");
-        let bytes = Bytes::from((0..size).map(|at| u8::try_from((at * 7 + n) % 251).expect("small")).collect::<Vec<_>>());
+        let bytes =
+            Bytes::from((0..size).map(|at| u8::try_from((at * 7 + n) % 251).expect("small")).collect::<Vec<_>>());
         assert_eq!(blobs.blob_get(one, &digest).await.expect("it is looked up"), None);
         for _ in 0..2 {
             blobs.blob_put(one, &digest, "text/plain", bytes.clone()).await.expect("it is kept, twice too");

@@ -232,7 +232,7 @@ pub struct Model {
     pub epoch: u64,
     arbiter_seq: u64,
     /// Jobs accepted by key: for promise 2.
-    accepted: BTreeMap<(TenantNo, [u8; 16]), Vec<(u64, JobId, Timestamp)>>,
+    accepted: BTreeMap<(TenantNo, [u8; 16]), Vec<(JobId, Timestamp)>>,
 }
 
 impl Model {

@@ -15,15 +15,6 @@ use orch_dispatch::prepared::{Needs, Prepared};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AppendId(pub u64);
 
-/// What becomes of the old owner's open appends at a take-over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AtTakeOver {
-    /// The take-over waits for them.
-    Commit,
-    /// Their connections are terminated.
-    Abort,
-}
-
 #[derive(Debug)]
 struct Node {
     alive_until: Timestamp,
@@ -87,22 +78,23 @@ impl SimLedger {
         Renewal { now, owned: owned.into_iter().collect() }
     }
 
-    /// `shard_take_over`, executed at `now`. Returns also what open appends it committed on the way.
-    pub fn shard_take_over(&mut self, node: NodeId, now: Timestamp, open: AtTakeOver) -> (TakeOver, Vec<AppendId>) {
-        if let Some(owner) = self.owner.node.filter(|owner| *owner != node)
-            && let Some(alive) = self.nodes.get(&owner).filter(|alive| alive.alive_until > now)
-        {
-            let for_ms = alive.alive_until.ms_since(now);
-            return (TakeOver::Held { node: owner, address: owner.to_string(), for_ms }, Vec::new());
+    /// Another node than `node` that is alive and has the shard, and for how long.
+    #[must_use]
+    pub fn held(&self, node: NodeId, now: Timestamp) -> Option<(NodeId, u64)> {
+        let owner = self.owner.node.filter(|owner| *owner != node)?;
+        let alive = self.nodes.get(&owner).filter(|alive| alive.alive_until > now)?;
+        Some((owner, alive.alive_until.ms_since(now)))
+    }
+
+    /// `shard_take_over`, executed at `now`. Appends that are still open are cut off; to let the take-over wait for
+    /// them, commit them first.
+    pub fn shard_take_over(&mut self, node: NodeId, now: Timestamp) -> TakeOver {
+        if let Some((owner, for_ms)) = self.held(node, now) {
+            return TakeOver::Held { node: owner, address: owner.to_string(), for_ms };
         }
-        let waiting: Vec<_> = self.open.keys().copied().collect();
-        if open == AtTakeOver::Abort {
-            self.open.clear();
-        }
-        let committed = if open == AtTakeOver::Commit { waiting } else { Vec::new() };
+        self.open.clear();
         self.owner = Owner { node: Some(node), epoch: self.owner.epoch + 1 };
-        let taken = Ownership { shard: self.shard, epoch: self.owner.epoch, now, incarnation: self.incarnation };
-        (TakeOver::Taken(taken), committed)
+        TakeOver::Taken(Ownership { shard: self.shard, epoch: self.owner.epoch, now, incarnation: self.incarnation })
     }
 
     /// `shard_release`.

@@ -13,7 +13,7 @@ mod setup;
 mod submitter;
 mod worker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use orch_core::ids::{Incarnation, JobId, ShardNo, TenantNo};
@@ -71,6 +71,8 @@ pub struct Report {
     pub counts: Counts,
     /// What went wrong, if something did.
     pub failure: Option<Failure>,
+    /// The last events, if they were asked for.
+    pub trace: Vec<String>,
 }
 
 /// One thing that will happen.
@@ -133,8 +135,14 @@ pub struct World {
     shadow: Shard,
     /// Jobs that callers know of, the latest last.
     known: Vec<(TenantNo, JobId)>,
+    /// Jobs whose report was sent just now.
+    ending: Vec<(TenantNo, JobId)>,
+    /// Clients that heartbeat on the dot, over a network that is good.
+    good: BTreeSet<usize>,
     ready: bool,
     draining: bool,
+    /// The last events, if somebody wants to see them.
+    trace: Option<VecDeque<String>>,
 }
 
 impl World {
@@ -166,8 +174,11 @@ impl World {
             saved: BTreeMap::new(),
             shadow: Shard::empty(identity),
             known: Vec::new(),
+            ending: Vec::new(),
+            good: BTreeSet::new(),
             ready: false,
             draining: false,
+            trace: None,
         };
         world.people();
         world
@@ -177,7 +188,8 @@ impl World {
         for _ in 0..self.profile.nodes {
             self.add_node();
         }
-        self.clients.push(Client::Setup(Setup::new(self)));
+        let setup = Setup::new(self);
+        self.clients.push(Client::Setup(setup));
         for n in 0..self.profile.submitters {
             self.clients.push(Client::Submitter(Submitter::new(n)));
         }
@@ -195,12 +207,29 @@ impl World {
         self.after(100, Event::Audit);
     }
 
+    /// The same world, which keeps its last events for its report.
+    #[must_use]
+    pub fn traced(mut self) -> Self {
+        self.trace = Some(VecDeque::new());
+        self
+    }
+
+    fn note(&mut self, what: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push_back(format!("{:>6} {}", self.t - BEGIN, what()));
+            if trace.len() > 4_000 {
+                trace.pop_front();
+            }
+        }
+    }
+
     /// Runs the world to its end.
     #[must_use]
     pub fn run(mut self) -> Report {
         let outcome = self.live().and_then(|()| self.drain());
         let failure = outcome.err().map(|violation| Failure { step: self.step, violation });
-        Report { steps: self.step, counts: self.model.counts, failure }
+        let trace = self.trace.take().map(Vec::from).unwrap_or_default();
+        Report { steps: self.step, counts: self.model.counts, failure, trace }
     }
 
     fn live(&mut self) -> Stepped {
@@ -242,6 +271,7 @@ impl World {
     fn happen(&mut self, event: Event) -> Stepped {
         if !matches!(event, Event::Timeout(_)) {
             self.step += 1;
+            self.note(|| format!("{event:?}"));
         }
         match event {
             Event::Turn(who) => self.turn(who),

@@ -1,77 +1,74 @@
-//! The first tenant and its token: what a ledger needs before anybody can call.
+//! The first tenant and its token, made through the engine as any other would be.
 
-use anyhow::{Context, Result, bail};
-use orch_core::config::check_name;
-use orch_core::ids::{TenantId, TokenId, v7};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use orch_core::TokenId;
 use orch_core::port::{TenantRow, TokenRow};
 use orch_dispatch::Command;
 use orch_engine::Engine;
-use rand::Rng;
+use orch_server::access::{Scope, secret_from, secret_sha256};
+use rand::Rng as _;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 /// The name of the first tenant.
-pub const FIRST_TENANT: &str = "default";
+pub const TENANT: &str = "default";
 
-/// All scopes; the first token has them.
-pub const SCOPES: [&str; 7] =
-    ["orch:read", "orch:operate", "orch:quota", "orch:backfill", "orch:worker", "orch:submit", "orch:admin"];
-
-/// A tenant with a token, as it is printed once.
+/// A tenant's id with a token's secret.
 #[derive(Debug, Serialize)]
 pub struct Access {
     /// The tenant's id.
-    pub tenant: TenantId,
-    /// The token's secret; kept nowhere.
+    pub tenant: String,
+    /// The secret.
     pub token: String,
 }
 
-/// The first tenant, if it has been made.
-///
-/// # Errors
-/// When the ledger does not answer.
-pub async fn first_tenant(engine: &Engine) -> Result<Option<TenantRow>> {
-    let tenants = engine.ledger().tenant_list().await.context("could not list the tenants")?;
-    Ok(tenants.into_iter().find(|tenant| tenant.name == FIRST_TENANT))
-}
-
-/// Makes the first tenant and a token with all scopes for it.
-///
-/// # Errors
-/// When the first tenant exists already, or the engine does not answer.
-pub async fn bootstrap(engine: &Engine) -> Result<Access> {
-    if first_tenant(engine).await?.is_some() {
-        bail!("the ledger has its first tenant already; an operator's token makes further ones");
+/// Waits until the engine owns its shard.
+pub async fn serving(engine: &Engine, limit: Duration) -> Result<()> {
+    match tokio::time::timeout(limit, engine.serving()).await {
+        Ok(true) => Ok(()),
+        Ok(false) => bail!("the engine has stopped; the log says why"),
+        Err(_) => bail!("another server owns this ledger, or it cannot be read; the log says which"),
     }
-    check_name("name", FIRST_TENANT)?;
-    let tenant = engine.create_tenant(FIRST_TENANT).await.context("could not make the first tenant")?;
-    let token = first_token(engine, &tenant).await?;
-    Ok(Access { tenant: tenant.id, token })
 }
 
-/// Makes a token with all scopes for a tenant; returns its secret.
-///
-/// # Errors
-/// When the engine does not answer.
-pub async fn first_token(engine: &Engine, tenant: &TenantRow) -> Result<String> {
-    let secret = new_secret();
-    let now = engine.now();
+/// The tenant of that name, if there is one.
+pub async fn find_tenant(engine: &Engine) -> Result<Option<TenantRow>> {
+    let tenants = engine.ledger().tenant_list().await.context("could not read the tenants")?;
+    Ok(tenants.into_iter().find(|tenant| tenant.name == TENANT))
+}
+
+/// The first tenant; made if it is not there.
+pub async fn first_tenant(engine: &Engine) -> Result<TenantRow> {
+    match find_tenant(engine).await? {
+        Some(tenant) => Ok(tenant),
+        None => engine.create_tenant(TENANT).await.map_err(|error| anyhow!(error)).context("could not make the tenant"),
+    }
+}
+
+/// Makes a token that may do everything; returns its secret, of which only a hash is kept.
+pub async fn make_token(engine: &Engine, tenant: &TenantRow, name: &str) -> Result<String> {
+    let secret = secret_from(rand::rng().random());
     let row = TokenRow {
-        id: TokenId(v7(now, rand::rng().random())),
+        id: TokenId(engine.new_job_id().0),
         tenant: tenant.no,
-        name: "bootstrap".to_owned(),
-        secret_sha256: Sha256::digest(&secret).into(),
-        scopes: SCOPES.map(str::to_owned).to_vec(),
-        created_at: now,
+        name: name.to_owned(),
+        secret_sha256: secret_sha256(&secret),
+        scopes: Scope::ALL.iter().map(|scope| scope.as_str().to_owned()).collect(),
+        created_at: engine.now(),
         expires_at: None,
         revoked_at: None,
     };
-    engine.command(Command::CreateToken(row)).await.context("could not make the first token")?;
+    let made = engine.command(Command::CreateToken(row)).await;
+    made.map_err(|error| anyhow!(error)).context("could not make the token")?;
     Ok(secret)
 }
 
-/// 256 random bits behind a prefix that secret scanners can know.
-fn new_secret() -> String {
-    let bytes: [u8; 32] = rand::rng().random();
-    format!("orch_{}", hex::encode(bytes))
+/// The token is one of this ledger's, of this tenant, and neither revoked nor expired.
+pub async fn is_good(engine: &Engine, tenant: &TenantRow, secret: &str) -> Result<bool> {
+    let found = engine.ledger().token_lookup(secret_sha256(secret)).await.context("could not read the tokens")?;
+    Ok(found.is_some_and(|row| {
+        let alive = row.expires_at.is_none_or(|end| end > engine.now());
+        row.tenant == tenant.no && row.revoked_at.is_none() && alive
+    }))
 }

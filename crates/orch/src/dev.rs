@@ -1,92 +1,107 @@
-//! `orch dev`: everything in one process over a SQLite file, with no set-up.
+//! `orch dev`: ledger, server and everything else in one process and one folder.
 
-use std::fs;
-use std::io::Write;
+use std::io::Write as _;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
-use clap::Args;
-use orch_core::port::Ledger;
+use anyhow::{Context as _, Result};
+use orch_engine::{Engine, EngineOptions};
 use orch_store::FolderBlobs;
 use orch_store::sqlite::SqliteLedger;
 use serde::Serialize;
 
-use crate::bootstrap::{bootstrap, first_tenant};
-use crate::node;
+use crate::access::TokenFile;
+use crate::bootstrap::{self, Access};
+use crate::failure::Failure;
+use crate::node::{End, Node, listen};
+use crate::output::Output;
 
-/// Where to keep it and where to listen.
-#[derive(Debug, Args)]
-pub struct DevArguments {
-    /// The folder of the ledger; made if it is not there.
-    #[arg(long, default_value = "orch-data", env = "ORCH_DATA")]
+/// How long the engine may take to own and recover its ledger.
+const START_LIMIT: Duration = Duration::from_secs(120);
+
+/// How to serve.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The folder of ledger, artifacts and token; made if it is not there.
+    #[arg(long, default_value = "orch-data", env = "ORCH_DATA", value_name = "DIR")]
     data: PathBuf,
-    /// The address to listen on; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:7400", env = "ORCH_LISTEN")]
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:7400", env = "ORCH_LISTEN", value_name = "ADDRESS")]
     listen: SocketAddr,
-    /// Prints one JSON line when ready.
+    /// Say that it serves in one line of JSON: address, token, and the tenant's id.
     #[arg(long)]
     json: bool,
 }
 
+/// What is said when it serves.
 #[derive(Debug, Serialize)]
 struct Ready<'a> {
     address: &'a str,
-    tenant: String,
-    token: Option<String>,
+    token: &'a str,
+    tenant: &'a str,
 }
 
-/// Runs until told to stop.
-///
-/// # Errors
-/// When the folder, the ledger or the address cannot be had.
-pub async fn run(arguments: DevArguments) -> Result<()> {
-    fs::create_dir_all(&arguments.data).with_context(|| format!("could not make {}", arguments.data.display()))?;
-    let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(arguments.data.join("ledger.sqlite"))?);
-    let blobs = Arc::new(FolderBlobs::open(arguments.data.join("artifacts"))?);
-    let (listener, address) = node::listen(arguments.listen).await?;
-    let engine = node::start(ledger, blobs, &address);
-    node::serving(&engine).await?;
-    let kept = arguments.data.join("token");
-    let (tenant, token, first) = match first_tenant(&engine).await? {
-        Some(tenant) => (tenant.id, fs::read_to_string(&kept).ok(), false),
-        None => {
-            let access = bootstrap(&engine).await?;
-            keep_token(&kept, &access.token)?;
-            (access.tenant, Some(access.token), true)
+/// Serves until a signal comes.
+pub async fn run(args: &Args, output: &Output) -> Result<(), Failure> {
+    let mut end = End::watch()?;
+    let (listener, address) = listen(args.listen).await?;
+    let engine = engine(args, &address)?;
+    let access = tokio::select! {
+        access = prepare(&engine, args) => access,
+        () = end.comes() => {
+            engine.shutdown().await;
+            return Ok(());
         }
     };
-    let ready = Ready { address: &address, tenant: tenant.to_string(), token };
-    if arguments.json {
-        println!("{}", serde_json::to_string(&ready)?);
-    } else {
-        print_ready(&ready, first, &kept);
-    }
-    node::serve(listener, engine).await
-}
-
-fn print_ready(ready: &Ready<'_>, first: bool, kept: &Path) {
-    println!("orch dev at {}", ready.address);
-    match &ready.token {
-        Some(token) if first => {
-            println!("tenant {} was made, with this token (kept in {}):\n", ready.tenant, kept.display());
-            println!("  export ORCH_ADDRESS={} ORCH_TOKEN={token}\n", ready.address);
+    let access = match access {
+        Ok(access) => access,
+        Err(error) => {
+            engine.shutdown().await;
+            return Err(error.into());
         }
-        Some(_) => println!("tenant {}; its token is in {}", ready.tenant, kept.display()),
-        None => println!("tenant {}; its token was shown when it was made", ready.tenant),
-    }
+    };
+    let node = Node::start(listener, engine);
+    say(args, output, &Ready { address: &address, token: &access.token, tenant: &access.tenant })?;
+    Ok(node.run(&mut end).await?)
 }
 
-/// Keeps the token beside the ledger, for the owner of the folder alone.
-fn keep_token(file: &Path, token: &str) -> Result<()> {
-    let mut kept = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(file)
-        .with_context(|| format!("could not write {}", file.display()))?;
-    kept.write_all(token.as_bytes()).with_context(|| format!("could not write {}", file.display()))
+fn engine(args: &Args, address: &str) -> Result<Engine> {
+    let folder = &args.data;
+    std::fs::create_dir_all(folder).with_context(|| format!("could not make the folder {}", folder.display()))?;
+    let ledger = SqliteLedger::open(folder.join("ledger.sqlite"));
+    let ledger = ledger.with_context(|| format!("could not open the ledger in {}", folder.display()))?;
+    let blobs = FolderBlobs::open(folder.join("artifacts")).context("could not open the folder of artifacts")?;
+    let mut options = EngineOptions::new(Arc::new(ledger), Arc::new(blobs));
+    options.address = address.to_owned();
+    Ok(Engine::start(options))
+}
+
+/// The token that is kept, if the ledger knows it; else a new one.
+async fn prepare(engine: &Engine, args: &Args) -> Result<Access> {
+    bootstrap::serving(engine, START_LIMIT).await?;
+    let tenant = bootstrap::first_tenant(engine).await?;
+    let file = TokenFile::in_folder(&args.data);
+    if let Some(token) = file.read()
+        && bootstrap::is_good(engine, &tenant, &token).await?
+    {
+        return Ok(Access { tenant: tenant.id.to_string(), token });
+    }
+    let token = bootstrap::make_token(engine, &tenant, "orch dev").await?;
+    file.write(&token)?;
+    Ok(Access { tenant: tenant.id.to_string(), token })
+}
+
+fn say(args: &Args, output: &Output, ready: &Ready<'_>) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    if args.json || output.is_json() {
+        writeln!(out, "{}", serde_json::to_string(ready).context("could not write the line")?)?;
+    } else {
+        writeln!(out, "orch dev serves on {}", ready.address)?;
+        writeln!(out, "data    {}", args.data.display())?;
+        writeln!(out, "tenant  {} ({})", bootstrap::TENANT, ready.tenant)?;
+        writeln!(out, "\n  export ORCH_ADDRESS={} ORCH_TOKEN={}\n", ready.address, ready.token)?;
+    }
+    Ok(out.flush()?)
 }

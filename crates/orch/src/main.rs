@@ -1,54 +1,133 @@
-//! The executable: `dev`, `serve`, `migrate`, and the operators' commands.
+//! The executable: `dev` and `serve` run the server, everything else talks to one over `orch-client`.
+//!
+//! Commands lie in one file a noun; how they fail and what they exit with is in `failure`, how they print in `output`.
 
+mod access;
 mod bootstrap;
+mod connection;
+mod dead_letter;
 mod dev;
+mod failure;
+mod health;
+mod job;
+mod job_type;
+mod logging;
 mod migrate;
+mod moment;
 mod node;
+mod openapi;
+mod output;
+mod pause;
 mod serve;
+mod source;
+mod tenant;
+mod token;
+mod worker;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
-/// A control plane for ingestion and analysis jobs.
+use connection::Connection;
+use failure::Failure;
+use output::Output;
+
+/// The Source & Job Orchestrator.
 #[derive(Debug, Parser)]
-#[command(name = "orch", version)]
-struct Arguments {
+#[command(name = "orch", version, arg_required_else_help = true, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    output: Output,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs everything in one process over a SQLite file.
-    Dev(dev::DevArguments),
-    /// Runs a node over PostgreSQL.
-    Serve(serve::ServeArguments),
-    /// Brings a database to this program's schema.
-    Migrate(migrate::MigrateArguments),
-    /// Prints the OpenAPI document.
+    /// Serve from one folder, with no set-up: ledger, tenant and token are made at the first start.
+    Dev(dev::Args),
+    /// Serve from a PostgreSQL that `orch migrate` has prepared.
+    Serve(serve::Args),
+    /// Bring a PostgreSQL to this version's schema.
+    Migrate(migrate::Args),
+    /// Jobs: submit, list, show, wait, logs, history, attempts, cancel, retry, summary.
+    #[command(subcommand)]
+    Job(job::Command),
+    /// Job types: list, show, put.
+    #[command(subcommand)]
+    JobType(job_type::Command),
+    /// Sources: list, show, put.
+    #[command(subcommand)]
+    Source(source::Command),
+    /// Dead letters: list, show, replay, discard.
+    #[command(subcommand)]
+    DeadLetter(dead_letter::Command),
+    /// Stop handing out work: of the tenant, a source, a job type or a lane; or list what is stopped.
+    #[command(subcommand)]
+    Pause(pause::Pause),
+    /// Hand out work again.
+    #[command(subcommand)]
+    Resume(pause::Resume),
+    /// Worker sessions.
+    #[command(subcommand)]
+    Worker(worker::Command),
+    /// Lanes: what jobs wait in, and what holds them.
+    #[command(subcommand)]
+    Lane(worker::LaneCommand),
+    /// Tenants: create, list.
+    #[command(subcommand)]
+    Tenant(tenant::Command),
+    /// API tokens: create.
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Whether the server serves.
+    Health,
+    /// Print the API's OpenAPI document.
     Openapi,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_env("ORCH_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let result = match Arguments::parse().command {
-        Command::Dev(arguments) => dev::run(arguments).await,
-        Command::Serve(arguments) => serve::run(arguments).await,
-        Command::Migrate(arguments) => migrate::run(arguments).await,
-        Command::Openapi => {
-            println!("{}", orch_server::openapi_json());
-            Ok(())
-        }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
     };
-    match result {
+    logging::start(matches!(cli.command, Command::Dev(_) | Command::Serve(_)));
+    match run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+        Err(failure) => {
+            failure.print();
+            failure.exit_code()
         }
+    }
+}
+
+/// What clap has to say; 2 means something else here, so a wrong command line is an ordinary error.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Nobody is left to be told that the terminal is gone.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+async fn run(cli: Cli) -> Result<(), Failure> {
+    let (connection, output) = (&cli.connection, &cli.output);
+    match cli.command {
+        Command::Dev(args) => dev::run(&args, output).await,
+        Command::Serve(args) => serve::run(&args, output).await,
+        Command::Migrate(args) => migrate::run(&args, output).await,
+        Command::Openapi => openapi::run(),
+        Command::Health => health::run(&connection.anonymous()?, output).await,
+        Command::Job(command) => job::run(command, &connection.client()?, output).await,
+        Command::JobType(command) => job_type::run(command, &connection.client()?, output).await,
+        Command::Source(command) => source::run(command, &connection.client()?, output).await,
+        Command::DeadLetter(command) => dead_letter::run(command, &connection.client()?, output).await,
+        Command::Pause(command) => pause::pause(command, &connection.client()?, output).await,
+        Command::Resume(command) => pause::resume(command, &connection.client()?).await,
+        Command::Worker(command) => worker::run(command, &connection.client()?, output).await,
+        Command::Lane(command) => worker::run_lane(command, &connection.client()?, output).await,
+        Command::Tenant(command) => tenant::run(command, &connection.client()?, output).await,
+        Command::Token(command) => token::run(command, &connection.client()?, output).await,
     }
 }

@@ -1,52 +1,97 @@
-//! One node: an engine over a ledger, and the HTTP server before it, until it is told to stop.
+//! One node: listener, engine and server, from the start to the drain.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
-use orch_core::port::{BlobStore, Ledger};
-use orch_engine::{Engine, EngineOptions};
+use anyhow::{Context as _, Result};
+use orch_engine::Engine;
 use orch_server::AppState;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
-/// Starts an engine; other nodes would find this one at `address`.
-pub fn start(ledger: Arc<dyn Ledger>, blobs: Arc<dyn BlobStore>, address: &str) -> Engine {
-    let mut options = EngineOptions::new(ledger, blobs);
-    address.clone_into(&mut options.address);
-    Engine::start(options)
+/// A server that accepts calls.
+#[derive(Debug)]
+pub struct Node {
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<std::io::Result<()>>,
 }
 
-/// Waits until the engine serves.
-///
-/// # Errors
-/// When it stopped instead.
-pub async fn serving(engine: &Engine) -> Result<()> {
-    if engine.serving().await { Ok(()) } else { bail!("the engine stopped before it served") }
-}
-
-/// Listens; returns the base address that clients use.
-///
-/// # Errors
-/// When the address cannot be had.
+/// Binds before anything else, so that a port in use is told at once.
 pub async fn listen(address: SocketAddr) -> Result<(TcpListener, String)> {
     let listener = TcpListener::bind(address).await.with_context(|| format!("could not listen on {address}"))?;
-    let bound = listener.local_addr().context("could not read the address that was bound")?;
-    Ok((listener, format!("http://{bound}")))
+    let url = format!("http://{}", listener.local_addr().context("the listener has no address")?);
+    Ok((listener, url))
 }
 
-/// Serves until SIGTERM or Ctrl-C, then drains.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(listener: TcpListener, engine: Engine) -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("could not wait for SIGTERM")?;
-    let stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
+impl Node {
+    /// Accepts calls.
+    pub fn start(listener: TcpListener, engine: Engine) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = tokio::spawn(orch_server::serve(listener, AppState::new(engine), async {
+            // Dropping the other end means the same.
+            let _ = stopped.await;
+        }));
+        Self { stop, serving }
+    }
+
+    /// Serves until a signal comes, then drains.
+    pub async fn run(mut self, end: &mut End) -> Result<()> {
+        let ended = tokio::select! {
+            ended = &mut self.serving => ended,
+            () = end.comes() => {
+                tracing::info!("draining");
+                end.next_one_kills();
+                drop(self.stop);
+                self.serving.await
+            }
+        };
+        ended.context("the server's task failed")?.context("the server failed")
+    }
+}
+
+/// What ends a node: SIGTERM or SIGINT.
+#[derive(Debug)]
+pub struct End {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl End {
+    /// Listens for signals from here on.
+    pub fn watch() -> Result<Self> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let terminate = signal(SignalKind::terminate()).context("could not listen for SIGTERM")?;
+            let interrupt = signal(SignalKind::interrupt()).context("could not listen for SIGINT")?;
+            Ok(Self { terminate, interrupt })
         }
-        tracing::info!("stopping: draining what was accepted");
-    };
-    orch_server::serve(listener, AppState::new(engine), stop).await.context("the server failed")
+        #[cfg(not(unix))]
+        Ok(Self {})
+    }
+
+    /// Waits for one.
+    pub async fn comes(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        #[cfg(not(unix))]
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Somebody who asks twice means it.
+    fn next_one_kills(&self) {
+        tokio::spawn(async {
+            if let Ok(mut again) = Self::watch() {
+                again.comes().await;
+                std::process::exit(1);
+            }
+        });
+    }
 }

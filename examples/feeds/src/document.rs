@@ -120,9 +120,8 @@ fn read_checked(document: &Document<'_>) -> Result<Vec<Entry>, Fault> {
     if document.feed.hash_path(document.path).is_some() {
         check_hash(document)?;
     }
-    let text = std::str::from_utf8(document.bytes).map_err(|error| {
-        Fault::whole(DocumentCode::NotUtf8, format!("byte {} is not UTF-8", error.valid_up_to()))
-    })?;
+    let text = std::str::from_utf8(document.bytes)
+        .map_err(|error| Fault::whole(DocumentCode::NotUtf8, format!("byte {} is not UTF-8", error.valid_up_to())))?;
     match document.feed {
         Feed::Rustsec => rustsec::read(document.path, text),
         Feed::Pypa => pypa::read(document.path, text),

@@ -91,7 +91,11 @@ mod tests {
             feed: Feed::Kev,
             path: format!("kev/k.json#{id}"),
             id: id.to_owned(),
-            records: vec![Record { id: id.to_owned(), summary: Some("a \"b\" \u{7f}é\n".to_owned()), ..Record::default() }],
+            records: vec![Record {
+                id: id.to_owned(),
+                summary: Some("a \"b\" \u{7f}é\n".to_owned()),
+                ..Record::default()
+            }],
         };
         Export::write(&merge(vec![entry("CVE-2"), entry("CVE-1")]).advisories)
     }

@@ -35,7 +35,9 @@ pub fn list(dir: &Path, feed: Feed) -> io::Result<Vec<Listed>> {
         for child in children {
             let child = child?;
             let name = child.file_name().into_string();
-            let name = name.map_err(|name| io::Error::new(io::ErrorKind::InvalidData, format!("{folder}: {name:?} is not UTF-8")))?;
+            let name = name.map_err(|name| {
+                io::Error::new(io::ErrorKind::InvalidData, format!("{folder}: {name:?} is not UTF-8"))
+            })?;
             let path = format!("{folder}/{name}");
             let metadata = child.metadata()?;
             if metadata.is_dir() && !name.starts_with('.') {

@@ -59,7 +59,8 @@ pub struct Generated {
 /// The files of a plan.
 #[must_use]
 pub fn files(plan: &Plan) -> Generated {
-    let mut made = Made { files: BTreeMap::new(), documents: BTreeMap::new(), rejected: Vec::new(), duplicates: Vec::new() };
+    let mut made =
+        Made { files: BTreeMap::new(), documents: BTreeMap::new(), rejected: Vec::new(), duplicates: Vec::new() };
     let mut random = Random::new(plan.seed);
     rustsec::make(&mut made, &mut random, plan);
     pypa::make(&mut made, &mut random, plan);
@@ -127,13 +128,17 @@ impl Made {
         self.duplicates.sort();
         let counts = |feed: Feed| {
             let documents = self.documents.get(&feed).copied().unwrap_or_default();
-            let rejected = self.rejected.iter().filter(|rejected| Feed::of_path(&rejected.path) == Some(feed)).count() as u64;
+            let rejected =
+                self.rejected.iter().filter(|rejected| Feed::of_path(&rejected.path) == Some(feed)).count() as u64;
             let parsed = documents - rejected;
             let entries = if feed == Feed::Kev { kev_entries } else { parsed };
             (feed, FeedCounts { documents, parsed, rejected, entries })
         };
         let feeds = Feed::ALL.into_iter().map(counts).collect();
-        Generated { files: self.files, expected: Expected { feeds, rejected: self.rejected, duplicates: self.duplicates } }
+        Generated {
+            files: self.files,
+            expected: Expected { feeds, rejected: self.rejected, duplicates: self.duplicates },
+        }
     }
 }
 

@@ -138,7 +138,8 @@ impl Reader {
             }
             Location::Http(base) => {
                 let body = self.get(base, "index", feed.name()).await?.ok_or_else(|| absent(&path))?;
-                let refused = |error: serde_json::Error| ReadError::Refused { path: path.clone(), detail: error.to_string() };
+                let refused =
+                    |error: serde_json::Error| ReadError::Refused { path: path.clone(), detail: error.to_string() };
                 serde_json::from_slice(&body).map_err(refused)?
             }
         };
@@ -224,7 +225,10 @@ fn absent(path: &str) -> ReadError {
     ReadError::Refused { path: path.to_owned(), detail: "not there".to_owned() }
 }
 
-async fn blocking<T: Send + 'static>(path: &str, read: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, ReadError> {
+async fn blocking<T: Send + 'static>(
+    path: &str,
+    read: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, ReadError> {
     let read = tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(io::Error::other(error)));
     read.map_err(|source| ReadError::Io { path: path.to_owned(), source })
 }

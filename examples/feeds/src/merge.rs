@@ -96,10 +96,8 @@ pub struct Duplicate {
 #[must_use]
 pub fn merge(entries: Vec<Entry>) -> Merged {
     let (entries, duplicates) = single(entries);
-    let tellings: Vec<Telling<'_>> = entries
-        .iter()
-        .flat_map(|entry| entry.records.iter().map(move |record| Telling { entry, record }))
-        .collect();
+    let tellings: Vec<Telling<'_>> =
+        entries.iter().flat_map(|entry| entry.records.iter().map(move |record| Telling { entry, record })).collect();
     let mut advisories: Vec<Advisory> = clusters(&tellings).into_iter().map(advisory).collect();
     advisories.sort_by(|a, b| a.id.cmp(&b.id));
     Merged { advisories, duplicates }
@@ -176,8 +174,12 @@ fn advisory(tellings: Vec<Telling<'_>>) -> Advisory {
 
 /// The least id of the best kind.
 fn preferred<'a>(ids: &BTreeSet<&'a str>) -> &'a str {
-    let rank = |id: &str| ["CVE-", "GHSA-", "RUSTSEC-", "PYSEC-"].iter().position(|kind| id.starts_with(kind)).unwrap_or(4);
-    ids.iter().copied().min_by_key(|id| (rank(id), *id)).expect("a record has an id, because `read` refuses one without")
+    let rank =
+        |id: &str| ["CVE-", "GHSA-", "RUSTSEC-", "PYSEC-"].iter().position(|kind| id.starts_with(kind)).unwrap_or(4);
+    ids.iter()
+        .copied()
+        .min_by_key(|id| (rank(id), *id))
+        .expect("a record has an id, because `read` refuses one without")
 }
 
 fn gathered<'a, T: Clone + Serialize + 'a>(items: impl Iterator<Item = &'a T>) -> Vec<T> {

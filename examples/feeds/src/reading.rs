@@ -91,7 +91,12 @@ pub fn read_folder(dir: &Path) -> io::Result<Reading> {
     Ok(Reading { summary, errors, export })
 }
 
-fn read_feed(dir: &Path, feed: Feed, entries: &mut Vec<Entry>, errors: &mut Vec<DocumentError>) -> io::Result<FeedCounts> {
+fn read_feed(
+    dir: &Path,
+    feed: Feed,
+    entries: &mut Vec<Entry>,
+    errors: &mut Vec<DocumentError>,
+) -> io::Result<FeedCounts> {
     let mut counts = FeedCounts::default();
     for listed in folder::list(dir, feed)? {
         let path = listed.path.as_str();

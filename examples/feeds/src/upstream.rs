@@ -57,11 +57,13 @@ impl Upstream {
     ///
     /// # Errors
     /// The listener fails.
-    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-        let router = Router::new()
-            .route("/index/{feed}", get(index))
-            .route("/files/{*path}", get(file))
-            .with_state(self);
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        let router =
+            Router::new().route("/index/{feed}", get(index)).route("/files/{*path}", get(file)).with_state(self);
         axum::serve(listener, router).with_graceful_shutdown(shutdown).await
     }
 

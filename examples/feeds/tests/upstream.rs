@@ -78,10 +78,8 @@ async fn what_is_no_document_is_not_served() {
 
 #[tokio::test]
 async fn an_index_that_names_foreign_paths_is_refused() {
-    let router = axum::Router::new().route(
-        "/index/{feed}",
-        axum::routing::get(|| async { r#"[{"path": "kev/../../secret.json", "size": 1}]"# }),
-    );
+    let router = axum::Router::new()
+        .route("/index/{feed}", axum::routing::get(|| async { r#"[{"path": "kev/../../secret.json", "size": 1}]"# }));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move { axum::serve(listener, router).await });

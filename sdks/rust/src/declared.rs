@@ -32,7 +32,7 @@ pub async fn update<T: Serialize, U: DeserializeOwned>(
     wanted: &T,
     version: Option<u64>,
 ) -> Result<U, Error> {
-    let mut call = Call::put(format!("{path}/{}", segment(name))).json(wanted)?;
+    let mut call = Call::put(format!("{path}/{}", segment(name))).json(&written(wanted)?)?;
     if let Some(version) = version {
         call = call.if_match(version);
     }
@@ -46,9 +46,7 @@ pub async fn upsert<T: Serialize + DeserializeOwned>(
     name: &str,
     wanted: &T,
 ) -> Result<T, Error> {
-    let Value::Object(set) = serde_json::to_value(wanted).map_err(Error::Encode)? else {
-        return Err(Error::Settings("a declared thing is an object".to_owned()));
-    };
+    let set = written(wanted)?;
     let mut tries = 1;
     loop {
         match upsert_once(client, path, name, &set).await {
@@ -70,9 +68,17 @@ async fn upsert_once(client: &Client, path: &str, name: &str, set: &Map<String, 
     }
     let version = found.get("version").and_then(Value::as_u64);
     let mut merged = found;
-    READ_MEMBERS.iter().for_each(|member| drop(merged.remove(*member)));
     merged.extend(set.clone());
     update(client, path, name, &merged, version).await
+}
+
+/// The members that are ours to write.
+fn written<T: Serialize>(document: &T) -> Result<Map<String, Value>, Error> {
+    let Value::Object(mut members) = serde_json::to_value(document).map_err(Error::Encode)? else {
+        return Err(Error::Settings("a declared thing is an object".to_owned()));
+    };
+    READ_MEMBERS.iter().for_each(|member| drop(members.remove(*member)));
+    Ok(members)
 }
 
 fn decode<T: DeserializeOwned>(path: &str, value: Value) -> Result<T, Error> {

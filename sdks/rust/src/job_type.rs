@@ -40,10 +40,10 @@ pub struct JobType {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency_per_key_max: Option<u32>,
     /// The version that was read; `update` refuses to overwrite a later one.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
     /// When it was set.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<Timestamp>,
 }
 

@@ -13,10 +13,10 @@ pub struct Project {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// The version that was read; `update` refuses to overwrite a later one.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
     /// When it was set.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<Timestamp>,
 }
 

@@ -233,7 +233,7 @@ impl Transport {
         let unanswered = |source: reqwest::Error| Failure::Unanswered {
             address: address.to_string(),
             sent: !source.is_connect(),
-            source,
+            source: source.without_url(),
         };
         let response = self.request(call, address).send().await.map_err(unanswered)?;
         let status = response.status();

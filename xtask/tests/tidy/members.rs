@@ -48,12 +48,13 @@ const OWN: &[(&str, &[&str])] = &[
         ],
     ),
     ("xtask", &[]),
+    ("orch-chaos", &["orch-client", "xtask"]),
 ];
 
 /// Crates that bring a clock, chance or the outside world, and who may use them.
 const OUTSIDE: &[(&str, &[&str])] = &[
-    ("sqlx", &["orch-store", "orch-bench"]),
-    ("rusqlite", &["orch-store", "orch-bench"]),
+    ("sqlx", &["orch-store", "orch-bench", "orch-chaos"]),
+    ("rusqlite", &["orch-store", "orch-bench", "orch-chaos"]),
     ("axum", &["orch-server", "orch-feeds"]),
     (
         "reqwest",

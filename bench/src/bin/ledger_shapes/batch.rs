@@ -77,10 +77,7 @@ impl Column {
             }
             Self::Bytes(values) => {
                 let value = values.get(row);
-                out.put_i32(
-                    i32::try_from(value.len())
-                        .expect("a value is shorter than 2 GiB because a commit is"),
-                );
+                out.put_i32(i32::try_from(value.len()).expect("a value is shorter than 2 GiB because a commit is"));
                 out.put_slice(value);
             }
         }

@@ -44,24 +44,10 @@ impl Cluster {
         let data = folder.path().join("data");
         let log = File::create(folder.path().join("log"))?;
         let mut initdb = account.command(&binaries.join("initdb"), folder.path());
-        initdb
-            .args([
-                "--auth=trust",
-                "--username=postgres",
-                "--encoding=UTF8",
-                "--locale=C",
-                "-D",
-            ])
-            .arg(&data);
-        let made = initdb
-            .stdout(log.try_clone()?)
-            .stderr(log.try_clone()?)
-            .status()?;
+        initdb.args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "-D"]).arg(&data);
+        let made = initdb.stdout(log.try_clone()?).stderr(log.try_clone()?).status()?;
         if !made.success() {
-            bail!(
-                "could not make a cluster: {}",
-                fs::read_to_string(folder.path().join("log"))?
-            );
+            bail!("could not make a cluster: {}", fs::read_to_string(folder.path().join("log"))?);
         }
         let mut postgres = account.command(&binaries.join("postgres"), folder.path());
         postgres.arg("-D").arg(&data).arg("-k").arg(folder.path());
@@ -81,10 +67,8 @@ impl Cluster {
 
     /// A new connection.
     pub async fn connect(&self) -> Result<PgConnection> {
-        let options = PgConnectOptions::new_without_pgpass()
-            .socket(self.folder.path())
-            .username("postgres")
-            .database("postgres");
+        let options =
+            PgConnectOptions::new_without_pgpass().socket(self.folder.path()).username("postgres").database("postgres");
         Ok(PgConnection::connect_with(&options).await?)
     }
 
@@ -103,10 +87,7 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         // SIGINT is PostgreSQL's fast shutdown; SIGKILL would leave its shared memory behind.
-        let asked = Command::new("kill")
-            .arg("-INT")
-            .arg(self.server.id().to_string())
-            .status();
+        let asked = Command::new("kill").arg("-INT").arg(self.server.id().to_string()).status();
         let stopped = asked.and_then(|_| self.server.wait());
         if let Err(error) = stopped {
             eprintln!("could not stop the server {}: {error}", self.server.id());
@@ -124,9 +105,7 @@ impl Account {
         if id("-u", None)? != 0 {
             return Ok(Self { ids: None });
         }
-        Ok(Self {
-            ids: Some((id("-u", Some("postgres"))?, id("-g", Some("postgres"))?)),
-        })
+        Ok(Self { ids: Some((id("-u", Some("postgres"))?, id("-g", Some("postgres"))?)) })
     }
 
     fn give(&self, path: &Path) -> Result<()> {
@@ -149,7 +128,5 @@ impl Account {
 fn id(flag: &str, user: Option<&str>) -> Result<u32> {
     let output = Command::new("id").arg(flag).args(user).output()?;
     let text = String::from_utf8(output.stdout)?;
-    text.trim()
-        .parse()
-        .with_context(|| format!("could not find the account `{}`", user.unwrap_or("own")))
+    text.trim().parse().with_context(|| format!("could not find the account `{}`", user.unwrap_or("own")))
 }

@@ -23,9 +23,7 @@ pub struct HistoryRows {
 impl HistoryRows {
     /// Room for so many tenants.
     pub fn new(tenants: usize) -> Self {
-        Self {
-            tenants: (0..tenants).map(|_| TenantFacts::default()).collect(),
-        }
+        Self { tenants: (0..tenants).map(|_| TenantFacts::default()).collect() }
     }
 
     /// Adds one fact in its canonical form, written by `write` to the end of the tenant's text.
@@ -33,9 +31,7 @@ impl HistoryRows {
         let facts = &mut self.tenants[tenant];
         let start = facts.text.len();
         write(&mut facts.text);
-        facts
-            .leaves
-            .extend_from_slice(&Sha256::digest(&facts.text[start..]));
+        facts.leaves.extend_from_slice(&Sha256::digest(&facts.text[start..]));
         facts.ends.push(facts.text.len());
     }
 
@@ -45,13 +41,7 @@ impl HistoryRows {
     }
 
     /// The rows; `last_seqs` are the tenants' sequences after these facts.
-    pub fn into_rows(
-        self,
-        layout: History,
-        commit_no: i64,
-        at: i64,
-        last_seqs: &[i64],
-    ) -> TableRows {
+    pub fn into_rows(self, layout: History, commit_no: i64, at: i64, last_seqs: &[i64]) -> TableRows {
         match layout {
             History::Block => self.into_blocks(commit_no, at, last_seqs),
             History::Fact | History::FactWithTail => self.into_single(commit_no, at, last_seqs),
@@ -61,12 +51,7 @@ impl HistoryRows {
     fn into_blocks(self, commit_no: i64, at: i64, last_seqs: &[i64]) -> TableRows {
         let (mut stream, mut first, mut last) = (Vec::new(), Vec::new(), Vec::new());
         let (mut blocks, mut leaves) = (ByteColumn::default(), ByteColumn::default());
-        for (tenant, facts) in self
-            .tenants
-            .iter()
-            .enumerate()
-            .filter(|(_, facts)| !facts.ends.is_empty())
-        {
+        for (tenant, facts) in self.tenants.iter().enumerate().filter(|(_, facts)| !facts.ends.is_empty()) {
             stream.push(stream_id(tenant));
             first.push(last_seqs[tenant] - row_count(facts) + 1);
             last.push(last_seqs[tenant]);
@@ -84,25 +69,20 @@ impl HistoryRows {
             ("facts", Column::Bytes(blocks)),
             ("leaves", Column::Bytes(leaves)),
         ];
-        TableRows {
-            name: "history",
-            columns,
-            rows,
-        }
+        TableRows { name: "history", columns, rows }
     }
 
     fn into_single(self, commit_no: i64, at: i64, last_seqs: &[i64]) -> TableRows {
         let (mut stream, mut seq) = (Vec::new(), Vec::new());
         let (mut texts, mut leaves) = (ByteColumn::default(), ByteColumn::default());
         for (tenant, facts) in self.tenants.iter().enumerate() {
-            let mut next_seq = last_seqs[tenant] - row_count(facts) + 1;
+            let first_seq = last_seqs[tenant] - row_count(facts) + 1;
             let mut start = 0;
-            for (&end, leaf) in facts.ends.iter().zip(facts.leaves.chunks_exact(32)) {
+            for (own_seq, (&end, leaf)) in (first_seq..).zip(facts.ends.iter().zip(facts.leaves.chunks_exact(32))) {
                 stream.push(stream_id(tenant));
-                seq.push(next_seq);
+                seq.push(own_seq);
                 texts.push(&facts.text[start..end]);
                 leaves.push(leaf);
-                next_seq += 1;
                 start = end;
             }
         }
@@ -116,11 +96,7 @@ impl HistoryRows {
             ("fact", Column::Bytes(texts)),
             ("leaf", Column::Bytes(leaves)),
         ];
-        TableRows {
-            name: "history",
-            columns,
-            rows,
-        }
+        TableRows { name: "history", columns, rows }
     }
 }
 

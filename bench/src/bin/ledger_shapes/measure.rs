@@ -53,12 +53,7 @@ impl Mark {
             Some(pid) => process::family_cpu(pid)?,
             None => 0.0,
         };
-        Ok(Self {
-            at: clock::now(),
-            cpu_client: process::own_cpu()?,
-            cpu_database,
-            log_position,
-        })
+        Ok(Self { at: clock::now(), cpu_client: process::own_cpu()?, cpu_database, log_position })
     }
 
     /// What was spent from this mark to a later one.

@@ -34,37 +34,21 @@ pub async fn run(cluster: &Cluster, shape: Shape, jobs: usize, seed: u64) -> Res
 
     let tail = run_tail(cluster, &mut control, &owner, shape).await?;
 
-    let done: i64 = sqlx::query_scalar("SELECT count(*) FROM done")
-        .fetch_one(&mut control)
-        .await?;
-    ensure!(
-        usize::try_from(done)? == jobs,
-        "{done} of {jobs} jobs are done"
-    );
+    let done: i64 = sqlx::query_scalar("SELECT count(*) FROM done").fetch_one(&mut control).await?;
+    ensure!(usize::try_from(done)? == jobs, "{done} of {jobs} jobs are done");
     let stored_bytes = sqlx::query_scalar(
         "SELECT sum(pg_total_relation_size(oid))::float8 FROM pg_class \
          WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
     )
     .fetch_one(&mut control)
     .await?;
-    let history_bytes = sqlx::query_scalar("SELECT pg_total_relation_size('history')::float8")
-        .fetch_optional(&mut control)
-        .await?;
-    Ok(Run {
-        shape,
-        jobs,
-        enqueue,
-        work,
-        tail,
-        stored_bytes,
-        history_bytes,
-    })
+    let history_bytes =
+        sqlx::query_scalar("SELECT pg_total_relation_size('history')::float8").fetch_optional(&mut control).await?;
+    Ok(Run { shape, jobs, enqueue, work, tail, stored_bytes, history_bytes })
 }
 
 async fn make_schema(control: &mut PgConnection, shape: &Shape) -> Result<()> {
-    sqlx::raw_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-        .execute(&mut *control)
-        .await?;
+    sqlx::raw_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public").execute(&mut *control).await?;
     for statement in shape.schema() {
         sqlx::raw_sql(statement).execute(&mut *control).await?;
     }
@@ -78,12 +62,7 @@ async fn settle(control: &mut PgConnection) -> Result<()> {
     Ok(())
 }
 
-async fn run_enqueue(
-    cluster: &Cluster,
-    control: &mut PgConnection,
-    owner: &mut Owner,
-    shape: Shape,
-) -> Result<Spent> {
+async fn run_enqueue(cluster: &Cluster, control: &mut PgConnection, owner: &mut Owner, shape: Shape) -> Result<Spent> {
     let mut writers = Writers::start(cluster, shape, owner.commit_no()).await?;
     let start = mark(cluster, control).await?;
     while let Some(batch) = owner.enqueue() {
@@ -95,12 +74,7 @@ async fn run_enqueue(
     Ok(start.until(&mark(cluster, control).await?))
 }
 
-async fn run_work(
-    cluster: &Cluster,
-    control: &mut PgConnection,
-    owner: &mut Owner,
-    shape: Shape,
-) -> Result<Spent> {
+async fn run_work(cluster: &Cluster, control: &mut PgConnection, owner: &mut Owner, shape: Shape) -> Result<Spent> {
     let mut reader = cluster.connect().await?;
     sqlx::raw_sql(
         "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; \
@@ -124,12 +98,7 @@ async fn run_work(
 }
 
 /// Reads the whole history in the order of its commits, as recovery does.
-async fn run_tail(
-    cluster: &Cluster,
-    control: &mut PgConnection,
-    owner: &Owner,
-    shape: Shape,
-) -> Result<Option<Spent>> {
+async fn run_tail(cluster: &Cluster, control: &mut PgConnection, owner: &Owner, shape: Shape) -> Result<Option<Spent>> {
     let Some(sql) = shape.tail_sql() else {
         return Ok(None);
     };
@@ -138,10 +107,7 @@ async fn run_tail(
     let mut text_bytes = 0;
     let mut position = 0;
     while position < owner.commit_no() {
-        let rows: Vec<Vec<u8>> = sqlx::query_scalar(sql)
-            .bind(position)
-            .fetch_all(&mut reader)
-            .await?;
+        let rows: Vec<Vec<u8>> = sqlx::query_scalar(sql).bind(position).fetch_all(&mut reader).await?;
         for row in rows {
             text_bytes += match shape.history {
                 History::Block => lz4_flex::decompress_size_prepended(&row)?.len(),
@@ -151,37 +117,21 @@ async fn run_tail(
         position += 4;
     }
     let spent = start.until(&mark(cluster, control).await?);
-    ensure!(
-        text_bytes == owner.fact_bytes(),
-        "the tail read returned {text_bytes} bytes of facts"
-    );
+    ensure!(text_bytes == owner.fact_bytes(), "the tail read returned {text_bytes} bytes of facts");
     Ok(Some(spent))
 }
 
 async fn mark(cluster: &Cluster, control: &mut PgConnection) -> Result<Mark> {
     let position: f64 =
-        sqlx::query_scalar("SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::float8")
-            .fetch_one(control)
-            .await?;
+        sqlx::query_scalar("SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::float8").fetch_one(control).await?;
     Mark::take(Some(cluster.postmaster()), position)
 }
 
-async fn window_read(
-    reader: &mut PgConnection,
-    shape: &Shape,
-    lane: usize,
-    head: i64,
-) -> Result<Vec<WaitingJob>> {
-    let rows: Vec<(i64, Uuid, Vec<u8>)> = sqlx::query_as(shape.window_sql())
-        .bind(i64::try_from(lane)?)
-        .bind(head)
-        .fetch_all(reader)
-        .await?;
-    let jobs = rows.into_iter().map(|(order_key, id, payload)| WaitingJob {
-        order_key,
-        id,
-        payload_bytes: payload.len(),
-    });
+async fn window_read(reader: &mut PgConnection, shape: &Shape, lane: usize, head: i64) -> Result<Vec<WaitingJob>> {
+    let rows: Vec<(i64, Uuid, Vec<u8>)> =
+        sqlx::query_as(shape.window_sql()).bind(i64::try_from(lane)?).bind(head).fetch_all(reader).await?;
+    let jobs =
+        rows.into_iter().map(|(order_key, id, payload)| WaitingJob { order_key, id, payload_bytes: payload.len() });
     Ok(jobs.collect())
 }
 
@@ -201,18 +151,10 @@ impl Writers {
         for _ in 0..shape.in_flight {
             let (input, batches) = mpsc::channel(1);
             inputs.push(input);
-            let writer = Writer {
-                connection: cluster.connect().await?,
-                shape,
-                committed: Arc::clone(&committed),
-            };
+            let writer = Writer { connection: cluster.connect().await?, shape, committed: Arc::clone(&committed) };
             tasks.spawn(writer.run(batches));
         }
-        Ok(Self {
-            inputs,
-            next: 0,
-            tasks,
-        })
+        Ok(Self { inputs, next: 0, tasks })
     }
 
     /// Hands a batch to the next connection; false means that it has failed.
@@ -250,9 +192,7 @@ impl Writer {
                     self.commit_in_order(batch.commit_no).await?;
                 }
                 (Method::Copy, _) => {
-                    sqlx::raw_sql(GUARDED_BEGIN)
-                        .execute(&mut self.connection)
-                        .await?;
+                    sqlx::raw_sql(GUARDED_BEGIN).execute(&mut self.connection).await?;
                     self.copy(&batch).await?;
                     self.commit_in_order(batch.commit_no).await?;
                 }
@@ -265,9 +205,7 @@ impl Writer {
     async fn commit_in_order(&mut self, commit_no: i64) -> Result<()> {
         let mut committed = self.committed.subscribe();
         committed.wait_for(|last| *last == commit_no - 1).await?;
-        sqlx::raw_sql("COMMIT")
-            .execute(&mut self.connection)
-            .await?;
+        sqlx::raw_sql("COMMIT").execute(&mut self.connection).await?;
         Ok(())
     }
 
@@ -289,11 +227,7 @@ impl Writer {
 
     async fn copy(&mut self, batch: &Batch) -> Result<()> {
         for table in &batch.tables {
-            let statement = format!(
-                "COPY {} ({}) FROM STDIN (FORMAT binary)",
-                table.name,
-                table.column_list()
-            );
+            let statement = format!("COPY {} ({}) FROM STDIN (FORMAT binary)", table.name, table.column_list());
             let mut copy = self.connection.copy_in_raw(&statement).await?;
             copy.send(table.copy_binary()).await?;
             copy.finish().await?;

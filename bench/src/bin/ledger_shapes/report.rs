@@ -44,18 +44,11 @@ impl Spread {
         } else {
             figures[count / 2]
         };
-        Self {
-            median,
-            min: figures[0],
-            max: figures[count - 1],
-        }
+        Self { median, min: figures[0], max: figures[count - 1] }
     }
 
     fn show(self, digits: usize) -> String {
-        format!(
-            "{:.digits$} ({:.digits$}–{:.digits$})",
-            self.median, self.min, self.max
-        )
+        format!("{:.digits$} ({:.digits$}–{:.digits$})", self.median, self.min, self.max)
     }
 }
 
@@ -74,49 +67,23 @@ pub fn table(runs: &[Run]) -> String {
     for name in names {
         let own: Vec<&Run> = runs.iter().filter(|run| run.shape.name == name).collect();
         let stored = Spread::of(own.iter().map(|run| run.stored_bytes / jobs(run)).collect());
-        let history: Vec<f64> = own
-            .iter()
-            .filter_map(|run| Some(run.history_bytes? / jobs(run)))
-            .collect();
+        let history: Vec<f64> = own.iter().filter_map(|run| Some(run.history_bytes? / jobs(run))).collect();
         phase_row(&mut text, name, "enqueue", &own, |run| run.enqueue, "");
         phase_row(&mut text, name, "work", &own, |run| run.work, "");
         let mut sizes = format!("{:.0}", stored.median);
         if !history.is_empty() {
-            write!(sizes, " ({:.0})", Spread::of(history).median)
-                .expect("writing to memory does not fail");
+            write!(sizes, " ({:.0})", Spread::of(history).median).expect("writing to memory does not fail");
         }
-        phase_row(
-            &mut text,
-            name,
-            "cycle",
-            &own,
-            |run| run.enqueue.plus(&run.work),
-            &sizes,
-        );
+        phase_row(&mut text, name, "cycle", &own, |run| run.enqueue.plus(&run.work), &sizes);
         if own.iter().all(|run| run.tail.is_some()) {
-            phase_row(
-                &mut text,
-                name,
-                "tail read",
-                &own,
-                |run| run.tail.unwrap_or_default(),
-                "",
-            );
+            phase_row(&mut text, name, "tail read", &own, |run| run.tail.unwrap_or_default(), "");
         }
     }
     text
 }
 
-fn phase_row(
-    text: &mut String,
-    name: &str,
-    phase: &str,
-    runs: &[&Run],
-    spent: impl Fn(&Run) -> Spent,
-    sizes: &str,
-) {
-    let spread =
-        |figure: &dyn Fn(&Run) -> f64| Spread::of(runs.iter().map(|run| figure(run)).collect());
+fn phase_row(text: &mut String, name: &str, phase: &str, runs: &[&Run], spent: impl Fn(&Run) -> Spent, sizes: &str) {
+    let spread = |figure: &dyn Fn(&Run) -> f64| Spread::of(runs.iter().map(|run| figure(run)).collect());
     let cpu = spread(&|run| spent(run).cpu() * 1e6 / jobs(run));
     let database = spread(&|run| spent(run).cpu_database * 1e6 / jobs(run));
     let speed = spread(&|run| jobs(run) / spent(run).seconds);

@@ -87,96 +87,30 @@ impl Compare {
         };
         match self {
             Self::Sqlite => vec![
-                Shape {
-                    name: "random keys",
-                    keys: true,
-                    ..base
-                },
-                Shape {
-                    name: "no keys",
-                    keys: false,
-                    ..base
-                },
-                Shape {
-                    name: "row per fact, no keys",
-                    history: History::Fact,
-                    keys: false,
-                    ..base
-                },
+                Shape { name: "random keys", keys: true, ..base },
+                Shape { name: "no keys", keys: false, ..base },
+                Shape { name: "row per fact, no keys", history: History::Fact, keys: false, ..base },
             ],
             Self::History => vec![
-                Shape {
-                    name: "block per tenant and commit",
-                    ..base
-                },
-                Shape {
-                    name: "row per fact",
-                    history: History::Fact,
-                    ..base
-                },
-                Shape {
-                    name: "row per fact + tail index",
-                    history: History::FactWithTail,
-                    ..base
-                },
+                Shape { name: "block per tenant and commit", ..base },
+                Shape { name: "row per fact", history: History::Fact, ..base },
+                Shape { name: "row per fact + tail index", history: History::FactWithTail, ..base },
             ],
             Self::Append => vec![
-                Shape {
-                    name: "one statement, UNNEST",
-                    method: Method::Unnest,
-                    ..base
-                },
-                Shape {
-                    name: "one transaction, COPY",
-                    method: Method::Copy,
-                    ..base
-                },
+                Shape { name: "one statement, UNNEST", method: Method::Unnest, ..base },
+                Shape { name: "one transaction, COPY", method: Method::Copy, ..base },
             ],
             Self::InFlight => vec![
-                Shape {
-                    name: "UNNEST, 1 in flight",
-                    method: Method::Unnest,
-                    ..base
-                },
-                Shape {
-                    name: "UNNEST, 2 ordered",
-                    method: Method::Unnest,
-                    in_flight: 2,
-                    ..base
-                },
-                Shape {
-                    name: "COPY, 1 in flight",
-                    method: Method::Copy,
-                    ..base
-                },
-                Shape {
-                    name: "COPY, 2 ordered",
-                    method: Method::Copy,
-                    in_flight: 2,
-                    ..base
-                },
+                Shape { name: "UNNEST, 1 in flight", method: Method::Unnest, ..base },
+                Shape { name: "UNNEST, 2 ordered", method: Method::Unnest, in_flight: 2, ..base },
+                Shape { name: "COPY, 1 in flight", method: Method::Copy, ..base },
+                Shape { name: "COPY, 2 ordered", method: Method::Copy, in_flight: 2, ..base },
             ],
             Self::Places => vec![
-                Shape {
-                    name: "window index on job",
-                    ..base
-                },
-                Shape {
-                    name: "window index on job, and returns",
-                    window: Window::JobIndexAndReturns,
-                    ..base
-                },
-                Shape {
-                    name: "ready table",
-                    window: Window::ReadyTable,
-                    ..base
-                },
-                Shape {
-                    name: "ready and lease tables",
-                    window: Window::ReadyTable,
-                    lease: true,
-                    ..base
-                },
+                Shape { name: "window index on job", ..base },
+                Shape { name: "window index on job, and returns", window: Window::JobIndexAndReturns, ..base },
+                Shape { name: "ready table", window: Window::ReadyTable, ..base },
+                Shape { name: "ready and lease tables", window: Window::ReadyTable, lease: true, ..base },
             ],
         }
     }
@@ -201,17 +135,18 @@ impl Shape {
                 "CREATE INDEX history_stream ON history (stream, last_seq)",
             ]),
             History::Fact => statements.push(FACT_TABLE),
-            History::FactWithTail => statements.extend([
-                FACT_TABLE,
-                "CREATE INDEX history_commit ON history (shard, commit_no)",
-            ]),
+            History::FactWithTail => {
+                statements.extend([FACT_TABLE, "CREATE INDEX history_commit ON history (shard, commit_no)"])
+            }
         }
         statements.push(JOB_TABLE);
         if self.window != Window::ReadyTable {
             statements.push("CREATE UNIQUE INDEX job_window ON job (lane, order_key)");
         }
         if self.window != Window::JobIndex {
-            statements.push("CREATE TABLE ready (lane int8, order_key int8, job uuid NOT NULL, PRIMARY KEY (lane, order_key))");
+            statements.push(
+                "CREATE TABLE ready (lane int8, order_key int8, job uuid NOT NULL, PRIMARY KEY (lane, order_key))",
+            );
         }
         if self.lease {
             statements.push(

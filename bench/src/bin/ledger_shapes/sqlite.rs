@@ -45,36 +45,20 @@ pub fn run(shape: Shape, jobs: usize, seed: u64) -> Result<Run> {
         }
     })?;
     let done: i64 = reader.query_row("SELECT count(*) FROM done", [], |row| row.get(0))?;
-    ensure!(
-        usize::try_from(done)? == jobs,
-        "{done} of {jobs} jobs are done"
-    );
+    ensure!(usize::try_from(done)? == jobs, "{done} of {jobs} jobs are done");
     schema.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
     let stored: u32 = u32::try_from(std::fs::metadata(&path)?.len() / 1024)?;
-    Ok(Run {
-        shape,
-        jobs,
-        enqueue,
-        work,
-        tail: None,
-        stored_bytes: f64::from(stored) * 1024.0,
-        history_bytes: None,
-    })
+    Ok(Run { shape, jobs, enqueue, work, tail: None, stored_bytes: f64::from(stored) * 1024.0, history_bytes: None })
 }
 
 fn open(path: &Path) -> Result<Connection> {
     let connection = Connection::open(path)?;
-    connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -262144",
-    )?;
+    connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -262144")?;
     Ok(connection)
 }
 
 /// Times `produce` together with the writing of all that it sends.
-fn phase(
-    path: &Path,
-    produce: impl FnOnce(&dyn Fn(Batch) -> Result<()>) -> Result<()>,
-) -> Result<Spent> {
+fn phase(path: &Path, produce: impl FnOnce(&dyn Fn(Batch) -> Result<()>) -> Result<()>) -> Result<Spent> {
     let mut connection = open(path)?;
     let (input, batches) = mpsc::sync_channel::<Batch>(1);
     let start = Mark::take(None, written_bytes(None)?)?;
@@ -84,33 +68,21 @@ fn phase(
         }
         Ok(())
     });
-    let produced = produce(&|batch| {
-        input
-            .send(batch)
-            .map_err(|_| anyhow!("the writer has ended"))
-    });
+    let produced = produce(&|batch| input.send(batch).map_err(|_| anyhow!("the writer has ended")));
     drop(input);
-    writer
-        .join()
-        .map_err(|_| anyhow!("the writer panicked"))??;
+    writer.join().map_err(|_| anyhow!("the writer panicked"))??;
     produced?;
     Ok(start.until(&Mark::take(None, written_bytes(None)?)?))
 }
 
 fn append(connection: &mut Connection, batch: &Batch) -> Result<()> {
-    let transaction =
-        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    let epoch: i64 = transaction
-        .prepare_cached("SELECT epoch FROM shard_owner WHERE shard = 0")?
-        .query_row([], |row| row.get(0))?;
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let epoch: i64 =
+        transaction.prepare_cached("SELECT epoch FROM shard_owner WHERE shard = 0")?.query_row([], |row| row.get(0))?;
     ensure!(epoch == 1, "the fence refused an append");
     for table in &batch.tables {
         let places = vec!["?"; table.columns.len()].join(", ");
-        let sql = format!(
-            "INSERT INTO {} ({}) VALUES ({places})",
-            table.name,
-            table.column_list()
-        );
+        let sql = format!("INSERT INTO {} ({}) VALUES ({places})", table.name, table.column_list());
         let mut statement = transaction.prepare_cached(&sql)?;
         insert(&mut statement, table)?;
     }
@@ -125,12 +97,8 @@ fn insert(statement: &mut Statement<'_>, table: &TableRows) -> Result<()> {
                 Column::Int2(values) => statement.raw_bind_parameter(index + 1, values[row])?,
                 Column::Int4(values) => statement.raw_bind_parameter(index + 1, values[row])?,
                 Column::Int8(values) => statement.raw_bind_parameter(index + 1, values[row])?,
-                Column::Uuid(values) => {
-                    statement.raw_bind_parameter(index + 1, values[row].as_bytes().as_slice())?
-                }
-                Column::Bytes(values) => {
-                    statement.raw_bind_parameter(index + 1, values.get(row))?
-                }
+                Column::Uuid(values) => statement.raw_bind_parameter(index + 1, values[row].as_bytes().as_slice())?,
+                Column::Bytes(values) => statement.raw_bind_parameter(index + 1, values.get(row))?,
             }
         }
         statement.raw_execute()?;
@@ -138,12 +106,7 @@ fn insert(statement: &mut Statement<'_>, table: &TableRows) -> Result<()> {
     Ok(())
 }
 
-fn window_read(
-    reader: &Connection,
-    shape: &Shape,
-    lane: usize,
-    head: i64,
-) -> Result<Vec<WaitingJob>> {
+fn window_read(reader: &Connection, shape: &Shape, lane: usize, head: i64) -> Result<Vec<WaitingJob>> {
     let mut statement = reader.prepare_cached(shape.window_sql())?;
     let rows = statement.query_map((i64::try_from(lane)?, head), |row| {
         let id: Vec<u8> = row.get(1)?;
@@ -153,11 +116,7 @@ fn window_read(
     let mut jobs = Vec::new();
     for row in rows {
         let (order_key, id, payload_bytes) = row?;
-        jobs.push(WaitingJob {
-            order_key,
-            id: Uuid::from_slice(&id)?,
-            payload_bytes,
-        });
+        jobs.push(WaitingJob { order_key, id: Uuid::from_slice(&id)?, payload_bytes });
     }
     Ok(jobs)
 }

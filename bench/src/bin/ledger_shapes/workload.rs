@@ -106,21 +106,14 @@ impl Owner {
             rows.push(&job, at, order_key, seq);
         }
         self.fact_bytes += history.text_bytes();
-        let mut tables =
-            vec![history.into_rows(self.shape.history, self.commit_no, at, &self.seqs)];
+        let mut tables = vec![history.into_rows(self.shape.history, self.commit_no, at, &self.seqs)];
         rows.into_tables(&self.shape, &mut tables);
-        Some(Batch {
-            commit_no: self.commit_no,
-            tables,
-        })
+        Some(Batch { commit_no: self.commit_no, tables })
     }
 
     /// A lane whose window is empty and may have more, with its head.
     pub fn hungry_lane(&self) -> Option<(usize, i64)> {
-        let lane = self
-            .lanes
-            .iter()
-            .position(|lane| lane.window.is_empty() && !lane.exhausted)?;
+        let lane = self.lanes.iter().position(|lane| lane.window.is_empty() && !lane.exhausted)?;
         Some((lane, self.lanes[lane].head))
     }
 
@@ -162,16 +155,12 @@ impl Owner {
         }
         self.granted = granted;
         self.fact_bytes += history.text_bytes();
-        let mut tables =
-            vec![history.into_rows(self.shape.history, self.commit_no, at, &self.seqs)];
+        let mut tables = vec![history.into_rows(self.shape.history, self.commit_no, at, &self.seqs)];
         tables.extend(done.into_table());
         if self.shape.lease {
             tables.extend(leases.into_table());
         }
-        Some(Batch {
-            commit_no: self.commit_no,
-            tables,
-        })
+        Some(Batch { commit_no: self.commit_no, tables })
     }
 
     fn take_waiting(&mut self) -> Vec<(usize, WaitingJob)> {
@@ -209,13 +198,7 @@ fn new_job(index: usize, rng: &mut SmallRng) -> NewJob {
     }
     payload.extend_from_slice(b"\"}");
     let fingerprint = Sha256::digest(&payload).into();
-    NewJob {
-        id: Uuid::now_v7(),
-        lane: index % LANES,
-        payload,
-        fingerprint,
-        key: rng.random(),
-    }
+    NewJob { id: Uuid::now_v7(), lane: index % LANES, payload, fingerprint, key: rng.random() }
 }
 
 fn enqueued_fact(text: &mut Vec<u8>, job: &NewJob, at: i64, order_key: i64, seq: i64) {
@@ -229,11 +212,8 @@ fn enqueued_fact(text: &mut Vec<u8>, job: &NewJob, at: i64, order_key: i64, seq:
     for byte in job.fingerprint {
         write!(text, "{byte:02x}").expect("writing to memory does not fail");
     }
-    write!(
-        text,
-        r#"","rules_version":1,"seq":{seq},"source":"osv","type":"feeds.fetch"}}"#
-    )
-    .expect("writing to memory does not fail");
+    write!(text, r#"","rules_version":1,"seq":{seq},"source":"osv","type":"feeds.fetch"}}"#)
+        .expect("writing to memory does not fail");
 }
 
 fn granted_fact(text: &mut Vec<u8>, lane: usize, job: &WaitingJob, at: i64, seq: i64) {
@@ -278,7 +258,9 @@ impl EnqueueRows {
         self.order_key.push(order_key);
         self.seq.push(seq);
         self.created.push(at);
-        self.spec.push(br#"{"labels":{},"lease_ms":60000,"priority":"normal","source":"osv","tries":5,"type":"feeds.fetch"}"#);
+        self.spec.push(
+            br#"{"labels":{},"lease_ms":60000,"priority":"normal","source":"osv","tries":5,"type":"feeds.fetch"}"#,
+        );
         self.payload.push(&job.payload);
         self.key.push(&job.key);
         self.fingerprint.push(&job.fingerprint);
@@ -315,11 +297,7 @@ impl EnqueueRows {
             ("spec", Column::Bytes(self.spec)),
             ("payload", Column::Bytes(self.payload)),
         ];
-        tables.push(TableRows {
-            name: "job",
-            columns,
-            rows,
-        });
+        tables.push(TableRows { name: "job", columns, rows });
         tables.extend(ready);
         tables.extend(keys);
     }
@@ -351,11 +329,7 @@ impl DoneRows {
             ("seq", Column::Int8(self.seq)),
             ("attempt", Column::Int4(vec![1; rows])),
         ];
-        (rows > 0).then_some(TableRows {
-            name: "done",
-            columns,
-            rows,
-        })
+        (rows > 0).then_some(TableRows { name: "done", columns, rows })
     }
 }
 
@@ -385,11 +359,7 @@ impl LeaseRows {
             ("lane", Column::Int8(self.lane)),
             ("order_key", Column::Int8(self.order_key)),
         ];
-        (rows > 0).then_some(TableRows {
-            name: "lease",
-            columns,
-            rows,
-        })
+        (rows > 0).then_some(TableRows { name: "lease", columns, rows })
     }
 }
 

@@ -32,10 +32,7 @@ impl Server {
         let mut command = Command::new(program);
         let mut token = None;
         match place {
-            Place::Sqlite(folder) => command
-                .arg("dev")
-                .arg("--data")
-                .arg(folder.path().join("data")),
+            Place::Sqlite(folder) => command.arg("dev").arg("--data").arg(folder.path().join("data")),
             Place::Postgres(database) => {
                 token = Some(bootstrap(program, database.url())?);
                 command.args(["serve", "--database", database.url()])
@@ -50,16 +47,9 @@ impl Server {
             .stderr(log)
             .spawn()
             .with_context(|| format!("could not start {}", program.display()))?;
-        let output = child
-            .stdout
-            .take()
-            .context("the server's output is a pipe")?;
-        let mut server = Self {
-            pid: child.id(),
-            child: Mutex::new(child),
-            address: String::new(),
-            token: String::new(),
-        };
+        let output = child.stdout.take().context("the server's output is a pipe")?;
+        let mut server =
+            Self { pid: child.id(), child: Mutex::new(child), address: String::new(), token: String::new() };
         let (ready, rest) = first_document(output)?;
         server.address = member(&ready, "address")?;
         server.token = match token {
@@ -122,10 +112,7 @@ fn bootstrap(program: &Path, url: &str) -> Result<String> {
         .stderr(Stdio::inherit())
         .output()
         .with_context(|| format!("could not start {}", program.display()))?;
-    ensure!(
-        output.status.success(),
-        "the database could not be migrated"
-    );
+    ensure!(output.status.success(), "the database could not be migrated");
     let (made, _) = first_document(&output.stdout[..])?;
     member(&made, "token")
 }
@@ -145,9 +132,7 @@ fn first_document<R: std::io::Read>(output: R) -> Result<(Value, BufReader<R>)> 
 
 fn member(value: &Value, name: &str) -> Result<String> {
     let text = value[name].as_str();
-    Ok(text
-        .with_context(|| format!("no `{name}` in what the program printed"))?
-        .to_owned())
+    Ok(text.with_context(|| format!("no `{name}` in what the program printed"))?.to_owned())
 }
 
 #[cfg(test)]
@@ -156,8 +141,7 @@ mod tests {
 
     #[test]
     fn the_first_document_is_found_behind_other_lines() {
-        let (value, _) =
-            first_document(&b"starting\n{\"address\":\"http://a\"}\nmore\n"[..]).unwrap();
+        let (value, _) = first_document(&b"starting\n{\"address\":\"http://a\"}\nmore\n"[..]).unwrap();
         assert_eq!(member(&value, "address").unwrap(), "http://a");
         assert!(member(&value, "token").is_err());
         assert!(first_document(&b"no\n"[..]).is_err());

@@ -1,7 +1,7 @@
 //! Artifacts by digest: upload and download. The digest is the name, and it is checked.
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
@@ -15,6 +15,7 @@ use super::error::Problem;
 use super::fields::{check_sha256, check_text};
 use super::json::{Json, read};
 use super::query::Query;
+use super::segment::Segment;
 use super::words::ArtifactBody;
 use crate::access::{Caller, Scope, require_any};
 use crate::state::AppState;
@@ -37,7 +38,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
 pub async fn put_artifact(
     State(app): State<AppState>,
     caller: Caller,
-    Path(sha256): Path<String>,
+    Segment(sha256): Segment,
     query: Query,
     request: Request,
 ) -> Result<(StatusCode, Json<ArtifactBody>), Problem> {
@@ -87,7 +88,7 @@ async fn digest(bytes: Bytes) -> Result<String, Problem> {
 pub async fn get_artifact(
     State(app): State<AppState>,
     caller: Caller,
-    Path(sha256): Path<String>,
+    Segment(sha256): Segment,
     query: Query,
 ) -> Result<Response, Problem> {
     require_any(&caller, &[Scope::Read, Scope::Worker])?;

@@ -1,9 +1,9 @@
 //! Dead letters: jobs that failed for good, and what was done about them.
 
-use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use orch_core::port::{DeadLetterFound, DeadLetterPageParams, SettlementRow};
-use orch_core::{JobId, Timestamp};
+use orch_core::{Code, JobId, Timestamp};
 use orch_dispatch::Answer;
 use orch_dispatch::command::Command;
 use serde::Serialize;
@@ -13,10 +13,12 @@ use utoipa_axum::routes;
 
 use super::cursor::List;
 use super::error::Problem;
+use super::idempotency::IdempotencyKey;
 use super::jobs::output::JobOut;
 use super::jobs::{created, show};
 use super::json::{Json, OptionalJson};
 use super::query::Query;
+use super::segment::Segment;
 use super::words::{ErrorBody, Moment, PageOut, ReasonIn, check_reason};
 use super::{id_of, unexpected};
 use crate::access::{Caller, Scope, require};
@@ -138,7 +140,7 @@ async fn shown(app: &AppState, caller: &Caller, found: Vec<DeadLetterFound>) -> 
 pub async fn get_dead_letter(
     State(app): State<AppState>,
     caller: Caller,
-    Path(job): Path<String>,
+    Segment(job): Segment,
     query: Query,
 ) -> Result<Json<DeadLetterOut>, Problem> {
     require(&caller, Scope::Read)?;
@@ -153,16 +155,26 @@ async fn one(app: &AppState, caller: &Caller, job: JobId) -> Result<DeadLetterOu
 }
 
 /// Sends a dead letter round again as a new job.
+///
+/// With an `Idempotency-Key`, the same caller's call again is answered 200 with the job that it became.
 #[utoipa::path(
-    post, path = "/dead-letters/{job}/replay", tag = "dead-letters", params(("job" = String, Path)),
+    post, path = "/dead-letters/{job}/replay", tag = "dead-letters",
+    params(
+        ("job" = String, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the call safe to repeat"),
+    ),
     request_body(content = ReasonIn, example = json!({"reason": "upstream is back"})),
-    responses((status = 201, body = JobOut, description = "The new job, with `origin.kind` `dead_letter`"))
+    responses(
+        (status = 201, body = JobOut, description = "The new job, with `origin.kind` `dead_letter`"),
+        (status = 200, body = JobOut, description = "The same caller had replayed it before"),
+    )
 )]
 pub async fn replay_dead_letter(
     State(app): State<AppState>,
     caller: Caller,
-    Path(job): Path<String>,
+    Segment(job): Segment,
     query: Query,
+    IdempotencyKey(key): IdempotencyKey,
     OptionalJson(ReasonIn { reason }): OptionalJson<ReasonIn>,
 ) -> Result<Response, Problem> {
     require(&caller, Scope::Operate)?;
@@ -171,9 +183,20 @@ pub async fn replay_dead_letter(
     let actor = caller.actor(check_reason(reason)?);
     let new_id = app.engine().new_job_id();
     let command = Command::ReplayDeadLetter { tenant: caller.tenant(), job, new_id, actor };
-    let answer = app.engine().command(command).await?;
-    let Answer::Again(again) = answer else { return Err(unexpected(&answer)) };
-    show(&app, &caller, again, false).await.map(created)
+    let problem = match app.engine().command(command).await {
+        Ok(Answer::Again(again)) => return show(&app, &caller, again, false).await.map(created),
+        Ok(answer) => return Err(unexpected(&answer)),
+        Err(error) => Problem::from(error),
+    };
+    if key.is_some() && problem.code() == Code::StateConflict {
+        // A dead letter is settled once: if this caller did, this is that call again.
+        let found = app.engine().ledger().dead_letter_get(caller.tenant(), job).await?;
+        let settled = found.and_then(|found| found.settlement).filter(|settled| settled.by == caller.subject());
+        if let Some(again) = settled.and_then(|settled| settled.replayed_as) {
+            return Ok(Json(show(&app, &caller, again, false).await?).into_response());
+        }
+    }
+    Err(problem)
 }
 
 /// Puts a dead letter away.
@@ -185,7 +208,7 @@ pub async fn replay_dead_letter(
 pub async fn discard_dead_letter(
     State(app): State<AppState>,
     caller: Caller,
-    Path(job): Path<String>,
+    Segment(job): Segment,
     query: Query,
     OptionalJson(ReasonIn { reason }): OptionalJson<ReasonIn>,
 ) -> Result<Json<DeadLetterOut>, Problem> {

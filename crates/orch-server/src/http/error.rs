@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use orch_core::port::StoreError;
 use orch_core::{Code, Refusal};
 use serde::Serialize;
+use tracing::Instrument as _;
 use utoipa::ToSchema;
 
 use super::request_id::RequestId;
@@ -255,8 +256,11 @@ impl IntoResponse for Problem {
 /// The outermost layer: gives each request an id and writes problems.
 pub async fn finish(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     request.extensions_mut().insert(id.clone());
-    let mut response = next.run(request).await;
+    let span = tracing::info_span!("request", id = id.as_str(), %method, path);
+    let mut response = next.run(request).instrument(span.clone()).await;
+    span.in_scope(|| tracing::debug!(status = response.status().as_u16(), "answered"));
     if let Some(problem) = problem_of(&mut response) {
         let allow = response.headers_mut().remove(ALLOW);
         response = (problem.status, problem.body(id.as_str())).into_response();

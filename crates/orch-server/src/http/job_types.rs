@@ -1,6 +1,6 @@
 //! Job types: the policy of named kinds of work.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use orch_core::config::{self, ConfigDoc, ConfigKind};
@@ -14,6 +14,7 @@ use super::error::Problem;
 use super::idempotency::IdempotencyKey;
 use super::json::Json;
 use super::query::Query;
+use super::segment::Segment;
 use super::words::{Moment, PageOut};
 use crate::access::Caller;
 use crate::state::AppState;
@@ -175,7 +176,7 @@ pub async fn create_job_type(
 pub async fn get_job_type(
     State(app): State<AppState>,
     caller: Caller,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     query: Query,
 ) -> Result<Response, Problem> {
     declared::get::<JobTypeBody>(&app, &caller, &name, query).await
@@ -197,7 +198,7 @@ pub async fn get_job_type(
 pub async fn put_job_type(
     State(app): State<AppState>,
     caller: Caller,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     query: Query,
     headers: HeaderMap,
     Json(body): Json<JobTypeBody>,

@@ -8,7 +8,7 @@ pub mod logs;
 pub mod output;
 pub mod summary;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -29,7 +29,9 @@ use super::error::Problem;
 use super::fields::{Refusals, check_count};
 use super::idempotency::{Fingerprint, IdempotencyKey, KeySpace};
 use super::json::{Json, OptionalJson};
+use super::object::objects;
 use super::query::Query;
+use super::segment::Segment;
 use super::words::{ItemsOut, ReasonIn, check_reason};
 use super::{id_of, unexpected};
 use crate::access::{Caller, Scope, require};
@@ -54,6 +56,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
 #[serde(deny_unknown_fields)]
 pub struct BatchIn {
     /// The jobs, at most 1,000: all of them are accepted, or none.
+    #[serde(deserialize_with = "objects")]
     #[schema(min_items = 1, max_items = 1000)]
     pub jobs: Vec<JobIn>,
 }
@@ -156,7 +159,7 @@ pub fn check_batch(field: &str, entries: usize, max: u64) -> Result<(), Problem>
 pub async fn get_job(
     State(app): State<AppState>,
     caller: Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     query: Query,
 ) -> Result<Json<JobOut>, Problem> {
     require(&caller, Scope::Read)?;
@@ -175,8 +178,8 @@ pub async fn show(app: &AppState, caller: &Caller, id: JobId, with_payload: bool
     if let Some(bytes) = payload {
         job.payload = serde_json::from_slice(&bytes).map_err(|error| Problem::internal(&error.to_string()))?;
     }
-    if job.state.is_final() && job.attempt > 0 {
-        let history = app.engine().job_history(caller.tenant(), id).await?;
+    if job.state.is_final() {
+        let history = if job.attempt > 0 { app.engine().job_history(caller.tenant(), id).await? } else { None };
         job.count_attempts(&history.unwrap_or_default());
     }
     Ok(job)
@@ -190,7 +193,7 @@ pub async fn show(app: &AppState, caller: &Caller, id: JobId, with_payload: bool
 pub async fn list_job_history(
     State(app): State<AppState>,
     caller: Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     query: Query,
 ) -> Result<Json<ItemsOut<FactOut>>, Problem> {
     require(&caller, Scope::Read)?;
@@ -207,7 +210,7 @@ pub async fn list_job_history(
 pub async fn list_job_attempts(
     State(app): State<AppState>,
     caller: Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     query: Query,
 ) -> Result<Json<ItemsOut<AttemptOut>>, Problem> {
     require(&caller, Scope::Read)?;
@@ -233,7 +236,7 @@ async fn history_of(app: &AppState, caller: &Caller, id: &str) -> Result<Vec<orc
 pub async fn cancel_job(
     State(app): State<AppState>,
     caller: Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     query: Query,
     OptionalJson(ReasonIn { reason }): OptionalJson<ReasonIn>,
 ) -> Result<Response, Problem> {
@@ -268,7 +271,7 @@ pub struct EmptyIn {}
 pub async fn retry_job(
     State(app): State<AppState>,
     caller: Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     query: Query,
     IdempotencyKey(key): IdempotencyKey,
     OptionalJson(EmptyIn {}): OptionalJson<EmptyIn>,

@@ -12,10 +12,11 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use orch_core::{Code, Refusal, limits};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
 use super::error::Problem;
+use super::object::Object;
 
 /// How long a body may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(60);
@@ -114,17 +115,22 @@ fn too_large(bytes_max: u64, limit: &str) -> Problem {
 /// Parses a body. The quick parser knows no paths; only when it fails is the text parsed again by one that does.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     match serde_json::from_slice(body) {
-        Ok(value) => Ok(value),
-        Err(error) if error.classify() == Category::Data => Err(explain::<T>(body).into()),
+        Ok(Object(value)) => Ok(value),
+        // An enum that is not closed where it should be counts as bad syntax with the quick parser.
+        Err(error) if error.classify() == Category::Data || is_json(body) => Err(explain::<T>(body).into()),
         Err(error) => {
             Err(Problem::new(Code::InvalidBody, format!("the body is not JSON: {}", shown(&error.to_string()))))
         }
     }
 }
 
+fn is_json(body: &[u8]) -> bool {
+    std::str::from_utf8(body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
+}
+
 fn explain<T: DeserializeOwned>(body: &[u8]) -> Refusal {
     let mut parser = serde_json::Deserializer::from_slice(body);
-    let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut parser) else {
+    let Err(error) = serde_path_to_error::deserialize::<_, Object<T>>(&mut parser) else {
         return Refusal::new(Code::InvalidBody, "the body is not what was expected");
     };
     let path = error.path().to_string();

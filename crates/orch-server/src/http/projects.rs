@@ -1,6 +1,6 @@
 //! Projects: groupings inside a tenant.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use orch_core::config::{self, ConfigDoc, ConfigKind};
@@ -14,6 +14,7 @@ use super::error::Problem;
 use super::idempotency::IdempotencyKey;
 use super::json::Json;
 use super::query::Query;
+use super::segment::Segment;
 use super::words::{Moment, PageOut};
 use crate::access::Caller;
 use crate::state::AppState;
@@ -54,10 +55,7 @@ impl Declared for ProjectBody {
     }
 
     fn into_doc(self) -> ConfigDoc {
-        ConfigDoc::Project(config::Project {
-            name: self.name,
-            description: self.description,
-        })
+        ConfigDoc::Project(config::Project { name: self.name, description: self.description })
     }
 
     fn of_doc(doc: ConfigDoc, version: u64, updated_at: Moment) -> Option<Self> {
@@ -118,7 +116,7 @@ pub async fn create_project(
 pub async fn get_project(
     State(app): State<AppState>,
     caller: Caller,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     query: Query,
 ) -> Result<Response, Problem> {
     declared::get::<ProjectBody>(&app, &caller, &name, query).await
@@ -140,7 +138,7 @@ pub async fn get_project(
 pub async fn put_project(
     State(app): State<AppState>,
     caller: Caller,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     query: Query,
     headers: HeaderMap,
     Json(body): Json<ProjectBody>,

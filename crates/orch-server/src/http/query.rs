@@ -85,7 +85,8 @@ impl Params {
     /// A moment.
     pub fn moment(&mut self, name: &str) -> Result<Option<Timestamp>, Problem> {
         let Some(text) = self.one(name)? else { return Ok(None) };
-        let refused = || Problem::field(Code::InvalidField, name, format!("`{name}` must be a time as RFC 3339 has it"));
+        let refused =
+            || Problem::field(Code::InvalidField, name, format!("`{name}` must be a time as RFC 3339 has it"));
         Timestamp::parse_rfc3339(&text).map(Some).ok_or_else(refused)
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use orch_core::config::{self, ConfigDoc, ConfigKind};
@@ -16,6 +16,7 @@ use super::error::Problem;
 use super::idempotency::IdempotencyKey;
 use super::json::Json;
 use super::query::Query;
+use super::segment::Segment;
 use super::words::{Moment, PageOut};
 use crate::access::Caller;
 use crate::state::AppState;
@@ -144,7 +145,7 @@ pub async fn create_source(
 pub async fn get_source(
     State(app): State<AppState>,
     caller: Caller,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     query: Query,
 ) -> Result<Response, Problem> {
     declared::get::<SourceBody>(&app, &caller, &name, query).await
@@ -166,7 +167,7 @@ pub async fn get_source(
 pub async fn put_source(
     State(app): State<AppState>,
     caller: Caller,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     query: Query,
     headers: HeaderMap,
     Json(body): Json<SourceBody>,

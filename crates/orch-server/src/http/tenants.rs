@@ -2,9 +2,9 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use orch_core::TenantId;
 use orch_core::config::check_name;
 use orch_core::port::TenantRow;
+use orch_core::{Code, TenantId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -12,6 +12,7 @@ use utoipa_axum::routes;
 
 use super::cursor::List;
 use super::error::Problem;
+use super::idempotency::IdempotencyKey;
 use super::json::Json;
 use super::page_of;
 use super::query::Query;
@@ -53,21 +54,39 @@ impl From<TenantRow> for TenantOut {
 }
 
 /// Creates a tenant.
+///
+/// With an `Idempotency-Key`, the same call again is answered 200 with what it made.
 #[utoipa::path(
-    post, path = "/tenants", tag = "tenants", request_body = TenantIn,
-    responses((status = 201, body = TenantOut, description = "The tenant"))
+    post, path = "/tenants", tag = "tenants",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the call safe to repeat")),
+    request_body = TenantIn,
+    responses(
+        (status = 201, body = TenantOut, description = "The tenant"),
+        (status = 200, body = TenantOut, description = "The tenant of this name, which was there already"),
+    )
 )]
 pub async fn create_tenant(
     State(app): State<AppState>,
     caller: Caller,
     query: Query,
+    IdempotencyKey(key): IdempotencyKey,
     Json(TenantIn { name }): Json<TenantIn>,
 ) -> Result<(StatusCode, Json<TenantOut>), Problem> {
     require(&caller, Scope::Admin)?;
     query.none()?;
     check_name("name", &name)?;
-    let row = app.engine().create_tenant(&name).await?;
-    Ok((StatusCode::CREATED, Json(row.into())))
+    let problem = match app.engine().create_tenant(&name).await {
+        Ok(row) => return Ok((StatusCode::CREATED, Json(row.into()))),
+        Err(error) => Problem::from(error),
+    };
+    // A tenant is nothing but its name, so that what is there is what a repeated call asks for.
+    if key.is_some() && problem.code() == Code::StateConflict {
+        let tenants = app.engine().ledger().tenant_list().await?;
+        if let Some(row) = tenants.into_iter().find(|row| row.name == name) {
+            return Ok((StatusCode::OK, Json(row.into())));
+        }
+    }
+    Err(problem)
 }
 
 /// Lists tenants by name.

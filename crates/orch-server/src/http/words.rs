@@ -165,12 +165,7 @@ impl ArtifactBody {
             let detail = format!("`{field}.size_bytes` is larger than any file");
             return Err(Refusal::field(Code::LimitExceeded, format!("{field}.size_bytes"), detail));
         }
-        Ok(ArtifactRef {
-            uri: self.uri,
-            media_type: self.media_type,
-            sha256: self.sha256,
-            size_bytes: self.size_bytes,
-        })
+        Ok(ArtifactRef { uri: self.uri, media_type: self.media_type, sha256: self.sha256, size_bytes: self.size_bytes })
     }
 }
 

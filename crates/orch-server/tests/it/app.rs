@@ -19,27 +19,27 @@ use sqlx::{Connection as _, Executor as _};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
+use crate::fault::{FaultyBlobs, FaultyLedger, Switch};
+
 /// Declares a test that runs on each ledger.
 macro_rules! on_each_ledger {
     ($($(#[doc = $doc:literal])* async fn $name:ident($app:ident) $body:block)*) => {
         $(
+            $(#[doc = $doc])*
+            async fn $name($app: &$crate::app::TestApp) $body
+
             mod $name {
-                use super::*;
-
-                $(#[doc = $doc])*
-                async fn run($app: &$crate::app::TestApp) $body
-
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn on_sqlite() {
                     let app = $crate::app::TestApp::on_sqlite().await;
-                    run(&app).await;
+                    super::$name(&app).await;
                     app.end().await;
                 }
 
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn on_postgres() {
                     let Some(app) = $crate::app::TestApp::on_postgres().await else { return };
-                    run(&app).await;
+                    super::$name(&app).await;
                     app.end().await;
                 }
             }
@@ -57,6 +57,7 @@ pub struct TestApp {
     pub engine: Engine,
     pub acme: TenantRow,
     pub globex: TenantRow,
+    pub fault: Switch,
     folder: TempDir,
     database: Option<(String, String)>,
 }
@@ -106,12 +107,15 @@ impl TestApp {
         ledger: Arc<dyn Ledger>,
         blobs: Arc<dyn BlobStore>,
     ) -> Self {
+        let fault = Switch::default();
+        let ledger = Arc::new(FaultyLedger { inner: ledger, switch: fault.clone() });
+        let blobs = Arc::new(FaultyBlobs { inner: blobs, switch: fault.clone() });
         let engine = Engine::start(EngineOptions::new(ledger, blobs));
         assert!(engine.serving().await);
         let acme = engine.create_tenant("acme").await.unwrap();
         let globex = engine.create_tenant("globex").await.unwrap();
         let router = orch_server::router(AppState::new(engine.clone()));
-        Self { router, engine, acme, globex, folder, database }
+        Self { router, engine, acme, globex, fault, folder, database }
     }
 
     /// Stops the engine and removes the database.
@@ -245,7 +249,8 @@ impl Client {
 
     /// Announces a worker for these job types.
     pub async fn session(&self, job_types: &[&str]) -> String {
-        let body = json!({"worker_id": "w1", "boot_id": "b1", "job_types": job_types, "capacity": 100, "sdk": "test/1"});
+        let body =
+            json!({"worker_id": "w1", "boot_id": "b1", "job_types": job_types, "capacity": 100, "sdk": "test/1"});
         let reply = self.post("/worker/sessions", body).await;
         assert_eq!(reply.status, 201, "{}", reply.text());
         reply.body()["session"].as_str().unwrap().to_owned()

@@ -36,6 +36,18 @@ on_each_ledger! {
         assert_eq!(acme.get("/dead-letters?settled=true").await.body()["items"].as_array().unwrap().len(), 2);
     }
 
+    async fn a_replay_with_a_key_may_be_repeated_by_who_did_it(app) {
+        let (acme, other) = (app.acme().await, app.acme().await);
+        acme.declare("t").await;
+        let dead = acme.dead("t").await;
+        let path = format!("/dead-letters/{dead}/replay");
+        let first = acme.keyed(&path, "k", json!({})).await;
+        let again = acme.keyed(&path, "k", json!({})).await;
+        assert_eq!((first.status.as_u16(), again.status.as_u16()), (201, 200));
+        assert_eq!(first.body()["id"], again.body()["id"]);
+        other.keyed(&path, "k", json!({})).await.problem(409, "state_conflict");
+    }
+
     async fn a_job_without_a_dead_letter_has_none(app) {
         let acme = app.acme().await;
         acme.declare("t").await;

@@ -110,7 +110,8 @@ on_each_ledger! {
         let first = acme.keyed(&format!("/jobs/{dead}/retry"), "r", json!({})).await;
         let again = acme.keyed(&format!("/jobs/{dead}/retry"), "r", json!({})).await;
         assert_eq!(first.body()["id"], again.body()["id"]);
-        let other = acme.dead("t").await;
+        acme.declare("other").await;
+        let other = acme.dead("other").await;
         acme.keyed(&format!("/jobs/{other}/retry"), "r", json!({})).await.problem(422, "idempotency_mismatch");
     }
 

@@ -1,5 +1,7 @@
 //! The API through its router, on a real engine: SQLite always, PostgreSQL when `ORCH_TEST_POSTGRES_URL` is set.
 
+#![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
+
 mod app;
 mod artifacts;
 mod bad_input;
@@ -7,6 +9,7 @@ mod claims;
 mod coverage;
 mod dead_letters;
 mod declared;
+mod fault;
 mod health;
 mod idempotency;
 mod jobs;

@@ -33,7 +33,8 @@ on_each_ledger! {
         globex.declare("t").await;
         let (_, foreign) = globex.leased("t").await;
         let (good, token) = acme.leased("t").await;
-        let (_, stale) = acme.leased("t").await;
+        acme.declare("u").await;
+        let (_, stale) = acme.leased("u").await;
         acme.post("/worker/release", json!({"tokens": [stale]})).await;
         let reply = acme.post("/worker/complete", json!({"items": [
             {"token": "nonsense", "outcome": "succeeded"},
@@ -58,11 +59,12 @@ on_each_ledger! {
             assert_eq!(item, &json!({"answer": "lost"}));
         }
         for path in ["/worker/ack", "/worker/release"] {
-            let (_, live) = acme.leased("t").await;
+            let job_type = path.replace("/worker/", "");
+            acme.declare(&job_type).await;
+            let (_, live) = acme.leased(&job_type).await;
             let reply = acme.post(path, json!({"tokens": [foreign, live, "nonsense"]})).await.body();
             let status: Vec<_> = reply["items"].as_array().unwrap().iter().map(|item| item["status"].as_str().unwrap()).collect();
             assert_eq!(status, ["refused", "ok", "refused"], "{path}");
-            acme.post("/worker/release", json!({"tokens": [live]})).await;
         }
         // The other tenant noticed nothing.
         assert_eq!(globex.complete(json!({"token": foreign, "outcome": "succeeded"})).await["status"], "ok");

@@ -11,6 +11,8 @@ on_each_ledger! {
         assert_eq!(made.status, 201, "{}", made.text());
         assert!(made.body()["id"].as_str().unwrap().starts_with("ten_"));
         admin.post("/tenants", json!({"name": "initech"})).await.blames(409, "state_conflict", "name");
+        let again = admin.keyed("/tenants", "k", json!({"name": "initech"})).await;
+        assert_eq!((again.status.as_u16(), again.body()), (200, made.body()));
         admin.post("/tenants", json!({"name": "no spaces"})).await.blames(422, "invalid_field", "name");
         let names = admin.get("/tenants").await.body()["items"].clone();
         let names: Vec<_> = names.as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect();

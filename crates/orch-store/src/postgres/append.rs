@@ -152,11 +152,7 @@ fn history_rows(append: &Append) -> Vec<HistoryRow<'_>> {
 }
 
 /// The statement of every commit. The order of arguments is in its header.
-async fn fenced(
-    connection: &mut PgConnection,
-    append: &Append,
-    commit: &'static str,
-) -> Result<Fenced, sqlx::Error> {
+async fn fenced(connection: &mut PgConnection, append: &Append, commit: &'static str) -> Result<Fenced, sqlx::Error> {
     let (history, jobs, done, keys) = (history_rows(append), &append.jobs, &append.done, &append.keys);
     let (held, next): (bool, bool) = sqlx::query_as(commit)
         .bind(i32::from(append.shard.0))

@@ -8,7 +8,7 @@ use orch_core::ids::TenantNo;
 use orch_core::port::{BlobStore, StoreError};
 use sqlx::postgres::{PgBindIterExt, PgPool};
 
-use super::session::store_error;
+use super::session::{for_tenant, store_error};
 use crate::codec::{limit, small};
 
 /// A chunk; larger ones would make a reader hold more than it sends.
@@ -17,12 +17,13 @@ const CHUNK_BYTES: usize = 256 << 10;
 /// Uploaded bytes in PostgreSQL.
 #[derive(Debug, Clone)]
 pub struct PostgresBlobs {
-    pool: PgPool,
+    keepers: PgPool,
+    requests: PgPool,
 }
 
 impl PostgresBlobs {
-    pub(super) fn new(pool: PgPool) -> Self {
-        Self { pool }
+    pub(super) fn new(keepers: PgPool, requests: PgPool) -> Self {
+        Self { keepers, requests }
     }
 }
 
@@ -37,7 +38,7 @@ impl BlobStore for PostgresBlobs {
             .bind(media_type)
             .bind(limit(bytes.len()))
             .bind(bytes.chunks(CHUNK_BYTES).chain(empty).bind_iter())
-            .execute(&self.pool)
+            .execute(&self.keepers)
             .await
             .map(drop)
             .map_err(store_error)
@@ -47,7 +48,7 @@ impl BlobStore for PostgresBlobs {
         let chunks: Vec<(String, i64, Vec<u8>)> = sqlx::query_as(include_str!("../../sql/postgres/blob/get.sql"))
             .bind(small(tenant.0))
             .bind(sha256)
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *for_tenant(&self.requests, tenant).await?)
             .await
             .map_err(store_error)?;
         let Some((media_type, size_bytes, _)) = chunks.first() else { return Ok(None) };

@@ -178,16 +178,10 @@ async fn holder(tx: &mut PgConnection, shard: ShardNo) -> Result<Holder, sqlx::E
 }
 
 /// Keeps the old node from renewing until the take-over is through, and looks again whether it has expired.
-async fn lock_old_node(
-    tx: &mut PgConnection,
-    holder: &Holder,
-    node: NodeId,
-) -> Result<Option<TakeOver>, sqlx::Error> {
+async fn lock_old_node(tx: &mut PgConnection, holder: &Holder, node: NodeId) -> Result<Option<TakeOver>, sqlx::Error> {
     let Some(owner) = holder.node.filter(|owner| *owner != node.0) else { return Ok(None) };
-    let locked: Option<(i64, i64)> = sqlx::query_as(include_str!("../../sql/postgres/node/lock.sql"))
-        .bind(owner)
-        .fetch_optional(tx)
-        .await?;
+    let locked: Option<(i64, i64)> =
+        sqlx::query_as(include_str!("../../sql/postgres/node/lock.sql")).bind(owner).fetch_optional(tx).await?;
     Ok(locked.and_then(|(expires_at, now)| {
         let again = Holder {
             epoch: holder.epoch,
@@ -208,7 +202,5 @@ async fn close(connection: PgConnection) {
 }
 
 fn shard_no(number: i32) -> Result<ShardNo, StoreError> {
-    u16::try_from(number)
-        .map(ShardNo)
-        .map_err(|_| StoreError::Corrupt(format!("{number} is no shard's number")))
+    u16::try_from(number).map(ShardNo).map_err(|_| StoreError::Corrupt(format!("{number} is no shard's number")))
 }

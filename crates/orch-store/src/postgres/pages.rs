@@ -1,11 +1,11 @@
 //! Reads of requests: pages and single objects of one tenant.
 //!
-//! Every statement names the tenant, but for the token's, which looks the tenant up.
+//! Every statement names the tenant, and its connection may read no other's rows. The token's does neither: it looks
+//! the tenant up.
 
 use orch_core::ids::{JobId, TenantNo};
 use orch_core::port::{
-    ArtifactRow, DeadLetterFound, DeadLetterPageParams, DoneCount, JobPage, JobPageParams, LogRow, StoreError,
-    TokenRow,
+    ArtifactRow, DeadLetterFound, DeadLetterPageParams, DoneCount, JobPage, JobPageParams, LogRow, StoreError, TokenRow,
 };
 use orch_core::time::Timestamp;
 use sqlx::Row;
@@ -14,13 +14,13 @@ use uuid::Uuid;
 
 use super::reads::all;
 use super::rows;
-use super::session::store_error;
+use super::session::{for_tenant, store_error};
 use crate::codec::{final_state, lane_of, limit, signed, small, unsigned};
 use crate::job_page::{self, Walk};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-pub async fn job_page(pool: &PgPool, tenant: TenantNo, params: &JobPageParams) -> Result<JobPage> {
+pub async fn job_page(requests: &PgPool, tenant: TenantNo, params: &JobPageParams) -> Result<JobPage> {
     if params.limit == 0 {
         return Ok(JobPage { jobs: Vec::new(), next: params.before });
     }
@@ -43,7 +43,7 @@ pub async fn job_page(pool: &PgPool, tenant: TenantNo, params: &JobPageParams) -
         .bind(params.labels.iter().map(|(_, value)| value.as_str()).bind_iter())
         .bind(job_page::rows_wanted(params))
         .bind(job_page::rows_walked(params))
-        .fetch_all(pool)
+        .fetch_all(&mut *for_tenant(requests, tenant).await?)
         .await
         .map_err(store_error)?;
     let Some(first) = found.first() else { return Ok(JobPage { jobs: Vec::new(), next: None }) };
@@ -55,7 +55,7 @@ pub async fn job_page(pool: &PgPool, tenant: TenantNo, params: &JobPageParams) -
 }
 
 pub async fn dead_letter_page(
-    pool: &PgPool,
+    requests: &PgPool,
     tenant: TenantNo,
     params: &DeadLetterPageParams,
 ) -> Result<Vec<DeadLetterFound>> {
@@ -70,26 +70,26 @@ pub async fn dead_letter_page(
         .bind(at)
         .bind(job)
         .bind(limit(params.limit))
-        .fetch_all(pool)
+        .fetch_all(&mut *for_tenant(requests, tenant).await?)
         .await
         .map_err(store_error)?;
     all(&found, rows::dead_letter)
 }
 
-pub async fn dead_letter_get(pool: &PgPool, tenant: TenantNo, job: JobId) -> Result<Option<DeadLetterFound>> {
+pub async fn dead_letter_get(requests: &PgPool, tenant: TenantNo, job: JobId) -> Result<Option<DeadLetterFound>> {
     let found = sqlx::query(include_str!("../../sql/postgres/dead_letter/get.sql"))
         .bind(small(tenant.0))
         .bind(job.0)
-        .fetch_optional(pool)
+        .fetch_optional(&mut *for_tenant(requests, tenant).await?)
         .await
         .map_err(store_error)?;
     found.as_ref().map(rows::dead_letter).transpose()
 }
 
-pub async fn done_count(pool: &PgPool, tenant: TenantNo) -> Result<Vec<DoneCount>> {
+pub async fn done_count(requests: &PgPool, tenant: TenantNo) -> Result<Vec<DoneCount>> {
     let found: Vec<(i64, i16, i64)> = sqlx::query_as(include_str!("../../sql/postgres/done_total/list.sql"))
         .bind(small(tenant.0))
-        .fetch_all(pool)
+        .fetch_all(&mut *for_tenant(requests, tenant).await?)
         .await
         .map_err(store_error)?;
     let mut counts = Vec::with_capacity(found.len());
@@ -100,7 +100,7 @@ pub async fn done_count(pool: &PgPool, tenant: TenantNo) -> Result<Vec<DoneCount
 }
 
 pub async fn log_page(
-    pool: &PgPool,
+    requests: &PgPool,
     tenant: TenantNo,
     job: JobId,
     after: (u32, u64),
@@ -112,17 +112,17 @@ pub async fn log_page(
         .bind(i32::try_from(after.0).unwrap_or(i32::MAX))
         .bind(signed(after.1))
         .bind(limit(wanted))
-        .fetch_all(pool)
+        .fetch_all(&mut *for_tenant(requests, tenant).await?)
         .await
         .map_err(store_error)?;
     all(&found, rows::log)
 }
 
-pub async fn artifact_get(pool: &PgPool, tenant: TenantNo, sha256: &str) -> Result<Option<ArtifactRow>> {
+pub async fn artifact_get(requests: &PgPool, tenant: TenantNo, sha256: &str) -> Result<Option<ArtifactRow>> {
     let found = sqlx::query(include_str!("../../sql/postgres/artifact/get.sql"))
         .bind(small(tenant.0))
         .bind(sha256)
-        .fetch_optional(pool)
+        .fetch_optional(&mut *for_tenant(requests, tenant).await?)
         .await
         .map_err(store_error)?;
     found.as_ref().map(rows::artifact).transpose()

@@ -37,11 +37,7 @@ pub async fn snapshot_get(pool: &PgPool, shard: ShardNo) -> Result<Option<Snapsh
         .await
         .map_err(store_error)?;
     let Some((commit_no, format, state)) = found else { return Ok(None) };
-    Ok(Some(SnapshotRow {
-        commit_no: unsigned(commit_no)?,
-        format: unsigned_small(format)?,
-        state: state.into(),
-    }))
+    Ok(Some(SnapshotRow { commit_no: unsigned(commit_no)?, format: unsigned_small(format)?, state: state.into() }))
 }
 
 pub async fn tail_read(pool: &PgPool, shard: ShardNo, after: u64, wanted: usize) -> Result<Vec<Commit>> {
@@ -106,12 +102,7 @@ pub async fn done_lookup(pool: &PgPool, tenant: TenantNo, ids: &[JobId]) -> Resu
     all(&found, rows::done)
 }
 
-pub async fn key_lookup(
-    pool: &PgPool,
-    tenant: TenantNo,
-    keys: &[[u8; 16]],
-    since: Timestamp,
-) -> Result<Vec<KeyRow>> {
+pub async fn key_lookup(pool: &PgPool, tenant: TenantNo, keys: &[[u8; 16]], since: Timestamp) -> Result<Vec<KeyRow>> {
     let found = sqlx::query(include_str!("../../sql/postgres/idempotency/lookup.sql"))
         .bind(small(tenant.0))
         .bind(keys.iter().map(|key| Uuid::from_bytes(*key)).bind_iter())
@@ -134,13 +125,17 @@ pub async fn checkpoint_lookup(pool: &PgPool, tenant: TenantNo, ids: &[JobId]) -
 }
 
 pub async fn block_lookup(pool: &PgPool, stream: Stream, seqs: &[u64]) -> Result<Vec<Block>> {
+    let mut seqs = seqs.to_vec();
+    seqs.sort_unstable();
     let found = sqlx::query(include_str!("../../sql/postgres/history/block_lookup.sql"))
         .bind(small(stream.0))
         .bind(seqs.iter().map(|seq| signed(*seq)).bind_iter())
         .fetch_all(pool)
         .await
         .map_err(store_error)?;
-    all(&found, |row| rows::block(row, 0))
+    let mut blocks = all(&found, |row| rows::block(row, 0))?;
+    blocks.dedup_by_key(|block| block.first_seq);
+    Ok(blocks)
 }
 
 pub async fn stream_read(pool: &PgPool, stream: Stream, after: u64, wanted: usize) -> Result<Vec<Block>> {
@@ -155,9 +150,7 @@ pub async fn stream_read(pool: &PgPool, stream: Stream, after: u64, wanted: usiz
 }
 
 pub async fn tenant_list(pool: &PgPool) -> Result<Vec<TenantRow>> {
-    let found = sqlx::query(include_str!("../../sql/postgres/tenant/list.sql"))
-        .fetch_all(pool)
-        .await
-        .map_err(store_error)?;
+    let found =
+        sqlx::query(include_str!("../../sql/postgres/tenant/list.sql")).fetch_all(pool).await.map_err(store_error)?;
     all(&found, rows::tenant_row)
 }

@@ -1,59 +1,60 @@
 //! Rotation: finished jobs that nobody needs any more go, chunk by chunk.
 //!
-//! What must stay stays where it is, under the order key that it has; nothing is copied.
+//! A lock that is not free ends it, to be tried again another time.
 
-use std::collections::BTreeMap;
-
-use orch_core::ids::TenantNo;
+use orch_core::ids::{JobId, TenantNo};
 use orch_core::port::{RotateParams, StoreError};
-use sqlx::postgres::PgPool;
-use uuid::Uuid;
+use sqlx::postgres::{PgBindIterExt, PgPool, PgRow};
 
+use super::reads::all;
+use super::rows;
 use super::session::store_error;
-use crate::codec::{ROWS_WALKED_MAX, signed, small};
+use crate::codec::{lane_of, small, unsigned};
+use crate::rotation::{Chunk, Rotation, Walked, lowest};
 
-/// One tenant's lanes and their heads.
-type Heads = (Vec<i64>, Vec<i64>);
-
-/// Rotates; each chunk is a transaction of its own. A lock that is not free ends it, to be tried again another time.
+/// Rotates; each chunk is removed in a transaction of its own.
 pub async fn job_rotate(pool: &PgPool, params: &RotateParams) -> Result<(u64, u64), StoreError> {
-    let mut tenants: BTreeMap<TenantNo, Heads> = BTreeMap::new();
-    for (tenant, lane, head) in &params.heads {
-        let heads = tenants.entry(*tenant).or_default();
-        heads.0.push(lane.in_ledger(*tenant));
-        heads.1.push(signed(*head));
-    }
-    let keep: Vec<Uuid> = params.keep.iter().map(|job| job.0).collect();
+    let rotation = Rotation::new(params);
     let (mut kept, mut removed) = (0, 0);
-    for (tenant, heads) in &tenants {
-        let mut above = Some(Uuid::nil());
+    for tenant in rotation.tenants() {
+        let mut above = Some(lowest());
         while let Some(id) = above {
-            let chunk = rotate_chunk(pool, *tenant, heads, params, &keep, id).await?;
-            kept += u64::try_from(chunk.0).unwrap_or(0);
-            removed += u64::try_from(chunk.1).unwrap_or(0);
-            above = chunk.3.filter(|_| chunk.2 >= ROWS_WALKED_MAX);
+            let chunk = rotate_chunk(pool, &rotation, tenant, id).await?;
+            kept += chunk.kept;
+            removed += chunk.going.len() as u64;
+            above = chunk.next;
         }
     }
     Ok((kept, removed))
 }
 
-/// (kept, removed, walked, last id).
-async fn rotate_chunk(
-    pool: &PgPool,
-    tenant: TenantNo,
-    heads: &Heads,
-    params: &RotateParams,
-    keep: &[Uuid],
-    above: Uuid,
-) -> Result<(i64, i64, i64, Option<Uuid>), StoreError> {
-    sqlx::query_as(include_str!("../../sql/postgres/job/rotate.sql"))
+async fn rotate_chunk(pool: &PgPool, rotation: &Rotation, tenant: TenantNo, above: JobId) -> Result<Chunk, StoreError> {
+    let found = sqlx::query(include_str!("../../sql/postgres/job/rotate_walk.sql"))
         .bind(small(tenant.0))
-        .bind(&heads.0)
-        .bind(&heads.1)
-        .bind(params.before.millis())
-        .bind(keep)
-        .bind(above)
-        .fetch_one(pool)
+        .bind(above.0)
+        .fetch_all(pool)
         .await
-        .map_err(store_error)
+        .map_err(store_error)?;
+    let chunk = rotation.sort(tenant, &all(&found, walked)?);
+    if !chunk.going.is_empty() {
+        sqlx::query(include_str!("../../sql/postgres/job/remove.sql"))
+            .bind(small(tenant.0))
+            .bind(chunk.going.iter().map(|job| job.0).bind_iter())
+            .execute(pool)
+            .await
+            .map_err(store_error)?;
+    }
+    Ok(chunk)
+}
+
+fn walked(row: &PgRow) -> Result<Walked, StoreError> {
+    Ok(Walked {
+        id: JobId(rows::get(row, 0)?),
+        lane: lane_of(rows::get(row, 1)?),
+        seq: unsigned(rows::get(row, 2)?)?,
+        fresh: rows::get(row, 3)?,
+        created_at: rows::get(row, 4)?,
+        ended: rows::get(row, 5)?,
+        open_letter: rows::get(row, 6)?,
+    })
 }

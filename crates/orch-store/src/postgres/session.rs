@@ -4,9 +4,13 @@
 
 use std::time::Duration;
 
+use orch_core::ids::TenantNo;
 use orch_core::port::StoreError;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Executor, PgConnection};
+use sqlx::{ConnectOptions, Executor, PgConnection, Postgres};
+
+use crate::codec::small;
 
 /// What a connection is for.
 #[derive(Clone, Copy)]
@@ -17,8 +21,10 @@ pub enum Duty {
     Renewal,
     /// A take-over or a release.
     Ownership,
-    /// Reads.
+    /// Reads of owners.
     Reader,
+    /// Reads of requests.
+    Request,
     /// Rotation and blobs.
     Keeper,
 }
@@ -30,17 +36,29 @@ impl Duty {
             Self::Renewal => "orch renewal",
             Self::Ownership => "orch ownership",
             Self::Reader => "orch reader",
+            Self::Request => "orch request",
             Self::Keeper => "orch keeper",
         }
     }
 
-    fn settings(self) -> &'static str {
+    fn settings(self) -> &'static [&'static str] {
         match self {
-            Self::Append => include_str!("../../sql/postgres/session/append.sql"),
-            Self::Renewal | Self::Ownership => include_str!("../../sql/postgres/session/ownership.sql"),
-            Self::Reader => include_str!("../../sql/postgres/session/reader.sql"),
-            Self::Keeper => include_str!("../../sql/postgres/session/keeper.sql"),
+            Self::Append => &[include_str!("../../sql/postgres/session/append.sql")],
+            Self::Renewal | Self::Ownership => &[include_str!("../../sql/postgres/session/ownership.sql")],
+            Self::Reader => &[include_str!("../../sql/postgres/session/reader.sql")],
+            Self::Request => &[
+                include_str!("../../sql/postgres/session/reader.sql"),
+                include_str!("../../sql/postgres/session/request.sql"),
+            ],
+            Self::Keeper => &[include_str!("../../sql/postgres/session/keeper.sql")],
         }
+    }
+
+    async fn set_up(self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        for settings in self.settings() {
+            connection.execute(*settings).await?;
+        }
+        Ok(())
     }
 }
 
@@ -53,7 +71,7 @@ pub async fn open(options: &PgConnectOptions, duty: Duty) -> Result<PgConnection
     let options = options.clone().application_name(duty.application()).disable_statement_logging();
     let opening = async {
         let mut connection = options.connect().await?;
-        connection.execute(duty.settings()).await?;
+        duty.set_up(&mut connection).await?;
         Ok(connection)
     };
     within(CONNECT_TIMEOUT, "connecting", opening).await
@@ -65,10 +83,28 @@ pub fn pool(options: &PgConnectOptions, duty: Duty, connections_max: u32) -> PgP
     PgPoolOptions::new()
         .max_connections(connections_max)
         .acquire_timeout(READER_WAIT)
-        .after_connect(move |connection, _| {
-            Box::pin(async move { connection.execute(duty.settings()).await.map(drop) })
-        })
+        .after_connect(move |connection, _| Box::pin(duty.set_up(connection)))
         .connect_lazy_with(options)
+}
+
+/// A connection that may read `tenant`'s rows and no other's.
+pub async fn for_tenant(requests: &PgPool, tenant: TenantNo) -> Result<PoolConnection<Postgres>, StoreError> {
+    let mut connection = requests.acquire().await.map_err(store_error)?;
+    sqlx::query(include_str!("../../sql/postgres/session/tenant.sql"))
+        .bind(small(tenant.0).to_string())
+        .execute(&mut *connection)
+        .await
+        .map_err(store_error)?;
+    Ok(connection)
+}
+
+/// Refuses a database in which one tenant could read another's rows, or a request could write.
+pub async fn check_walls(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let voids: Vec<String> = sqlx::query_scalar(include_str!("../../sql/postgres/session/walls.sql"))
+        .fetch_all(connection)
+        .await
+        .map_err(store_error)?;
+    if voids.is_empty() { Ok(()) } else { Err(StoreError::Refused(voids.join("; "))) }
 }
 
 /// Which backend serves a connection: its pid and its start in microseconds.
@@ -82,9 +118,8 @@ pub struct Identity {
 
 /// Asks a connection for its backend.
 pub async fn identity(connection: &mut PgConnection) -> Result<Identity, sqlx::Error> {
-    let (pid, started) = sqlx::query_as(include_str!("../../sql/postgres/session/identity.sql"))
-        .fetch_one(connection)
-        .await?;
+    let (pid, started) =
+        sqlx::query_as(include_str!("../../sql/postgres/session/identity.sql")).fetch_one(connection).await?;
     Ok(Identity { pid, started })
 }
 

@@ -14,7 +14,9 @@ pub fn append(connection: &mut Connection, append: &Append) -> Result<(), StoreE
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
     let last: Option<i64> = tx
         .prepare_cached(include_str!("../../sql/sqlite/shard_owner/fence.sql"))
-        .and_then(|mut fence| fence.query_row(params![append.shard.0, signed(append.epoch)], |row| row.get(0)).optional())
+        .and_then(|mut fence| {
+            fence.query_row(params![append.shard.0, signed(append.epoch)], |row| row.get(0)).optional()
+        })
         .map_err(store_error)?;
     let Some(last) = last else { return Err(StoreError::Stale) };
     if signed(append.commit_no) != last + 1 {

@@ -24,13 +24,8 @@ impl Lock {
         name.push("-lock");
         let name = PathBuf::from(name);
         let refused = |source: std::io::Error| StoreError::Refused(format!("{}: {source}", name.display()));
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&name)
-            .map_err(refused)?;
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&name).map_err(refused)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -43,7 +38,10 @@ impl Lock {
             Err(TryLockError::Error(source)) => return Err(refused(source)),
         }
         let named = format!("process {}\n", std::process::id());
-        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(named.as_bytes())).map_err(refused)?;
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| file.write_all(named.as_bytes()))
+            .map_err(refused)?;
         Ok(Self { _file: file })
     }
 }

@@ -58,8 +58,7 @@ fn take_over_rows(connection: &mut Connection, shard: ShardNo, node: NodeId) -> 
     let epoch: i64 = tx
         .prepare_cached(include_str!("../../sql/sqlite/shard_owner/take.sql"))?
         .query_row(params![shard.0, &node.0.as_bytes()[..], epoch], |row| row.get(0))?;
-    let incarnation: [u8; 16] =
-        tx.query_row(include_str!("../../sql/sqlite/ledger/get.sql"), [], |row| row.get(0))?;
+    let incarnation: [u8; 16] = tx.query_row(include_str!("../../sql/sqlite/ledger/get.sql"), [], |row| row.get(0))?;
     tx.commit()?;
     Ok(TakeOver::Taken(Ownership {
         shard,

@@ -4,8 +4,7 @@
 
 use orch_core::ids::{JobId, TenantNo};
 use orch_core::port::{
-    ArtifactRow, DeadLetterFound, DeadLetterPageParams, DoneCount, JobPage, JobPageParams, LogRow, StoreError,
-    TokenRow,
+    ArtifactRow, DeadLetterFound, DeadLetterPageParams, DoneCount, JobPage, JobPageParams, LogRow, StoreError, TokenRow,
 };
 use orch_core::time::Timestamp;
 use rusqlite::{Connection, params};

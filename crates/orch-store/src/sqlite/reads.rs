@@ -90,8 +90,7 @@ pub fn tail_read(connection: &Connection, shard: ShardNo, after: u64, wanted: us
 pub fn window_read(connection: &Connection, wishes: &[WindowParams]) -> Result<Vec<Vec<WindowRow>>> {
     let mut windows = Vec::with_capacity(wishes.len());
     for wish in wishes {
-        let params =
-            params![wish.lane.in_ledger(wish.tenant), wish.tenant.0, signed(wish.after), limit(wish.limit)];
+        let params = params![wish.lane.in_ledger(wish.tenant), wish.tenant.0, signed(wish.after), limit(wish.limit)];
         windows.push(all(connection, include_str!("../../sql/sqlite/job/window.sql"), params, rows::window)?);
     }
     Ok(windows)

@@ -88,12 +88,7 @@ pub fn block(row: &Row<'_>, at: usize) -> Result<Block> {
 
 /// id, seq, extra, payload.
 pub fn window(row: &Row<'_>) -> Result<WindowRow> {
-    Ok(WindowRow {
-        job: job_id(row, 0)?,
-        seq: number(row, 1)?,
-        extra: bytes_or_none(row, 2)?,
-        payload: bytes(row, 3)?,
-    })
+    Ok(WindowRow { job: job_id(row, 0)?, seq: number(row, 1)?, extra: bytes_or_none(row, 2)?, payload: bytes(row, 3)? })
 }
 
 /// The eight columns of a job, the eight of its end but job and tenant, and whether its dead letter was settled.

@@ -92,13 +92,7 @@ pub fn done(job: &JobRow, state: JobState) -> DoneRow {
 /// A key that made job `n`.
 #[must_use]
 pub fn key(n: u8, moment: Timestamp) -> KeyRow {
-    KeyRow {
-        tenant: TENANT,
-        key: [n; 16],
-        fingerprint: [n ^ 0xFF; 16],
-        jobs: vec![job_id(u64::from(n))],
-        at: moment,
-    }
+    KeyRow { tenant: TENANT, key: [n; 16], fingerprint: [n ^ 0xFF; 16], jobs: vec![job_id(u64::from(n))], at: moment }
 }
 
 /// The dead letter of `job`.

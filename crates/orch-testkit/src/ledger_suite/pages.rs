@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use orch_core::ids::{JobId, LaneNo};
 use orch_core::job::JobState;
-use orch_core::port::{Append, DeadLetterFound, DeadLetterPageParams, JobFound, JobPageParams, JobRow, Ledger, StoreError};
+use orch_core::port::{
+    Append, DeadLetterFound, DeadLetterPageParams, JobFound, JobPageParams, JobRow, Ledger, StoreError,
+};
 
 use super::Backend;
-use super::fixture::{
-    OTHER, Owner, TENANT, artifact, at, dead_letter, done, job, job_id, labelled, log, settlement,
-};
+use super::fixture::{OTHER, Owner, TENANT, artifact, at, dead_letter, done, job, job_id, labelled, log, settlement};
 
 /// All pages one after the other, and how many there were.
 async fn all_pages(ledger: &Arc<dyn Ledger>, params: &JobPageParams) -> (Vec<JobFound>, usize) {

@@ -17,7 +17,13 @@ use super::fixture::{
 };
 
 fn tenant(no: orch_core::TenantNo, name: &str) -> TenantRow {
-    TenantRow { no, id: TenantId(Uuid::from_u128(u128::from(no.0))), name: name.to_owned(), shard: SHARD, created_at: at(1) }
+    TenantRow {
+        no,
+        id: TenantId(Uuid::from_u128(u128::from(no.0))),
+        name: name.to_owned(),
+        shard: SHARD,
+        created_at: at(1),
+    }
 }
 
 fn everything(owner: &mut Owner) -> Append {

@@ -22,22 +22,15 @@ pub async fn rotation_keeps_what_must_stay(backend: impl Backend) {
     let append = Append {
         jobs: jobs.iter().chain([&foreign]).cloned().collect(),
         // 3 waits in memory, 4 is open and not fresh, 7 and 9 are above the head, 9 was canceled there.
-        done: [1, 2, 5, 6, 8, 9, 11, 12]
-            .into_iter()
-            .map(ended)
-            .chain([done(&foreign, JobState::Succeeded)])
-            .collect(),
+        done: [1, 2, 5, 6, 8, 9, 11, 12].into_iter().map(ended).chain([done(&foreign, JobState::Succeeded)]).collect(),
         dead_letters: vec![dead_letter(&jobs[4], at(50)), dead_letter(&jobs[5], at(51))],
         settlements: vec![settlement(&jobs[5], None)],
         checkpoints: vec![checkpoint(&jobs[0], 1, "{}")],
         ..owner.with_fact()
     };
     owner.write(&append).await;
-    let params = RotateParams {
-        heads: vec![(TENANT, LANE, 6)],
-        before: at(12),
-        keep: vec![job_id(3), job_id(4), job_id(2)],
-    };
+    let params =
+        RotateParams { heads: vec![(TENANT, LANE, 6)], before: at(12), keep: vec![job_id(3), job_id(4), job_id(2)] };
     let (kept, removed) = ledger.job_rotate(&params).await.expect("rotation runs");
     assert_eq!(removed, 2, "1 and the settled 6 go");
     assert_eq!(kept, 8, "2 to 5 and 7 to 10 stay; 11 and 12 are not asked about");

@@ -113,10 +113,10 @@ impl LeaseClock {
 
     /// A lease that should have ended by `now`, if the owner has nothing under way.
     #[must_use]
-    pub fn overdue(&self, now: Timestamp) -> Option<(LeaseKey, Timestamp)> {
+    pub fn overdue(&self, now: Timestamp) -> Option<(LeaseKey, Timestamp, Option<Timestamp>)> {
         let over = |at: Timestamp| at.plus_ms(LATE_MS) < now;
         let mut silent = self.bounds.iter().filter(|(_, bound)| bound.pending == 0);
         let found = silent.find(|(_, bound)| over(bound.until) || bound.unheard.is_some_and(over));
-        found.map(|(key, bound)| (*key, bound.until))
+        found.map(|(key, bound)| (*key, bound.until, bound.unheard))
     }
 }

@@ -159,11 +159,12 @@ impl Model {
         for (key, same_call) in [(asked.job.key, false), (asked.call_key, true)] {
             let Some(key) = key else { continue };
             let before = self.accepted.entry((no, key.key)).or_default();
-            let twin = before.iter().find(|(call, _, at)| {
-                !(same_call && *call == asked.call) && record.at.ms_since(*at) < day
+            let log = &self.log;
+            let twin = before.iter().find(|(other, at)| {
+                !(same_call && log.together(id, *other)) && record.at.ms_since(*at) < day
             });
             ensure(twin.is_none(), "2: one job a key", || format!("{id} and {twin:?} were made under one key"))?;
-            before.push((asked.call, id, record.at));
+            before.push((id, record.at));
         }
         Ok(())
     }

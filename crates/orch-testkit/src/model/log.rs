@@ -122,6 +122,13 @@ impl CallLog {
         }
     }
 
+    /// Were the two asked for in one call?
+    #[must_use]
+    pub fn together(&self, a: JobId, b: JobId) -> bool {
+        let calls = |id| self.jobs.get(id).into_iter().flatten().map(|asked: &Asked| asked.call);
+        calls(&a).any(|call| calls(&b).any(|other| other == call))
+    }
+
     /// A job as somebody asked for it.
     #[must_use]
     pub fn asked(&self, tenant: TenantNo, id: JobId) -> Option<&Asked> {

@@ -59,6 +59,7 @@ impl World {
             keys_missing: false,
             sure,
         };
+        self.note(|| format!("call {number} of {client} to node {node}: {:?}", call.command));
         self.calls.insert(number, call);
         let lost = !sure && self.chance(self.profile.loss);
         if !lost {

@@ -46,12 +46,14 @@ pub(super) struct SubmitArguments {
 
 pub(super) async fn run(arguments: SubmitArguments) -> anyhow::Result<ExitCode> {
     let client = arguments.connection.client()?;
-    let terms = LeaseTerms { lease_ms: arguments.lease_seconds.map(|seconds| seconds * 1_000), lost_max: arguments.lost_cap };
+    let terms =
+        LeaseTerms { lease_ms: arguments.lease_seconds.map(|seconds| seconds * 1_000), lost_max: arguments.lost_cap };
     jobs::declare(&client, terms).await.context("could not declare the job types and sources")?;
     let location = absolute(arguments.location)?;
     let run = JobId::new();
     let payload = DiscoverPayload { location: location.clone(), feeds: Feed::ALL.to_vec() };
-    let job = JobIn::new(DISCOVER, &payload)?.id(run).label(RUN_LABEL, run.to_string()).correlation_id(&run.to_string());
+    let job =
+        JobIn::new(DISCOVER, &payload)?.id(run).label(RUN_LABEL, run.to_string()).correlation_id(&run.to_string());
     let watch = Watch::begin(client, run, Duration::from_secs(arguments.timeout_seconds));
     watch.client().jobs().create(&job, Some(&run.to_string())).await.context("could not start the run")?;
     if !arguments.wait {

@@ -73,7 +73,8 @@ fn affected(products: &BTreeMap<String, String>, vulnerability: &Node<'_>) -> Re
     let mut affected = Vec::new();
     for product in status.texts("known_affected")? {
         let name = products.get(&product);
-        let name = name.ok_or_else(|| status.fault("known_affected", format!("`{product}` is not in the product tree")))?;
+        let name =
+            name.ok_or_else(|| status.fault("known_affected", format!("`{product}` is not in the product tree")))?;
         affected.push(Affected::of(Package { ecosystem: "CSAF".to_owned(), name: name.clone(), purl: None }));
     }
     Ok(affected)

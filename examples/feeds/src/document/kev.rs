@@ -50,7 +50,8 @@ fn record(vulnerability: &Node<'_>) -> Result<Record, Fault> {
 
 /// The links among the notes, which are separated by semicolons.
 fn references(notes: &str) -> Vec<Reference> {
-    let links = notes.split(';').map(trimmed).filter(|part| part.starts_with("https://") || part.starts_with("http://"));
+    let links =
+        notes.split(';').map(trimmed).filter(|part| part.starts_with("https://") || part.starts_with("http://"));
     links.map(|url| Reference { kind: "WEB".to_owned(), url: url.to_owned() }).collect()
 }
 

@@ -46,8 +46,8 @@ pub(super) fn read(path: &str, text: &str) -> Result<Vec<Entry>, Fault> {
     }
     let _: serde_norway::Value = serde_norway::from_str(text)
         .map_err(|error| Fault::whole(DocumentCode::BadSyntax, format!("not YAML: {error}")))?;
-    let advisory: Advisory = serde_norway::from_str(text)
-        .map_err(|error| Fault::whole(DocumentCode::BadSchema, error.to_string()))?;
+    let advisory: Advisory =
+        serde_norway::from_str(text).map_err(|error| Fault::whole(DocumentCode::BadSchema, error.to_string()))?;
     let record = record(advisory)?;
     Ok(vec![Entry { feed: Feed::Pypa, path: path.to_owned(), id: record.id.clone(), records: vec![record] }])
 }

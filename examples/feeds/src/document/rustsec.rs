@@ -48,9 +48,7 @@ fn split(text: &str) -> Result<(&str, &str), Fault> {
         true => Fault::whole(DocumentCode::Truncated, "it ends in front of its front block"),
         false => Fault::whole(DocumentCode::BadSchema, "it does not begin with a TOML front block"),
     })?;
-    inner
-        .split_once(CLOSING)
-        .ok_or_else(|| Fault::whole(DocumentCode::Truncated, "the front block is not closed"))
+    inner.split_once(CLOSING).ok_or_else(|| Fault::whole(DocumentCode::Truncated, "the front block is not closed"))
 }
 
 /// The title, which must be the first line of the body, and the rest.

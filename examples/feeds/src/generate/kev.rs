@@ -20,7 +20,8 @@ pub(super) fn make(made: &mut Made, random: &mut Random, plan: &Plan) -> u64 {
 }
 
 pub(super) fn text(entries: &[Value]) -> String {
-    let catalogue = json!({"title": "Made", "catalogVersion": "2021.12.31", "count": entries.len(), "vulnerabilities": entries});
+    let catalogue =
+        json!({"title": "Made", "catalogVersion": "2021.12.31", "count": entries.len(), "vulnerabilities": entries});
     format!("{catalogue:#}").replace("://", ":\\/\\/")
 }
 

@@ -54,7 +54,10 @@ fn details(random: &mut Random) -> String {
     match random.below(6) {
         0 => format!("'{}'\n", lines.iter().map(|line| line.replace('\'', "''")).collect::<Vec<_>>().join("\n  ")),
         1 => format!("'{}'\n", lines.iter().map(|line| line.replace('\'', "''")).collect::<Vec<_>>().join("\n\n\n  ")),
-        2 => format!("\"{}\"\n", lines.iter().map(|line| escaped(line)).collect::<Vec<_>>().join("\\r\\n\\u2028\\t\\\n  \\ ")),
+        2 => format!(
+            "\"{}\"\n",
+            lines.iter().map(|line| escaped(line)).collect::<Vec<_>>().join("\\r\\n\\u2028\\t\\\n  \\ ")
+        ),
         3 => format!("{}\n  {}\n\n  {}\n", random.plain(6), random.plain(5), random.plain(4)),
         4 => format!("|{}\n{}\n", random.pick(&["", "-"]), indented(&lines, "  ")),
         _ => format!("|{}\n{}\n\n", random.pick(&["+", "2+", "2-"]), indented(&lines, "  ")),

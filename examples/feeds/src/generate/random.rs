@@ -5,8 +5,30 @@
 pub(super) struct Random(u64);
 
 const WORDS: [&str; 24] = [
-    "buffer", "parser", "an attacker", "could", "overflow", "the `length` field", "user's", "\"quoted\"", "path\\name", "naïve",
-    "Größe", "漏洞", "1.2.3", "null", "100%", "#1", "a:b", "x > y", "[list]", "{map}", "it''s", "- dash", "e=mc²", "🦀",
+    "buffer",
+    "parser",
+    "an attacker",
+    "could",
+    "overflow",
+    "the `length` field",
+    "user's",
+    "\"quoted\"",
+    "path\\name",
+    "naïve",
+    "Größe",
+    "漏洞",
+    "1.2.3",
+    "null",
+    "100%",
+    "#1",
+    "a:b",
+    "x > y",
+    "[list]",
+    "{map}",
+    "it''s",
+    "- dash",
+    "e=mc²",
+    "🦀",
 ];
 
 impl Random {

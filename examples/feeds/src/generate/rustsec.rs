@@ -32,7 +32,11 @@ pub(super) fn text(random: &mut Random, id: &str, pool: usize) -> String {
         _ => format!("aliases = ['{}']\nrelated = [\"{}\"]\n", ghsa(number), cve(number + 1)),
     };
     let cvss = if random.once_in(3) { "cvss = \"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H\"\n" } else { "" };
-    let affected = if random.once_in(4) { "[affected]\nfunctions = { \"made::read\" = [\"< 1.1.0\"] }\nos = [\"linux\"]\n\n" } else { "" };
+    let affected = if random.once_in(4) {
+        "[affected]\nfunctions = { \"made::read\" = [\"< 1.1.0\"] }\nos = [\"linux\"]\n\n"
+    } else {
+        ""
+    };
     let withdrawn = if random.once_in(20) { format!("withdrawn = \"{}\"\n", date(random)) } else { String::new() };
     let patched = match random.below(5) {
         0 => "[]".to_owned(),

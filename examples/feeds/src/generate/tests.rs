@@ -33,6 +33,7 @@ fn advisories_of_several_feeds_meet() {
     generate(dir.path(), &Plan { seed: 1, size: 40, bad: 0, duplicates: 0 }).expect("writes");
     let export = read_folder(dir.path()).expect("reads").export;
     let text = String::from_utf8(export.bytes).expect("UTF-8");
-    let met = text.lines().filter(|line| line.contains("\"feed\":\"rustsec\"") && line.contains("\"feed\":\"kev\"")).count();
+    let met =
+        text.lines().filter(|line| line.contains("\"feed\":\"rustsec\"") && line.contains("\"feed\":\"kev\"")).count();
     assert!(met > 3, "{met} advisories of both feeds");
 }

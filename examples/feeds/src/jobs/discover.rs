@@ -7,8 +7,8 @@ use orch_client::{DependsOn, Done, Error, HandlerError, JobContext, JobId, JobIn
 use serde::Serialize;
 
 use super::{
-    DiscoverPayload, EXPORT, ExportPayload, FEED_LABEL, FETCH, FetchPayload, MERGE, MergePayload, PARSE, ParsePayload, RUN_LABEL,
-    failure, ids,
+    DiscoverPayload, EXPORT, ExportPayload, FEED_LABEL, FETCH, FetchPayload, MERGE, MergePayload, PARSE, ParsePayload,
+    RUN_LABEL, failure, ids,
 };
 use crate::{export::digest, feed::Feed, folder::Listed, location::Reader};
 

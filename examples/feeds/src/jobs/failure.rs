@@ -15,7 +15,9 @@ pub(super) fn of_document(error: &DocumentError) -> HandlerError {
 /// What an upstream or a disk did.
 pub(super) fn of_reading(error: ReadError) -> HandlerError {
     match error {
-        ReadError::Throttled { host, retry_after: Some(pause), status } => HandlerError::throttled(host, pause).http_status(status),
+        ReadError::Throttled { host, retry_after: Some(pause), status } => {
+            HandlerError::throttled(host, pause).http_status(status)
+        }
         ReadError::Throttled { status, .. } => {
             HandlerError::retryable("throttled", &error).class("upstream").http_status(status)
         }

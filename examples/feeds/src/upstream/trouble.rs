@@ -103,7 +103,9 @@ mod tests {
             *counts.entry(trouble.fate(&format!("pypa/{number}.yaml"), number % 3)).or_default() += 1;
             assert_eq!(trouble.fate(&format!("pypa/{number}.yaml"), 3), Fate::Served);
         }
-        for (fate, share) in [(Fate::Served, 600), (Fate::Throttled, 200), (Fate::Unavailable, 100), (Fate::Slow, 50), (Fate::Cut, 50)] {
+        for (fate, share) in
+            [(Fate::Served, 600), (Fate::Throttled, 200), (Fate::Unavailable, 100), (Fate::Slow, 50), (Fate::Cut, 50)]
+        {
             let found = counts[&fate] / 10;
             assert!(found.abs_diff(share) < 25, "{fate:?}: {found} of a thousand, not {share}");
         }
@@ -114,7 +116,8 @@ mod tests {
         let trouble = Trouble { throttled: 500, ..Trouble::none() };
         let fates = |trouble: Trouble| (0..64).map(move |n| trouble.fate("kev/k.json", n % 3)).collect::<Vec<_>>();
         assert_eq!(fates(trouble), fates(trouble));
-        let other = |seed| (0..64).map(|n| Trouble { seed, ..trouble }.fate(&format!("kev/{n}.json"), 0)).collect::<Vec<_>>();
+        let other =
+            |seed| (0..64).map(|n| Trouble { seed, ..trouble }.fate(&format!("kev/{n}.json"), 0)).collect::<Vec<_>>();
         assert_ne!(other(1), other(2));
     }
 }

@@ -105,8 +105,6 @@ impl HandlerError {
     /// What is told of it, in a form that the server accepts: an odd text must not cost the report.
     pub(crate) fn told(self) -> Told {
         let mut told = *self.0;
-        let word =
-            |text: &str| text.chars().take(WORD_CHARS_MAX).map(|c| if c.is_control() { '_' } else { c }).collect();
         told.error.code = word(&told.error.code);
         told.error.class = told.error.class.as_deref().map(word);
         told.error.message = told.error.message.chars().take(MESSAGE_CHARS_MAX).filter(|c| *c != '\0').collect();
@@ -119,6 +117,11 @@ impl HandlerError {
         let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
         Self::retryable("handler_panic", text.unwrap_or("the handler panicked"))
     }
+}
+
+/// A text that names something, as short as the server wants it.
+fn word(text: &str) -> String {
+    text.chars().take(WORD_CHARS_MAX).map(|c| if c.is_control() { '_' } else { c }).collect()
 }
 
 impl fmt::Display for HandlerError {

@@ -6,15 +6,8 @@ use super::{ByteColumn, Column, TableRows};
 fn copy_binary_is_header_rows_and_trailer() {
     let mut key = ByteColumn::default();
     key.push(b"ab");
-    let columns = vec![
-        ("tenant", Column::Int4(vec![7])),
-        ("key", Column::Bytes(key)),
-    ];
-    let rows = TableRows {
-        name: "idempotency",
-        columns,
-        rows: 1,
-    };
+    let columns = vec![("tenant", Column::Int4(vec![7])), ("key", Column::Bytes(key))];
+    let rows = TableRows { name: "idempotency", columns, rows: 1 };
 
     let mut expected = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0".to_vec();
     expected.extend_from_slice(b"\0\x02\0\0\0\x04\0\0\0\x07\0\0\0\x02ab");

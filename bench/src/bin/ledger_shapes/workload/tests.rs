@@ -26,16 +26,12 @@ fn column<'a>(table: &'a TableRows, name: &str) -> &'a Column {
 }
 
 fn int8(table: &TableRows, name: &str) -> Vec<i64> {
-    let Column::Int8(values) = column(table, name) else {
-        panic!("`{name}` is int8")
-    };
+    let Column::Int8(values) = column(table, name) else { panic!("`{name}` is int8") };
     values.clone()
 }
 
 fn uuids(table: &TableRows, name: &str) -> Vec<Uuid> {
-    let Column::Uuid(values) = column(table, name) else {
-        panic!("`{name}` is a uuid")
-    };
+    let Column::Uuid(values) = column(table, name) else { panic!("`{name}` is a uuid") };
     values.clone()
 }
 
@@ -46,16 +42,9 @@ fn play(history: History) -> Vec<Batch> {
     let mut batches = Vec::new();
     while let Some(batch) = owner.enqueue() {
         let jobs = table(&batch, "job").expect("an enqueue writes jobs");
-        let rows = int8(jobs, "lane")
-            .into_iter()
-            .zip(int8(jobs, "order_key"))
-            .zip(uuids(jobs, "id"));
+        let rows = int8(jobs, "lane").into_iter().zip(int8(jobs, "order_key")).zip(uuids(jobs, "id"));
         for ((lane, order_key), id) in rows {
-            lanes.entry(lane).or_default().push(WaitingJob {
-                order_key,
-                id,
-                payload_bytes: 200,
-            });
+            lanes.entry(lane).or_default().push(WaitingJob { order_key, id, payload_bytes: 200 });
         }
         batches.push(batch);
     }
@@ -87,9 +76,7 @@ fn sequences_of_blocks_and_of_single_facts_are_gapless() {
     let mut blocks: BTreeMap<i32, i64> = BTreeMap::new();
     for batch in play(History::Block) {
         let history = table(&batch, "history").expect("each commit has facts");
-        let Column::Int4(streams) = column(history, "stream") else {
-            panic!("`stream` is int4")
-        };
+        let Column::Int4(streams) = column(history, "stream") else { panic!("`stream` is int4") };
         for (row, stream) in streams.iter().enumerate() {
             let last = blocks.entry(*stream).or_default();
             assert_eq!(int8(history, "first_seq")[row], *last + 1);
@@ -99,9 +86,7 @@ fn sequences_of_blocks_and_of_single_facts_are_gapless() {
     let mut singles: BTreeMap<i32, i64> = BTreeMap::new();
     for batch in play(History::Fact) {
         let history = table(&batch, "history").expect("each commit has facts");
-        let Column::Int4(streams) = column(history, "stream") else {
-            panic!("`stream` is int4")
-        };
+        let Column::Int4(streams) = column(history, "stream") else { panic!("`stream` is int4") };
         for (stream, seq) in streams.iter().zip(int8(history, "seq")) {
             let last = singles.entry(*stream).or_default();
             assert_eq!(seq, *last + 1);
@@ -110,10 +95,7 @@ fn sequences_of_blocks_and_of_single_facts_are_gapless() {
     }
     assert_eq!(blocks, singles);
     // Three facts a job: enqueued, granted, done.
-    assert_eq!(
-        blocks.values().sum::<i64>(),
-        3 * i64::try_from(JOBS).expect("jobs are few")
-    );
+    assert_eq!(blocks.values().sum::<i64>(), 3 * i64::try_from(JOBS).expect("jobs are few"));
 }
 
 #[test]

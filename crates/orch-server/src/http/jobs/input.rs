@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use crate::http::error::Problem;
 use crate::http::fields::{Refusals, check_count, check_filled, check_text};
 use crate::http::idempotency::{Fingerprint, KeySpace};
+use crate::http::object::objects;
 use crate::http::words::{DependsOnWord, Moment, PriorityWord, check_json};
 
 /// A job to be.
@@ -39,7 +40,7 @@ pub struct JobIn {
     pub job_type: String,
     /// Any JSON up to 1 MiB; handed to the worker byte for byte.
     #[serde(default = "empty_object")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = serde_json::Value)]
     pub payload: Box<RawValue>,
     /// The project's name; `default` when left out.
     #[serde(default)]
@@ -63,7 +64,7 @@ pub struct JobIn {
     #[serde(default)]
     pub deadline: Option<Moment>,
     /// Existing jobs, or jobs of the same call; at most 10,000.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects")]
     pub depends_on: Vec<DependencyIn>,
     /// Correlates jobs of one cause.
     #[serde(default)]
@@ -185,7 +186,9 @@ fn check(job: &JobIn, refusals: &mut Refusals) {
     refusals.note(check_labels("labels", &job.labels));
     for (key, value) in &job.labels {
         // The length was checked above; here it is about characters that a database refuses.
-        refusals.note(check_text(&format!("labels.{key}"), value, u64::MAX));
+        if value.chars().any(char::is_control) {
+            refusals.note(check_text(&format!("labels.{key}"), value, limits::LABEL_VALUE_CHARS_MAX));
+        }
     }
     refusals.note(check_dependencies(&job.depends_on));
     let texts = [

@@ -1,6 +1,6 @@
 //! Log lines of a job's attempts: how workers send them, and pages of them.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use bytes::Bytes;
 use orch_core::port::LogRow;
 use orch_core::{JobId, Refusal, limits};
@@ -14,6 +14,7 @@ use crate::http::fields::{Refusals, check_message};
 use crate::http::id_of;
 use crate::http::json::Json;
 use crate::http::query::Query;
+use crate::http::segment::Segment;
 use crate::http::words::{Moment, PageOut};
 use crate::state::AppState;
 
@@ -121,7 +122,7 @@ impl Place {
 pub async fn list_job_logs(
     State(app): State<AppState>,
     caller: Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     query: Query,
 ) -> Result<Json<PageOut<LogLineOut>>, Problem> {
     require(&caller, Scope::Read)?;

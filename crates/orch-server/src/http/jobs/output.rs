@@ -89,7 +89,7 @@ pub struct JobOut {
     pub finished_at: Option<Moment>,
     /// What the worker gave back.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<serde_json::Value>)]
     pub result: Option<serde_json::Value>,
     /// Outputs by digest.
     pub artifacts: Vec<ArtifactBody>,
@@ -100,7 +100,7 @@ pub struct JobOut {
     pub payload_sha256: String,
     /// The payload; only when a single job is read with `payload=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<serde_json::Value>)]
     pub payload: Option<Box<RawValue>>,
     /// `open` or `settled`, for a job that failed.
     #[serde(skip_serializing_if = "Option::is_none")]

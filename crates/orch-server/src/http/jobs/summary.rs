@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use orch_core::JobState;
 use orch_dispatch::Answer;
+use orch_dispatch::answer::LaneFound;
 use orch_dispatch::command::{Command, Read};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -22,7 +23,8 @@ use crate::state::AppState;
 pub struct SummaryOut {
     /// Open jobs by state.
     pub open: OpenCountsOut,
-    /// All jobs by type, source and state.
+    /// Jobs by type, source and state: final ones, those that wait in lanes (`ready`), and those handed out
+    /// (`running`, acknowledged or not).
     pub by_type: Vec<CountOut>,
 }
 
@@ -55,6 +57,12 @@ pub struct CountOut {
     pub jobs: u64,
 }
 
+async fn lanes(app: &AppState, caller: &Caller) -> Result<Vec<LaneFound>, Problem> {
+    let answer = app.engine().command(Command::Read(Read::Lanes(caller.tenant()))).await?;
+    let Answer::Lanes(lanes) = answer else { return Err(unexpected(&answer)) };
+    Ok(lanes)
+}
+
 /// Counts the tenant's jobs.
 #[utoipa::path(
     get, path = "/jobs/summary", tag = "jobs",
@@ -72,6 +80,14 @@ pub async fn summarize_jobs(
     let mut by_type: BTreeMap<(String, Option<String>, JobState), u64> = BTreeMap::new();
     for row in app.engine().summary(caller.tenant()).await? {
         *by_type.entry((row.lane.job_type, row.lane.source, row.state)).or_default() += row.jobs;
+    }
+    for lane in lanes(&app, &caller).await? {
+        let key = (lane.key.job_type, lane.key.source);
+        for (state, jobs) in [(JobState::Ready, lane.ready), (JobState::Running, lane.leased)] {
+            if jobs > 0 {
+                *by_type.entry((key.0.clone(), key.1.clone(), state)).or_default() += jobs;
+            }
+        }
     }
     let rows = by_type.into_iter().map(|((job_type, source, state), jobs)| CountOut { job_type, source, state, jobs });
     let open = OpenCountsOut {

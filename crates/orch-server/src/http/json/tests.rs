@@ -8,6 +8,7 @@ use super::*;
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "only the way in is tested")]
 struct Batch {
+    #[serde(deserialize_with = "crate::http::object::objects")]
     jobs: Vec<Item>,
 }
 
@@ -53,7 +54,9 @@ fn each_kind_of_bad_body_names_its_code_and_member() {
         (r#"{"jobs":[{"name":"a","labels":{"k":1}}]}"#, Code::InvalidField, "jobs[0].labels.k"),
         (r#"{"jobs":[{"name":"a","payload":{"x":[1]},"name":"b"}]}"#, Code::InvalidField, "jobs[0]"),
         (r#"{"jobs":{}}"#, Code::InvalidField, "jobs"),
-        ("[]", Code::InvalidField, "jobs"),
+        ("[]", Code::InvalidBody, ""),
+        (r#"{"jobs":[["a"]]}"#, Code::InvalidField, "jobs[0]"),
+        (r#"[[{"name":"a"}]]"#, Code::InvalidBody, ""),
         ("7", Code::InvalidBody, ""),
         ("", Code::InvalidBody, ""),
         ("{", Code::InvalidBody, ""),

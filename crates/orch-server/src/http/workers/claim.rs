@@ -104,10 +104,10 @@ pub struct LeaseOut {
     /// Labels.
     labels: BTreeMap<String, String>,
     /// The payload as it was sent.
-    #[schema(value_type = Object)]
+    #[schema(value_type = serde_json::Value)]
     payload: serde_json::Value,
     /// The last checkpoint that an attempt of this job saved.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<serde_json::Value>)]
     checkpoint: Option<serde_json::Value>,
 }
 

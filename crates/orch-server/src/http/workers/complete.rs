@@ -21,6 +21,7 @@ use crate::http::idempotency::{Fingerprint, KeySpace};
 use crate::http::jobs::check_batch;
 use crate::http::jobs::input::{Intake, JobIn, fingerprint_of_call};
 use crate::http::json::Json;
+use crate::http::object::{maybe_object, objects};
 use crate::http::query::Query;
 use crate::http::unexpected;
 use crate::http::words::{ArtifactBody, CodeWord, ErrorBody, ItemsOut, check_json};
@@ -35,6 +36,7 @@ use crate::state::AppState;
 }]}))]
 pub struct CompleteIn {
     /// The reports, at most 1,000.
+    #[serde(deserialize_with = "objects")]
     #[schema(min_items = 1, max_items = 1000)]
     pub items: Vec<CompletionIn>,
 }
@@ -49,19 +51,19 @@ pub struct CompletionIn {
     pub outcome: OutcomeIn,
     /// Any JSON up to 64 KiB; only with `succeeded`.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<serde_json::Value>)]
     pub result: Option<Box<RawValue>>,
     /// Outputs by digest, at most 100.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects")]
     pub artifacts: Vec<ArtifactBody>,
     /// What went wrong; with `failed`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe_object")]
     pub error: Option<ErrorBody>,
     /// What was seen of upstreams.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects")]
     pub observations: Vec<ObservationIn>,
     /// Jobs that become real together with the success, at most 1,000; only with `succeeded`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects")]
     pub follow_ups: Vec<JobIn>,
 }
 
@@ -212,7 +214,9 @@ fn completion_of(engine: &Engine, item: CompletionIn) -> Result<Completion, Refu
     let keys = KeySpace::of_parent(token.job, "follow_up");
     let origin = Some(Origin { kind: OriginKind::FollowUp, of: token.job });
     let follow_ups = Intake { engine, keys, origin }.jobs_of_item(item.follow_ups, "follow_ups")?;
-    content.part(&fingerprint_of_call(&follow_ups));
+    if !follow_ups.is_empty() {
+        content.part(&fingerprint_of_call(&follow_ups));
+    }
     Ok(Completion { token, outcome, fingerprint: content.finish(), artifacts, follow_ups })
 }
 

@@ -16,6 +16,7 @@ use crate::http::idempotency::{IdempotencyKey, KeySpace};
 use crate::http::jobs::check_batch;
 use crate::http::jobs::input::{Intake, JobIn, fingerprint_of_call};
 use crate::http::json::Json;
+use crate::http::object::objects;
 use crate::http::query::Query;
 use crate::http::unexpected;
 use crate::http::words::ItemsOut;
@@ -32,6 +33,7 @@ pub struct FollowUpsIn {
     /// The attempt.
     pub token: String,
     /// The jobs, at most 1,000: all of them are accepted, or none. Their keys are scoped to the parent job.
+    #[serde(deserialize_with = "objects")]
     #[schema(min_items = 1, max_items = 1000)]
     pub jobs: Vec<JobIn>,
 }

@@ -27,7 +27,7 @@ pub struct ParentOut {
     #[schema(value_type = StateWord)]
     pub state: JobState,
     /// What its worker gave back.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<serde_json::Value>)]
     pub result: Option<serde_json::Value>,
     /// Its outputs by digest.
     pub artifacts: Vec<ArtifactBody>,

@@ -16,9 +16,10 @@ use super::{stale, token_of};
 use crate::access::{Caller, Scope, require};
 use crate::http::error::Problem;
 use crate::http::fields::{check_count, check_message};
-use crate::http::jobs::logs::{LogLineIn, to_kept};
 use crate::http::jobs::check_batch;
+use crate::http::jobs::logs::{LogLineIn, to_kept};
 use crate::http::json::Json;
+use crate::http::object::{maybe_object, objects};
 use crate::http::query::Query;
 use crate::http::unexpected;
 use crate::http::words::{CodeWord, ItemsOut, Moment, ProgressBody, check_json};
@@ -56,12 +57,9 @@ impl From<Result<(), Refusal>> for ItemOut {
     fn from(result: Result<(), Refusal>) -> Self {
         match result {
             Ok(()) => Self { status: "ok", code: None, detail: None, field: None },
-            Err(refusal) => Self {
-                status: "refused",
-                code: Some(refusal.code),
-                detail: Some(refusal.detail),
-                field: refusal.field,
-            },
+            Err(refusal) => {
+                Self { status: "refused", code: Some(refusal.code), detail: Some(refusal.detail), field: refusal.field }
+            }
         }
     }
 }
@@ -108,7 +106,8 @@ async fn report(
     check_batch("tokens", texts.len(), limits::REPORTS_PER_CALL_MAX)?;
     let parsed: Vec<Option<Token>> = texts.iter().map(|text| text.parse().ok()).collect();
     let tokens: Vec<Token> = parsed.iter().copied().flatten().collect();
-    let answers = if tokens.is_empty() { Answer::Items(Vec::new()) } else { app.engine().command(command(tokens)).await? };
+    let answers =
+        if tokens.is_empty() { Answer::Items(Vec::new()) } else { app.engine().command(command(tokens)).await? };
     let Answer::Items(answers) = answers else { return Err(unexpected(&answers)) };
     let mut answers = answers.into_iter();
     let items = parsed.into_iter().map(|token| match token.and_then(|_| answers.next()) {
@@ -133,6 +132,7 @@ pub struct HeartbeatIn {
     #[schema(value_type = String)]
     pub session: SessionId,
     /// The leases to extend, at most 1,000; others are not extended.
+    #[serde(deserialize_with = "objects")]
     #[schema(max_items = 1000)]
     pub leases: Vec<BeatIn>,
 }
@@ -144,11 +144,11 @@ pub struct BeatIn {
     /// Its token.
     pub token: String,
     /// How far the attempt is.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe_object")]
     pub progress: Option<ProgressBody>,
     /// Any JSON up to 16 KiB: the next attempt gets it.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<serde_json::Value>)]
     pub checkpoint: Option<Box<RawValue>>,
 }
 
@@ -265,6 +265,7 @@ pub struct LogsIn {
     /// The attempt.
     pub token: String,
     /// The lines, at most 1,000.
+    #[serde(deserialize_with = "objects")]
     #[schema(min_items = 1, max_items = 1000)]
     pub lines: Vec<LogLineIn>,
 }

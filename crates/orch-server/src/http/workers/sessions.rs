@@ -212,7 +212,11 @@ mod tests {
         let id = session_id(TenantNo(7), "w1", "b1");
         assert_eq!(id, session_id(TenantNo(7), "w1", "b1"));
         assert!(belongs(id.0, TenantNo(7)) && !belongs(id.0, TenantNo(8)));
-        let others = [session_id(TenantNo(8), "w1", "b1"), session_id(TenantNo(7), "w1", "b2"), session_id(TenantNo(7), "w", "1b1")];
+        let others = [
+            session_id(TenantNo(8), "w1", "b1"),
+            session_id(TenantNo(7), "w1", "b2"),
+            session_id(TenantNo(7), "w", "1b1"),
+        ];
         assert!(others.iter().all(|other| *other != id));
     }
 }

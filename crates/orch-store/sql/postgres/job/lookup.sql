@@ -1,8 +1,10 @@
 -- A tenant's jobs with their ends. $1 tenant, $2 jobs. Index: the primary keys, once a job.
+-- LIMIT 1 forbids every join but one probe a job (see job/window.sql).
 SELECT
     j.id, j.tenant, j.lane, j.seq, j.fresh, j.created_at, j.extra, j.payload,
     d.lane, d.state, d.at, d.seq, d.attempt, d.epoch, d.report, d.output,
-    EXISTS (SELECT FROM settlement AS s WHERE s.tenant = $1 AND s.job = j.id)
+    coalesce(s.there, false)
 FROM unnest($2::uuid[]) AS w (job)
-JOIN job AS j ON j.tenant = $1 AND j.id = w.job
-LEFT JOIN done AS d ON d.tenant = $1 AND d.job = w.job
+CROSS JOIN LATERAL (SELECT * FROM job WHERE tenant = $1 AND id = w.job LIMIT 1) AS j
+LEFT JOIN LATERAL (SELECT * FROM done WHERE tenant = $1 AND job = w.job LIMIT 1) AS d ON true
+LEFT JOIN LATERAL (SELECT true AS there FROM settlement WHERE tenant = $1 AND job = w.job LIMIT 1) AS s ON true

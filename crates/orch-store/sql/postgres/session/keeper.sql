@@ -7,5 +7,4 @@ SET idle_in_transaction_session_timeout TO '2s';
 SET lock_timeout TO '50ms';
 SET enable_seqscan TO off;
 SET enable_bitmapscan TO off;
-SET enable_hashjoin TO off;
-SET enable_mergejoin TO off
+SET enable_sort TO off

@@ -88,7 +88,13 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:<18} {}", "run", self.run)?;
         writeln!(f, "{:<18} {}", "outcome", self.outcome)?;
-        writeln!(f, "{:<18} {:.1} s, {:.0} jobs/s", "duration", self.duration_ms as f64 / 1_000.0, self.jobs_per_second)?;
+        writeln!(
+            f,
+            "{:<18} {:.1} s, {:.0} jobs/s",
+            "duration",
+            self.duration_ms as f64 / 1_000.0,
+            self.jobs_per_second
+        )?;
         writeln!(f, "{:<18} {}", "attempts", self.attempts)?;
         for (job_type, states) in &self.jobs {
             let states: Vec<String> = states.iter().map(|(state, jobs)| format!("{jobs} {state}")).collect();
@@ -98,7 +104,10 @@ impl fmt::Display for Report {
             for (feed, counts) in &export.feeds {
                 let orch_feeds::jobs::FeedTotals { documents, parsed, rejected, entries } = counts;
                 let feed = feed.name();
-                writeln!(f, "{feed:<18} {documents} documents, {parsed} parsed, {rejected} rejected, {entries} entries")?;
+                writeln!(
+                    f,
+                    "{feed:<18} {documents} documents, {parsed} parsed, {rejected} rejected, {entries} entries"
+                )?;
             }
             writeln!(f, "{:<18} {} advisories, {} bytes", "export", export.advisories, export.bytes)?;
             writeln!(f, "{:<18} {}", "sha256", export.sha256)?;

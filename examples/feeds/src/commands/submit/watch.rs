@@ -13,7 +13,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// Jobs of one page.
 const PAGE: u32 = 200;
 /// The states that are not final.
-const OPEN: [JobState; 5] = [JobState::Blocked, JobState::Scheduled, JobState::Ready, JobState::Leased, JobState::Running];
+const OPEN: [JobState; 5] =
+    [JobState::Blocked, JobState::Scheduled, JobState::Ready, JobState::Leased, JobState::Running];
 
 /// A run that is waited for.
 pub(super) struct Watch {

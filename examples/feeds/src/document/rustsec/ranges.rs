@@ -137,10 +137,16 @@ mod tests {
         check(&[">= 1.2.3"], "introduced 0.0.0-0, fixed 1.2.3");
         check(&[">= 1.2.3 ", "< 1.0.0"], "introduced 1.0.0, fixed 1.2.3");
         check(&[">=2", "^1.2.3", "<= 0.9.1"], "introduced 0.9.2-0, fixed 1.2.3");
-        check(&["^0.3.1", "~0.5.2", ">= 1.0.0"], "introduced 0.0.0-0, fixed 0.3.1, introduced 0.4.0, fixed 0.5.2, introduced 0.6.0, fixed 1.0.0");
+        check(
+            &["^0.3.1", "~0.5.2", ">= 1.0.0"],
+            "introduced 0.0.0-0, fixed 0.3.1, introduced 0.4.0, fixed 0.5.2, introduced 0.6.0, fixed 1.0.0",
+        );
         check(&["^0.0.4", "> 1.1"], "introduced 0.0.0-0, fixed 0.0.4, introduced 0.0.5, fixed 1.2.0");
         check(&["= 1.0.0", "> 1.0.5"], "introduced 0.0.0-0, fixed 1.0.0, introduced 1.0.1-0, fixed 1.0.6-0");
-        check(&["= 1.0.0-beta.1", ">= 1.0"], "introduced 0.0.0-0, fixed 1.0.0-beta.1, introduced 1.0.0-beta.1.0, fixed 1.0.0");
+        check(
+            &["= 1.0.0-beta.1", ">= 1.0"],
+            "introduced 0.0.0-0, fixed 1.0.0-beta.1, introduced 1.0.0-beta.1.0, fixed 1.0.0",
+        );
         check(&["< 0.7, >= 0.6.1"], "introduced 0.0.0-0, fixed 0.6.1, introduced 0.7.0");
         check(&["< 1.0.0, > 2.0.0"], "introduced 0.0.0-0");
         check(&["*"], "");

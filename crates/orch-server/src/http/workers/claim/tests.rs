@@ -1,0 +1,56 @@
+use bytes::Bytes;
+use orch_core::ids::Incarnation;
+use orch_core::job::LaneKey;
+use orch_core::port::JobExtra;
+use orch_core::{ShardNo, TenantNo};
+use orch_dispatch::answer::Grant;
+
+use super::*;
+
+fn lease(attempt: u32, payload: &'static str, checkpoint: Option<&'static str>) -> Lease {
+    let at = Timestamp::from_millis(1_700_000_000_000);
+    let token = Token {
+        incarnation: Incarnation::v7(at, 1),
+        shard: ShardNo(0),
+        epoch: 3,
+        tenant: TenantNo(2),
+        job: JobId::v7(at, 2),
+        attempt,
+    };
+    let lane = LaneKey {
+        concurrency_key: None,
+        job_type: "feeds.fetch".to_owned(),
+        priority: Priority::High,
+        project: "default".to_owned(),
+        source: (attempt > 1).then(|| "kev".to_owned()),
+    };
+    let execution_until = at.plus_ms(60_000 * u64::from(attempt));
+    let grant = Grant { token, lane, until: at.plus_ms(30_000), lease_ms: 30_000, execution_until, carried: None };
+    let extra = JobExtra { labels: [("a".to_owned(), "\"}".to_owned())].into(), ..JobExtra::default() };
+    Lease { grant, payload: Bytes::from(payload), extra, checkpoint: checkpoint.map(Bytes::from) }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    leases: Vec<LeaseOut>,
+}
+
+#[test]
+fn what_is_written_is_what_the_document_describes() {
+    let leases = [lease(1, r#"{ "z":1.50 }"#, None), lease(2, "null", Some("[1]"))];
+    let text = write(&leases, "ten_x").unwrap();
+    let Written { leases: read } = serde_json::from_slice(&text).unwrap();
+    assert_eq!(read.len(), 2);
+    assert_eq!(read[1].token, leases[1].grant.token.to_string());
+    assert_eq!(read[0].until, read[1].until);
+    assert_ne!(read[0].execution_until, read[1].execution_until);
+    assert_eq!((read[0].source.as_deref(), read[1].source.as_deref()), (None, Some("kev")));
+    assert_eq!((read[1].checkpoint.clone(), read[0].checkpoint.clone()), (Some(serde_json::json!([1])), None));
+    assert!(String::from_utf8(text).unwrap().contains(r#""payload":{ "z":1.50 },"checkpoint":null}"#));
+}
+
+#[test]
+fn no_leases_are_an_empty_list() {
+    assert_eq!(write(&[], "ten_x").unwrap(), b"{\"leases\":[]}");
+}

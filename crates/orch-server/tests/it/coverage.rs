@@ -1,0 +1,268 @@
+//! Each operation of the document against strangers, against tokens without its scope, and against another tenant.
+//! A new operation without a row in `PROBES` fails here.
+
+use std::collections::BTreeSet;
+
+use axum::body::Body;
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use crate::app::{Client, TestApp, claim_id, on_each_ledger};
+use crate::openapi::{document, operations};
+
+/// Operations that need no token.
+const OPEN: [&str; 1] = ["get_health"];
+
+/// How another tenant's caller fares with this tenant's ids and names: the status of the call.
+/// Whatever the status, nothing of this tenant may be in the answer, and nothing of it may change.
+const PROBES: [(&str, u16); 40] = [
+    ("ack_leases", 200),
+    ("append_job_logs", 409),
+    ("cancel_job", 404),
+    ("claim_leases", 404),
+    ("complete_leases", 200),
+    ("create_follow_ups", 409),
+    ("create_job", 422),
+    ("create_job_type", 201),
+    ("create_jobs", 422),
+    ("create_project", 201),
+    ("create_source", 201),
+    ("create_tenant", 403),
+    ("create_token", 403),
+    ("discard_dead_letter", 404),
+    ("get_artifact", 404),
+    ("get_dead_letter", 404),
+    ("get_health", 200),
+    ("get_job", 404),
+    ("get_job_type", 404),
+    ("get_project", 404),
+    ("get_source", 404),
+    ("heartbeat_leases", 404),
+    ("list_dead_letters", 200),
+    ("list_job_attempts", 404),
+    ("list_job_history", 404),
+    ("list_job_logs", 404),
+    ("list_job_types", 200),
+    ("list_jobs", 200),
+    ("list_lanes", 200),
+    ("list_parents", 409),
+    ("list_pauses", 200),
+    ("list_projects", 200),
+    ("list_sources", 200),
+    ("list_tenants", 403),
+    ("list_workers", 200),
+    ("open_worker_session", 201),
+    ("pause", 404),
+    ("release_leases", 200),
+    ("resume", 404),
+    ("replay_dead_letter", 404),
+];
+
+/// As `PROBES`, for those whose name or place is the caller's own.
+const MORE_PROBES: [(&str, u16); 6] = [
+    ("put_artifact", 201),
+    ("put_job_type", 201),
+    ("put_project", 428),
+    ("put_source", 428),
+    ("retry_job", 404),
+    ("summarize_jobs", 200),
+];
+
+/// Things of one tenant, all of whose names and ids hold no word of another's.
+struct Things {
+    job: String,
+    dead: String,
+    token: String,
+    session: String,
+    artifact: String,
+}
+
+const JOB_TYPE: &str = "acme-secret-type";
+const SOURCE: &str = "acme-secret-source";
+const PROJECT: &str = "acme-secret-project";
+
+async fn things(acme: &Client) -> Things {
+    acme.declare(JOB_TYPE).await;
+    acme.put(&format!("/sources/{SOURCE}"), json!({"kind": "x"})).await;
+    acme.put(&format!("/projects/{PROJECT}"), json!({})).await;
+    let dead = acme.dead(JOB_TYPE).await;
+    let (job, token) = acme.leased(JOB_TYPE).await;
+    let session = acme.session(&[JOB_TYPE]).await;
+    acme.submit(json!({"job_type": JOB_TYPE, "source": SOURCE, "project": PROJECT})).await;
+    acme.post("/worker/logs", json!({"token": token, "lines": [{"message": "acme-secret-line"}]})).await;
+    let artifact = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(b"acme-secret-bytes"));
+    let kept = acme.send(Method::PUT, &format!("/artifacts/{artifact}"), &[], Body::from("acme-secret-bytes")).await;
+    assert_eq!(kept.status, 201);
+    acme.post("/pauses", json!({"target": {"source": SOURCE}})).await;
+    Things { job, dead, token, session, artifact }
+}
+
+/// The operation's path with the tenant's ids in it.
+fn path_of(path: &str, operation: &str, things: &Things) -> String {
+    let name = match operation {
+        name if name.ends_with("job_type") => JOB_TYPE,
+        name if name.ends_with("source") => SOURCE,
+        _ => PROJECT,
+    };
+    let path = path.strip_prefix(orch_server::BASE).unwrap_or(path);
+    let path = path.replace("{id}", &things.job).replace("{job}", &things.dead).replace("{name}", name);
+    let path = path.replace("{sha256}", &things.artifact);
+    if operation == "list_parents" { format!("{path}?token={}", things.token) } else { path }
+}
+
+/// A body that is well-formed and reaches for the tenant's things.
+fn body_of(operation: &str, things: &Things) -> Option<Value> {
+    let (job, token) = (&things.job, &things.token);
+    let child = json!({"job_type": "own", "depends_on": [{"job": job, "on": "done"}]});
+    Some(match operation {
+        "create_job" => child,
+        "create_jobs" => json!({"jobs": [{"job_type": "own"}, child]}),
+        "create_job_type" => json!({"name": "acme-secret-type2"}),
+        "create_source" => json!({"name": SOURCE, "kind": "x"}),
+        "create_project" => json!({"name": PROJECT}),
+        "put_job_type" | "put_source" | "put_project" | "cancel_job" | "retry_job" => json!({}),
+        "replay_dead_letter" | "discard_dead_letter" => json!({"reason": "mine"}),
+        "create_tenant" => json!({"name": "sneaky"}),
+        "create_token" => json!({"name": "x", "scopes": ["orch:read"], "tenant": "acme"}),
+        "pause" | "resume" => json!({"target": {"job_type": JOB_TYPE}}),
+        "open_worker_session" => {
+            json!({"worker_id": "w1", "boot_id": "b1", "job_types": [JOB_TYPE], "capacity": 9})
+        }
+        "claim_leases" => json!({"session": things.session, "claim_id": claim_id(), "max": 9}),
+        "ack_leases" | "release_leases" => json!({"tokens": [token]}),
+        "heartbeat_leases" => json!({"session": things.session, "leases": [{"token": token}]}),
+        "complete_leases" => json!({"items": [{"token": token, "outcome": "succeeded"}]}),
+        "create_follow_ups" => json!({"token": token, "jobs": [{"job_type": "own"}]}),
+        "append_job_logs" => json!({"token": token, "lines": [{"message": "mine"}]}),
+        _ => return None,
+    })
+}
+
+async fn call(client: &Client, method: &str, path: &str, operation: &str, things: &Things) -> crate::app::Reply {
+    let path = path_of(path, operation, things);
+    let method: Method = method.parse().unwrap();
+    if operation == "put_artifact" {
+        return client.send(method, &path, &[], Body::from("acme-secret-bytes")).await;
+    }
+    match body_of(operation, things) {
+        Some(body) => client.json(method, &path, &[], body).await,
+        None => client.send(method, &path, &[], Body::empty()).await,
+    }
+}
+
+fn ids() -> Vec<(String, String, String)> {
+    let named = |(method, path, operation): (String, String, Value)| {
+        (method, path, operation["operationId"].as_str().unwrap().to_owned())
+    };
+    operations(&document()).into_iter().map(named).collect()
+}
+
+#[test]
+fn each_operation_has_a_probe_and_each_probe_an_operation() {
+    let operations: BTreeSet<String> = ids().into_iter().map(|(_, _, id)| id).collect();
+    let probes: BTreeSet<String> = PROBES.iter().chain(&MORE_PROBES).map(|(id, _)| (*id).to_owned()).collect();
+    assert_eq!(operations, probes);
+}
+
+#[test]
+fn each_operation_that_takes_a_body_reaches_for_the_other_tenant_with_one() {
+    let things = Things {
+        job: String::new(),
+        dead: String::new(),
+        token: String::new(),
+        session: String::new(),
+        artifact: String::new(),
+    };
+    for (method, path, operation) in operations(&document()) {
+        let id = operation["operationId"].as_str().unwrap();
+        let json = operation["requestBody"]["content"].get("application/json").is_some();
+        assert_eq!(json, body_of(id, &things).is_some(), "{method} {path} ({id})");
+    }
+}
+
+/// All that the tenant can see of itself.
+async fn seen(app: &TestApp, acme: &Client, things: &Things) -> Vec<String> {
+    let mut seen = Vec::new();
+    for path in [
+        "/jobs".to_owned(),
+        "/jobs/summary".to_owned(),
+        format!("/jobs/{}", things.job),
+        format!("/jobs/{}/history", things.job),
+        format!("/jobs/{}/logs", things.job),
+        "/dead-letters?settled=true".to_owned(),
+        "/job-types".to_owned(),
+        "/sources".to_owned(),
+        "/projects".to_owned(),
+        "/lanes".to_owned(),
+        "/pauses".to_owned(),
+        format!("/artifacts/{}", things.artifact),
+    ] {
+        seen.push(acme.get(&path).await.text());
+    }
+    let blocks = app.engine.ledger().stream_read(app.acme.no.into(), 0, 100_000).await.unwrap();
+    seen.push(blocks.iter().map(|block| block.records().unwrap().len()).sum::<usize>().to_string());
+    seen
+}
+
+on_each_ledger! {
+    async fn strangers_are_refused_everywhere(app) {
+        let things = things(&app.acme().await).await;
+        for (method, path, id) in ids() {
+            let reply = call(&app.stranger(), &method, &path, &id, &things).await;
+            if OPEN.contains(&id.as_str()) {
+                assert_eq!(reply.status, 200, "{id}");
+            } else {
+                reply.problem(401, "unauthenticated");
+            }
+        }
+    }
+
+    async fn a_token_without_the_scope_is_refused_everywhere(app) {
+        let acme = app.acme().await;
+        let things = things(&acme).await;
+        let nobody = app.client(app.acme.no, &["orch:quota", "orch:backfill"]).await;
+        let before = seen(app, &acme, &things).await;
+        for (method, path, id) in ids() {
+            if !OPEN.contains(&id.as_str()) {
+                call(&nobody, &method, &path, &id, &things).await.problem(403, "forbidden");
+            }
+        }
+        assert_eq!(seen(app, &acme, &things).await[..12], before[..12]);
+    }
+
+    async fn another_tenant_reaches_nothing_changes_nothing_and_learns_nothing(app) {
+        let (acme, globex) = (app.acme().await, app.globex().await);
+        let things = things(&acme).await;
+        globex.declare("own").await;
+        let before = seen(app, &acme, &things).await;
+        let secrets = [
+            "acme".to_owned(),
+            things.job.clone(),
+            things.dead.clone(),
+            things.token.clone(),
+            app.acme.id.to_string(),
+        ];
+        // What the caller itself may name comes last: from then on its own things have these names.
+        let mut all = ids();
+        all.sort_by_key(|(method, _, id)| (id.starts_with("put_") || id.starts_with("create_") || id == "open_worker_session", method.clone()));
+        for (method, path, id) in all {
+            let reply = call(&globex, &method, &path, &id, &things).await;
+            let expected = PROBES.iter().chain(&MORE_PROBES).find(|(name, _)| *name == id).unwrap().1;
+            assert_eq!(reply.status, expected, "{id}: {}", reply.text());
+            let own_name = id.starts_with("put_") || id.starts_with("create_");
+            for secret in &secrets {
+                // A name that the caller chose, or an id that it sent, may come back to it.
+                let sent = own_name || body_of(&id, &things).is_some_and(|body| body.to_string().contains(secret)) || path.contains('{');
+                assert!(sent || !reply.text().contains(secret), "{id} shows {secret}: {}", reply.text());
+            }
+            if reply.status == 200 && reply.body().get("items").is_some_and(|items| id.ends_with("_leases") && items.is_array()) {
+                for item in reply.body()["items"].as_array().unwrap() {
+                    assert_eq!(item["code"], "stale_lease", "{id}");
+                }
+            }
+        }
+        assert_eq!(seen(app, &acme, &things).await, before);
+        let done = acme.complete(json!({"token": things.token, "outcome": "succeeded"})).await;
+        assert_eq!(done["status"], "ok");
+    }
+}

@@ -1,0 +1,360 @@
+//! Every limit of the API: met, and passed by one.
+
+use axum::body::Body;
+use axum::http::Method;
+use orch_core::limits::{self, TABLE};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::app::{Client, TestApp, claim_id, job_id, on_each_ledger};
+
+/// Limits that the tests below meet and pass.
+const COVERED: [&str; 30] = [
+    "ahead_days_max",
+    "artifact_bytes_max",
+    "artifacts_max",
+    "backoff_ms_max",
+    "body_bytes_max",
+    "checkpoint_bytes_max",
+    "claim_max",
+    "claim_wait_ms_max",
+    "correlation_id_chars_max",
+    "dependencies_max",
+    "error_message_chars_max",
+    "execution_ms_max",
+    "follow_ups_max",
+    "jobs_per_call_max",
+    "key_chars_max",
+    "label_key_chars_max",
+    "label_value_chars_max",
+    "labels_max",
+    "lease_ms_max",
+    "lease_ms_min",
+    "log_line_chars_max",
+    "log_lines_max",
+    "lost_max",
+    "name_chars_max",
+    "page_max",
+    "payload_bytes_max",
+    "reason_chars_max",
+    "reports_per_call_max",
+    "result_bytes_max",
+    "tries_max",
+];
+
+/// Defaults, and limits that no single call can meet: of the owner's memory, its commits and its time.
+const NOT_OF_THE_API: [&str; 19] = [
+    "backoff_ms_default",
+    "backoff_ms_max_default",
+    "cancel_grace_ms_default",
+    "commands_queued_max",
+    "execution_ms_default",
+    "facts_per_commit",
+    "heartbeats_per_lease",
+    "held_jobs_max",
+    "key_hours",
+    "lanes_max",
+    "lease_ms_default",
+    "lost_default",
+    "node_lease_ms",
+    "page_default",
+    "snapshot_facts",
+    "snapshot_ms",
+    "tries_default",
+    "window_budget",
+    "window_read",
+];
+
+#[test]
+fn each_limit_is_covered_or_is_none_of_the_api() {
+    for limit in TABLE {
+        let covered = COVERED.contains(&limit.name);
+        assert!(covered != NOT_OF_THE_API.contains(&limit.name), "{} must stand in exactly one list", limit.name);
+    }
+    assert_eq!(COVERED.len() + NOT_OF_THE_API.len(), TABLE.len());
+}
+
+fn usize_of(limit: u64) -> usize {
+    usize::try_from(limit).unwrap()
+}
+
+fn text(chars: u64) -> String {
+    "é".repeat(usize_of(chars))
+}
+
+fn name(chars: u64) -> String {
+    "n".repeat(usize_of(chars))
+}
+
+async fn fine(client: &Client, job: Value) {
+    let reply = client.post("/jobs", job).await;
+    assert_eq!(reply.status, 201, "{}", &reply.text()[..reply.text().len().min(400)]);
+}
+
+async fn too_much(client: &Client, job: Value, field: &str) {
+    client.post("/jobs", job).await.blames(422, "limit_exceeded", field);
+}
+
+on_each_ledger! {
+    async fn the_texts_of_a_job(app) {
+        let acme = app.acme().await;
+        acme.declare("t").await;
+        for (field, max) in [
+            ("correlation_id", limits::CORRELATION_ID_CHARS_MAX),
+            ("concurrency_key", limits::NAME_CHARS_MAX),
+            ("idempotency_key", limits::KEY_CHARS_MAX),
+        ] {
+            let job = |chars| {
+                let mut job = json!({"job_type": "t"});
+                job[field] = json!(text(chars));
+                job
+            };
+            fine(&acme, job(max)).await;
+            too_much(&acme, job(max + 1), field).await;
+        }
+        let longest = name(limits::NAME_CHARS_MAX);
+        acme.declare(&longest).await;
+        fine(&acme, json!({"job_type": longest})).await;
+        too_much(&acme, json!({"job_type": name(limits::NAME_CHARS_MAX + 1)}), "job_type").await;
+        acme.put(&format!("/job-types/{}", name(limits::NAME_CHARS_MAX + 1)), json!({})).await.blames(422, "limit_exceeded", "name");
+        let long = acme.keyed("/jobs", &name(limits::KEY_CHARS_MAX), json!({"job_type": "t"})).await;
+        assert_eq!(long.status, 201);
+        let longer = acme.keyed("/jobs", &name(limits::KEY_CHARS_MAX + 1), json!({"job_type": "t"})).await;
+        longer.blames(422, "limit_exceeded", "Idempotency-Key");
+    }
+
+    async fn the_labels_of_a_job(app) {
+        let acme = app.acme().await;
+        acme.declare("t").await;
+        let labels = |count: u64| {
+            let labels: serde_json::Map<String, Value> =
+                (0..count).map(|n| (format!("{n:063}"), json!(text(limits::LABEL_VALUE_CHARS_MAX)))).collect();
+            json!({"job_type": "t", "labels": labels})
+        };
+        assert_eq!(limits::LABEL_KEY_CHARS_MAX, 63);
+        fine(&acme, labels(limits::LABELS_MAX)).await;
+        too_much(&acme, labels(limits::LABELS_MAX + 1), "labels").await;
+        let key = name(limits::LABEL_KEY_CHARS_MAX + 1);
+        let mut long_key = json!({"job_type": "t", "labels": {}});
+        long_key["labels"][&key] = json!("v");
+        too_much(&acme, long_key, &format!("labels.{key}")).await;
+        let value = text(limits::LABEL_VALUE_CHARS_MAX + 1);
+        too_much(&acme, json!({"job_type": "t", "labels": {"k": value}}), "labels.k").await;
+    }
+
+    async fn the_moments_of_a_job(app) {
+        let acme = app.acme().await;
+        acme.declare("t").await;
+        let ahead = limits::AHEAD_DAYS_MAX * 86_400_000;
+        for field in ["not_before", "deadline"] {
+            let job = |ms| {
+                let mut job = json!({"job_type": "t"});
+                job[field] = json!(app.engine.now().plus_ms(ms).to_rfc3339());
+                job
+            };
+            fine(&acme, job(ahead)).await;
+            acme.post("/jobs", job(ahead + 60_000)).await.blames(422, "time_out_of_range", field);
+        }
+    }
+
+    async fn the_payload_and_the_jobs_of_a_call(app) {
+        let acme = app.acme().await;
+        acme.declare("t").await;
+        let payload = |bytes: u64| json!({"job_type": "t", "payload": "x".repeat(usize_of(bytes) - 2)});
+        fine(&acme, payload(limits::PAYLOAD_BYTES_MAX)).await;
+        too_much(&acme, payload(limits::PAYLOAD_BYTES_MAX + 1), "payload").await;
+        let batch = |jobs: u64| json!({"jobs": vec![json!({"job_type": "t"}); usize_of(jobs)]});
+        let reply = acme.post("/jobs/batch", batch(limits::JOBS_PER_CALL_MAX)).await;
+        assert_eq!((reply.status.as_u16(), reply.body()["items"].as_array().unwrap().len()), (201, 1_000));
+        acme.post("/jobs/batch", batch(limits::JOBS_PER_CALL_MAX + 1)).await.blames(422, "limit_exceeded", "jobs");
+    }
+
+    async fn the_claim_and_the_page(app) {
+        let acme = app.acme().await;
+        acme.declare("t").await;
+        let session = acme.session(&["t"]).await;
+        acme.submit(json!({"job_type": "t"})).await;
+        let claim = |max: u64, wait_ms: u64| json!({"session": session, "claim_id": claim_id(), "max": max, "wait_ms": wait_ms});
+        assert_eq!(acme.post("/worker/claim", claim(limits::CLAIM_MAX, limits::CLAIM_WAIT_MS_MAX)).await.status, 200);
+        acme.post("/worker/claim", claim(limits::CLAIM_MAX + 1, 0)).await.blames(422, "limit_exceeded", "max");
+        acme.post("/worker/claim", claim(1, limits::CLAIM_WAIT_MS_MAX + 1)).await.blames(422, "limit_exceeded", "wait_ms");
+        for list in ["/jobs", "/dead-letters", "/lanes", "/workers", "/sources", "/job-types", "/projects"] {
+            assert_eq!(acme.get(&format!("{list}?limit={}", limits::PAGE_MAX)).await.status, 200);
+            let reply = acme.get(&format!("{list}?limit={}", limits::PAGE_MAX + 1)).await;
+            reply.blames(422, "limit_exceeded", "limit");
+        }
+    }
+
+    async fn a_result_a_checkpoint_and_an_error(app) {
+        let acme = app.acme().await;
+        acme.declare_with("t", json!({"tries_max": 9})).await;
+        let refused = |answer: &Value, field: &str| {
+            assert_eq!((&answer["code"], &answer["field"]), (&json!("limit_exceeded"), &json!(field)), "{answer}");
+        };
+        let (_, token) = acme.leased("t").await;
+        let result = |bytes: u64| json!({"token": token, "outcome": "succeeded", "result": "x".repeat(usize_of(bytes) - 2)});
+        refused(&acme.complete(result(limits::RESULT_BYTES_MAX + 1)).await, "result");
+        assert_eq!(acme.complete(result(limits::RESULT_BYTES_MAX)).await["status"], "ok");
+
+        let (job, token) = acme.leased("t").await;
+        let session = acme.session(&["t"]).await;
+        let checkpoint = |bytes: u64| {
+            let lease = json!({"token": token, "checkpoint": "x".repeat(usize_of(bytes) - 2)});
+            json!({"session": session, "leases": [lease]})
+        };
+        let answer = acme.post("/worker/heartbeat", checkpoint(limits::CHECKPOINT_BYTES_MAX + 1)).await.body();
+        refused(&answer["items"][0], "checkpoint");
+        assert_eq!(answer["items"][0]["answer"], "continue");
+        let answer = acme.post("/worker/heartbeat", checkpoint(limits::CHECKPOINT_BYTES_MAX)).await.body();
+        assert_eq!((&answer["items"][0]["answer"], answer["items"][0].get("code")), (&json!("continue"), None));
+
+        let failed = |chars| {
+            let error = json!({"code": "e", "message": text(chars), "retryable": false});
+            json!({"token": token, "outcome": "failed", "error": error})
+        };
+        refused(&acme.complete(failed(limits::ERROR_MESSAGE_CHARS_MAX + 1)).await, "error.message");
+        assert_eq!(acme.complete(failed(limits::ERROR_MESSAGE_CHARS_MAX)).await["status"], "ok");
+
+        let reason = |chars| json!({"reason": text(chars)});
+        let path = format!("/dead-letters/{job}/discard");
+        acme.post(&path, reason(limits::REASON_CHARS_MAX + 1)).await.blames(422, "limit_exceeded", "reason");
+        assert_eq!(acme.post(&path, reason(limits::REASON_CHARS_MAX)).await.status, 200);
+    }
+
+    async fn artifacts_log_lines_and_follow_ups(app) {
+        let acme = app.acme().await;
+        acme.declare("t").await;
+        acme.declare("child").await;
+        let (_, token) = acme.leased("t").await;
+        let logs = |lines: u64, chars: u64| json!({"token": token, "lines": vec![json!({"message": text(chars)}); usize_of(lines)]});
+        assert_eq!(acme.post("/worker/logs", logs(limits::LOG_LINES_MAX, 3)).await.status, 200);
+        acme.post("/worker/logs", logs(limits::LOG_LINES_MAX + 1, 3)).await.blames(422, "limit_exceeded", "lines");
+        assert_eq!(acme.post("/worker/logs", logs(1, limits::LOG_LINE_CHARS_MAX)).await.status, 200);
+        let long = acme.post("/worker/logs", logs(1, limits::LOG_LINE_CHARS_MAX + 1)).await;
+        long.blames(422, "limit_exceeded", "lines[0].message");
+
+        let children = |count: u64| vec![json!({"job_type": "child"}); usize_of(count)];
+        let follow = |count: u64| json!({"token": token, "jobs": children(count)});
+        let reply = acme.post("/worker/follow-ups", follow(limits::FOLLOW_UPS_MAX)).await;
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        acme.post("/worker/follow-ups", follow(limits::FOLLOW_UPS_MAX + 1)).await.blames(422, "limit_exceeded", "jobs");
+
+        let artifact = |n: u64| json!({"uri": "u", "media_type": "m", "sha256": format!("{n:064x}"), "size_bytes": n});
+        let done = |artifacts: u64, follow_ups: u64| {
+            let artifacts: Vec<Value> = (0..artifacts).map(artifact).collect();
+            json!({"token": token, "outcome": "succeeded", "artifacts": artifacts, "follow_ups": children(follow_ups)})
+        };
+        for (artifacts, follow_ups, field) in [
+            (limits::ARTIFACTS_MAX + 1, 0, "artifacts"),
+            (0, limits::FOLLOW_UPS_MAX + 1, "follow_ups"),
+        ] {
+            let answer = acme.complete(done(artifacts, follow_ups)).await;
+            assert_eq!((&answer["code"], &answer["field"]), (&json!("limit_exceeded"), &json!(field)), "{answer}");
+        }
+        let answer = acme.complete(done(limits::ARTIFACTS_MAX, limits::FOLLOW_UPS_MAX)).await;
+        assert_eq!((&answer["status"], answer["follow_ups"].as_array().unwrap().len()), (&json!("ok"), 1_000));
+    }
+
+    async fn reports_of_a_call(app) {
+        let acme = app.acme().await;
+        acme.declare("t").await;
+        let session = acme.session(&["t"]).await;
+        let many = |count: u64, item: Value| vec![item; usize_of(count)];
+        let max = limits::REPORTS_PER_CALL_MAX;
+        for (path, member, item) in [
+            ("/worker/ack", "tokens", json!("lse_x")),
+            ("/worker/release", "tokens", json!("lse_x")),
+            ("/worker/complete", "items", json!({"token": "lse_x", "outcome": "succeeded"})),
+            ("/worker/heartbeat", "leases", json!({"token": "lse_x"})),
+        ] {
+            let body = |count| {
+                let mut body = json!({});
+                body[member] = json!(many(count, item.clone()));
+                if member == "leases" {
+                    body["session"] = json!(session);
+                }
+                body
+            };
+            let reply = acme.post(path, body(max)).await;
+            assert_eq!((reply.status.as_u16(), reply.body()["items"].as_array().unwrap().len()), (200, 1_000), "{path}");
+            acme.post(path, body(max + 1)).await.blames(422, "limit_exceeded", member);
+        }
+    }
+
+    async fn the_numbers_of_a_job_type(app) {
+        let acme = app.acme().await;
+        for (n, (field, lowest, highest)) in [
+            ("lease_ms", limits::LEASE_MS_MIN, limits::LEASE_MS_MAX),
+            ("tries_max", 1, limits::TRIES_MAX),
+            ("lost_max", 1, limits::LOST_MAX),
+            ("backoff_ms_max", limits::BACKOFF_MS_DEFAULT, limits::BACKOFF_MS_MAX),
+            ("execution_ms_max", 1_000, limits::EXECUTION_MS_MAX),
+        ].into_iter().enumerate() {
+            for value in [lowest, highest] {
+                let reply = acme.put(&format!("/job-types/t{n}.{value}"), json!({field: value})).await;
+                assert_eq!(reply.status, 201, "{field} {value}: {}", reply.text());
+            }
+            for value in [lowest - 1, highest + 1] {
+                acme.put("/job-types/bad", json!({field: value})).await.blames(422, "limit_exceeded", field);
+            }
+        }
+        acme.get("/job-types/bad").await.problem(404, "not_found");
+    }
+}
+
+#[tokio::test]
+async fn the_dependencies_of_a_job() {
+    let app = TestApp::on_sqlite().await;
+    let acme = app.acme().await;
+    acme.declare("t").await;
+    let mut parents: Vec<String> = Vec::new();
+    for _ in 0..10 {
+        let ids: Vec<String> = (0..1_000).map(|_| job_id()).collect();
+        let jobs: Vec<Value> = ids.iter().map(|id| json!({"job_type": "t", "id": id})).collect();
+        assert_eq!(acme.post("/jobs/batch", json!({"jobs": jobs})).await.status, 201);
+        parents.extend(ids);
+    }
+    let child = |extra: Option<String>| {
+        let all = parents.iter().cloned().chain(extra);
+        json!({"job_type": "t", "depends_on": all.map(|job| json!({"job": job, "on": "done"})).collect::<Vec<_>>()})
+    };
+    let reply = acme.post("/jobs", child(None)).await;
+    assert_eq!((reply.status.as_u16(), &reply.body()["waits_for"]), (201, &json!(limits::DEPENDENCIES_MAX)));
+    too_much(&acme, child(Some(job_id())), "depends_on").await;
+    app.end().await;
+}
+
+#[tokio::test]
+async fn the_body_of_a_call() {
+    let app = TestApp::on_sqlite().await;
+    let acme = app.acme().await;
+    acme.declare("t").await;
+    let jobs = vec![json!({"job_type": "t", "payload": "x".repeat(1_000_000)}); 16];
+    let body = json!({"jobs": jobs}).to_string();
+    let padded = |bytes: u64| format!("{body}{}", " ".repeat(usize_of(bytes) - body.len()));
+    let reply = acme.text(Method::POST, "/jobs/batch", &[], &padded(limits::BODY_BYTES_MAX)).await;
+    assert_eq!(reply.status, 201);
+    let longer = padded(limits::BODY_BYTES_MAX + 1);
+    acme.text(Method::POST, "/jobs/batch", &[], &longer).await.blames(413, "limit_exceeded", "body");
+    // Without a length the bytes are counted as they come.
+    let parts = futures::stream::iter([Ok::<_, std::io::Error>(longer)]);
+    let reply =
+        acme.send(Method::POST, "/jobs/batch", &[("content-type", "application/json")], Body::from_stream(parts)).await;
+    reply.blames(413, "limit_exceeded", "body");
+    app.end().await;
+}
+
+#[tokio::test]
+async fn the_bytes_of_an_artifact() {
+    let app = TestApp::on_sqlite().await;
+    let acme = app.acme().await;
+    let put = |bytes: u64| {
+        let bytes = vec![7; usize_of(bytes)];
+        let path = format!("/artifacts/{}", hex::encode(Sha256::digest(&bytes)));
+        let acme = acme.clone();
+        async move { acme.send(Method::PUT, &path, &[], Body::from(bytes)).await }
+    };
+    assert_eq!(put(limits::ARTIFACT_BYTES_MAX).await.status, 201);
+    put(limits::ARTIFACT_BYTES_MAX + 1).await.blames(413, "limit_exceeded", "body");
+    app.end().await;
+}

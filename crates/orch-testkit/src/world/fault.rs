@@ -1,0 +1,62 @@
+//! What breaks: processes die and stand still, the database restarts and its clock steps back.
+
+use rand::Rng;
+
+use super::{Client, Event, Stepped, Worker, World};
+
+impl World {
+    pub(super) fn fault(&mut self) -> Stepped {
+        if self.draining {
+            return Ok(());
+        }
+        let pause = self.rng.random_range(1..self.profile.fault_ms * 2);
+        self.after(pause, Event::Fault);
+        let owner = self.nodes.iter().position(|node| node.owns());
+        let any = self.rng.random_range(0..self.nodes.len());
+        let victim = owner.filter(|_| self.rng.random_ratio(3, 4)).unwrap_or(any);
+        match self.rng.random_range(0..10) {
+            0..3 => {
+                self.model.saw("fault: crash");
+                self.crash(victim);
+            }
+            3..5 => {
+                self.model.saw("fault: frozen within its lease");
+                let until = self.t + self.rng.random_range(100..2_500);
+                self.nodes[victim].freeze(until);
+            }
+            5..7 => {
+                self.model.saw("fault: frozen beyond its lease");
+                let until = self.t + self.rng.random_range(3_500..9_000);
+                self.nodes[victim].freeze(until);
+            }
+            7 => {
+                self.model.saw("fault: everybody stands still");
+                let until = self.t + self.rng.random_range(300..20_000);
+                for node in &mut self.nodes {
+                    node.freeze(until);
+                }
+            }
+            8 => {
+                self.model.saw("fault: the database's clock steps back");
+                self.database_ahead -= self.rng.random_range(1..4_000);
+            }
+            _ => {
+                self.model.saw("fault: the database restarts");
+                for id in self.ledger.open() {
+                    self.ledger.append_abort(id);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// From now on nothing breaks, and one more capable worker lives.
+    pub(super) fn begin_drain(&mut self) -> Stepped {
+        self.draining = true;
+        let number = self.clients.len();
+        let worker = Worker::capable(self, number);
+        self.clients.push(Client::Worker(worker));
+        self.after(1, Event::Turn(number));
+        Ok(())
+    }
+}

@@ -1,0 +1,170 @@
+//! An operator: it cancels, retries, settles dead letters, pauses, resumes, changes what is declared, and looks.
+
+use orch_core::config::ConfigKind;
+use orch_core::fact::PauseTarget;
+use orch_core::ids::{JobId, LaneNo, TenantNo, TokenId};
+use orch_core::job::JobState;
+use orch_core::port::TokenRow;
+use orch_dispatch::command::{Actor, Expect, KeyUse, Read};
+use orch_dispatch::{Answer, Command};
+use rand::Rng;
+
+use super::call::Call;
+use super::setup::{self, SOURCE, TYPES};
+use super::{Event, Outcome, World};
+
+#[derive(Debug, Default)]
+pub(super) struct Operator {
+    tokens: Vec<TokenRow>,
+}
+
+fn actor() -> Actor {
+    Actor { by: "operator".to_owned(), reason: None }
+}
+
+impl Operator {
+    pub fn turn(&mut self, world: &mut World, who: usize) {
+        let pause = world.rng.random_range(20..400);
+        world.after(pause, Event::Turn(who));
+        if !world.ready {
+            return;
+        }
+        let patience = world.rng.random_range(50..2_000);
+        if world.draining {
+            for command in resume_all(world) {
+                world.send(who, command, 0, patience);
+            }
+        } else if let Some(command) = self.wish(world) {
+            let twice = world.chance(100);
+            world.send(who, command.clone(), 0, patience);
+            if twice {
+                world.send(who, command, 0, patience);
+            }
+        }
+    }
+
+    pub fn reply(&mut self, world: &mut World, call: &Call, outcome: Outcome) {
+        if let (Outcome::Answer(Answer::Again(id)), Command::Retry { tenant, .. } | Command::ReplayDeadLetter { tenant, .. }) =
+            (outcome, call.command.as_ref())
+        {
+            world.known.push((*tenant, id));
+        }
+    }
+
+    fn wish(&mut self, world: &mut World) -> Option<Command> {
+        let tenant = world.any_tenant();
+        Some(match world.rng.random_range(0..100) {
+            0..25 => Command::Cancel { tenant, job: target(world, tenant)?, actor: actor() },
+            25..40 => {
+                let key = world.chance(500).then(|| KeyUse {
+                    key: world.rng.random::<u128>().to_be_bytes(),
+                    fingerprint: world.rng.random::<u128>().to_be_bytes(),
+                });
+                let job = waiting(world, tenant, JobState::Scheduled).or_else(|| target(world, tenant))?;
+                Command::Retry { tenant, job, new_id: world.new_job_id(), key }
+            }
+            40..50 => {
+                let job = waiting(world, tenant, JobState::Failed).or_else(|| target(world, tenant))?;
+                if world.chance(600) {
+                    Command::ReplayDeadLetter { tenant, job, new_id: world.new_job_id(), actor: actor() }
+                } else {
+                    Command::DiscardDeadLetter { tenant, job, actor: actor() }
+                }
+            }
+            50..60 => Command::Pause { tenant, target: pause_target(world, tenant), actor: actor() },
+            60..70 => {
+                let held = world.model.tenants.get(&tenant)?.pauses.first().cloned();
+                let target = held.unwrap_or_else(|| pause_target(world, tenant));
+                Command::Resume { tenant, target, actor: actor() }
+            }
+            70..78 => {
+                let doc = if world.chance(200) {
+                    setup::source(world)
+                } else {
+                    let name = TYPES[world.rng.random_range(0..TYPES.len())];
+                    setup::job_type(world, name)
+                };
+                let expect = if world.chance(800) { Expect::Any } else { Expect::Version(world.rng.random_range(1..4)) };
+                Command::PutConfig { tenant, doc, expect }
+            }
+            78..95 => Command::Read(question(world, tenant)),
+            95..98 => self.token(world, tenant),
+            _ => {
+                let n: u16 = world.rng.random();
+                setup::tenant(world, format!("late-{n}"))
+            }
+        })
+    }
+
+    fn token(&mut self, world: &mut World, tenant: TenantNo) -> Command {
+        if let Some(row) = self.tokens.pop().filter(|_| world.chance(600)) {
+            return Command::RevokeToken { tenant: row.tenant, row };
+        }
+        let at = world.database_now();
+        let row = TokenRow {
+            id: TokenId::v7(at, world.rng.random()),
+            tenant,
+            name: "a token".to_owned(),
+            secret_sha256: [7; 32],
+            scopes: vec!["orch:read".to_owned()],
+            created_at: at,
+            expires_at: None,
+            revoked_at: None,
+        };
+        self.tokens.push(row.clone());
+        Command::CreateToken(row)
+    }
+}
+
+/// Whatever is paused goes on.
+fn resume_all(world: &World) -> Vec<Command> {
+    let all = world.model.tenants.iter().flat_map(|(no, tenant)| tenant.pauses.iter().map(|target| (*no, target.clone())));
+    all.map(|(tenant, target)| Command::Resume { tenant, target, actor: actor() }).collect()
+}
+
+/// A job to do something to: known, or (rarely) of another tenant, or nobody's.
+fn target(world: &mut World, tenant: TenantNo) -> Option<JobId> {
+    match world.rng.random_range(0..20) {
+        0 => Some(world.new_job_id()),
+        1 => {
+            let other = world.any_tenant();
+            world.any_job(other)
+        }
+        2..8 => waiting(world, tenant, JobState::Ready).or_else(|| world.any_job(tenant)),
+        _ => world.any_job(tenant),
+    }
+}
+
+/// A job in this state, if there is one.
+fn waiting(world: &mut World, tenant: TenantNo, state: JobState) -> Option<JobId> {
+    let jobs = &world.model.tenants.get(&tenant)?.jobs;
+    let all: Vec<_> = jobs.iter().filter(|(_, job)| job.state == state && !job.settled).map(|(id, _)| *id).collect();
+    (!all.is_empty()).then(|| all[world.rng.random_range(0..all.len())])
+}
+
+fn pause_target(world: &mut World, tenant: TenantNo) -> PauseTarget {
+    let lanes = world.model.tenants.get(&tenant).map_or(0, |tenant| tenant.lanes.len());
+    match world.rng.random_range(0..4) {
+        0 => PauseTarget::Tenant,
+        1 => PauseTarget::Source(SOURCE.to_owned()),
+        2 => PauseTarget::JobType(TYPES[world.rng.random_range(0..TYPES.len())].to_owned()),
+        _ => PauseTarget::Lane(LaneNo(u32::try_from(world.rng.random_range(0..=lanes + 1)).unwrap_or(0))),
+    }
+}
+
+fn question(world: &mut World, tenant: TenantNo) -> Read {
+    match world.rng.random_range(0..8) {
+        0..3 => {
+            let ids = (0..4).filter_map(|_| world.any_job(tenant)).collect();
+            Read::Jobs { tenant, ids }
+        }
+        3 => Read::Summary(tenant),
+        4 => Read::Lanes(tenant),
+        5 => {
+            let states = [JobState::Blocked, JobState::Scheduled, JobState::Leased, JobState::Running];
+            Read::OpenJobs { tenant, state: states[world.rng.random_range(0..4)], before: None, limit: 20 }
+        }
+        6 => Read::Configs { tenant, kind: ConfigKind::JobType },
+        _ => Read::Workers(tenant),
+    }
+}

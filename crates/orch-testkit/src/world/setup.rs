@@ -1,0 +1,102 @@
+//! The first client: it makes the tenants and what they declare, one call after another, then lets the others begin.
+
+use std::collections::VecDeque;
+
+use orch_core::config::{ConfigDoc, JobType, Project, Source};
+use orch_core::ids::{TenantId, TenantNo};
+use orch_core::port::TenantRow;
+use orch_core::time::Timestamp;
+use orch_dispatch::Command;
+use orch_dispatch::command::Expect;
+use rand::Rng;
+
+use super::call::Call;
+use super::{Event, Outcome, World};
+
+/// The job types of every tenant.
+pub(super) const TYPES: [&str; 3] = ["quick", "keyed", "slow"];
+
+/// The source that some of the work is for.
+pub(super) const SOURCE: &str = "upstream";
+
+/// A project beside the default one.
+pub(super) const PROJECT: &str = "side";
+
+#[derive(Debug)]
+pub(super) struct Setup {
+    todo: VecDeque<Command>,
+    waiting: bool,
+}
+
+/// A job type as the world likes it: everything short, limits low.
+pub(super) fn job_type(world: &mut World, name: &str) -> ConfigDoc {
+    let rng = &mut world.rng;
+    let doc = JobType {
+        backoff_ms: rng.random_range(20..400),
+        backoff_ms_max: rng.random_range(400..1_500),
+        cancel_grace_ms: [0, 300, 900, 2_000][rng.random_range(0..4)],
+        concurrency_max: (name == "slow" || rng.random_ratio(1, 4)).then(|| rng.random_range(1..5)),
+        concurrency_per_key_max: (name == "keyed").then(|| rng.random_range(1..3)),
+        execution_ms_max: rng.random_range(1_500..8_000),
+        lease_ms: rng.random_range(1_000..3_500),
+        lost_max: rng.random_range(1..4),
+        tries_max: rng.random_range(1..4),
+        ..JobType::named(name)
+    };
+    ConfigDoc::JobType(doc)
+}
+
+/// The source, with a limit or without.
+pub(super) fn source(world: &mut World) -> ConfigDoc {
+    let concurrency_max = world.rng.random_ratio(1, 2).then(|| world.rng.random_range(1..4));
+    ConfigDoc::Source(Source { name: SOURCE.to_owned(), kind: "osv".to_owned(), concurrency_max, ..Source::default() })
+}
+
+/// A tenant to be.
+pub(super) fn tenant(world: &mut World, name: String) -> Command {
+    let at = Timestamp::from_millis(world.t);
+    let id = TenantId::v7(at, world.rng.random());
+    let shard = orch_core::ShardNo(1);
+    Command::CreateTenant(TenantRow { no: TenantNo(0), id, name, shard, created_at: at })
+}
+
+impl Setup {
+    pub fn new(world: &mut World) -> Self {
+        let mut todo = VecDeque::new();
+        for tenant in world.tenants() {
+            todo.push_back(self::tenant(world, format!("tenant-{}", tenant.0)));
+        }
+        for tenant in world.tenants() {
+            let mut docs: Vec<_> = TYPES.iter().map(|name| job_type(world, name)).collect();
+            docs.push(source(world));
+            docs.push(ConfigDoc::Project(Project { name: PROJECT.to_owned(), ..Project::default() }));
+            todo.extend(docs.into_iter().map(|doc| Command::PutConfig { tenant, doc, expect: Expect::Any }));
+        }
+        Self { todo, waiting: false }
+    }
+
+    pub fn turn(&mut self, world: &mut World, who: usize) {
+        if self.waiting || world.ready {
+            return;
+        }
+        match self.todo.front().cloned() {
+            Some(command) => {
+                self.waiting = true;
+                world.send(who, command, 0, 1_000);
+            }
+            None => {
+                world.ready = true;
+                world.after(500, Event::Fault);
+            }
+        }
+    }
+
+    pub fn reply(&mut self, world: &mut World, who: usize, _call: &Call, outcome: Outcome) {
+        self.waiting = false;
+        if matches!(outcome, Outcome::Answer(_)) {
+            self.todo.pop_front();
+        }
+        let pause = if matches!(outcome, Outcome::Answer(_)) { 0 } else { 50 };
+        world.after(pause, Event::Turn(who));
+    }
+}

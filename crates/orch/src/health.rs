@@ -1,0 +1,13 @@
+//! `orch health`.
+
+use orch_client::{Client, HealthStatus};
+
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Prints whether the server serves; fails when it does not.
+pub async fn run(client: &Client, output: &Output) -> Result<(), Failure> {
+    let health = client.health().await?;
+    output.one(&health)?;
+    if health.status == HealthStatus::Ok { Ok(()) } else { Err(Failure::NotServing) }
+}

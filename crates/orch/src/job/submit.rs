@@ -1,0 +1,126 @@
+//! `orch job submit`.
+
+use std::io::Read as _;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use orch_client::{Client, DependsOn, JobId, JobIn, Priority};
+use serde_json::value::RawValue;
+
+use super::{WaitLimit, parse_label, wait};
+use crate::failure::Failure;
+use crate::moment::parse_moment;
+use crate::output::Output;
+
+/// The job to submit.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Its type.
+    job_type: String,
+    /// Its payload: JSON, @FILE, or - for standard input.
+    #[arg(long, default_value = "{}", value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
+    payload: String,
+    /// A label; may be repeated.
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = parse_label)]
+    labels: Vec<(String, String)>,
+    /// urgent, high, normal, low or backfill.
+    #[arg(long)]
+    priority: Option<String>,
+    /// Its source.
+    #[arg(long)]
+    source: Option<String>,
+    /// Its project.
+    #[arg(long)]
+    project: Option<String>,
+    /// Makes the command safe to repeat for 24 hours.
+    #[arg(long)]
+    key: Option<String>,
+    /// A job to wait for; may be repeated. `:done` waits for any end, not only success.
+    #[arg(long = "depends-on", value_name = "JOB[:done]", value_parser = parse_dependency)]
+    depends_on: Vec<(JobId, DependsOn)>,
+    /// Not before: RFC 3339, or +DURATION.
+    #[arg(long, value_parser = parse_moment, value_name = "MOMENT")]
+    not_before: Option<Timestamp>,
+    /// Final by then: RFC 3339, or +DURATION.
+    #[arg(long, value_parser = parse_moment, value_name = "MOMENT")]
+    deadline: Option<Timestamp>,
+    /// Jobs with the same key exclude each other as their type says.
+    #[arg(long)]
+    concurrency_key: Option<String>,
+    /// Correlates jobs of one cause.
+    #[arg(long)]
+    correlation_id: Option<String>,
+    /// Wait until it is final. Exits 2 when it did not succeed, 3 when the time was up.
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    limit: WaitLimit,
+}
+
+/// Submits, and waits if asked to.
+pub async fn run(args: Args, client: &Client, output: &Output) -> Result<(), Failure> {
+    let payload = payload(&args.payload)?;
+    let job = client.jobs().create(&wire(&args, &payload)?, args.key.as_deref()).await?;
+    if args.wait {
+        return wait(client, &job.id, args.limit.timeout, output).await;
+    }
+    output.brief(&job, &job.id.to_string())
+}
+
+fn wire(args: &Args, payload: &RawValue) -> Result<JobIn, Failure> {
+    let mut job = JobIn::new(&args.job_type, payload)?;
+    for (key, value) in &args.labels {
+        job = job.label(key, value);
+    }
+    for (parent, on) in &args.depends_on {
+        job = job.depends_on(*parent, *on);
+    }
+    if let Some(priority) = &args.priority {
+        job = job.priority(Priority::from(priority.as_str()));
+    }
+    let texts: [(&Option<String>, fn(JobIn, &str) -> JobIn); 4] = [
+        (&args.source, JobIn::source),
+        (&args.project, JobIn::project),
+        (&args.concurrency_key, JobIn::concurrency_key),
+        (&args.correlation_id, JobIn::correlation_id),
+    ];
+    for (text, set) in texts {
+        if let Some(text) = text {
+            job = set(job, text);
+        }
+    }
+    let moments: [(Option<Timestamp>, fn(JobIn, Timestamp) -> JobIn); 2] =
+        [(args.not_before, JobIn::not_before), (args.deadline, JobIn::deadline)];
+    for (moment, set) in moments {
+        if let Some(moment) = moment {
+            job = set(job, moment);
+        }
+    }
+    Ok(job)
+}
+
+fn payload(argument: &str) -> Result<Box<RawValue>, Failure> {
+    let text = match argument.strip_prefix('@') {
+        Some(file) => {
+            std::fs::read_to_string(file).with_context(|| format!("could not read the payload from {file}"))?
+        }
+        None if argument == "-" => {
+            let mut text = String::new();
+            std::io::stdin().lock().read_to_string(&mut text).context("could not read the payload")?;
+            text
+        }
+        None => argument.to_owned(),
+    };
+    let payload = RawValue::from_string(text.trim().to_owned());
+    Ok(payload.context("the payload is not JSON")?)
+}
+
+fn parse_dependency(text: &str) -> Result<(JobId, DependsOn), String> {
+    let (id, on) = match text.split_once(':') {
+        None => (text, DependsOn::Succeeded),
+        Some((id, "succeeded")) => (id, DependsOn::Succeeded),
+        Some((id, "done")) => (id, DependsOn::Done),
+        Some((_, other)) => return Err(format!("`{other}` is neither `succeeded` nor `done`")),
+    };
+    Ok((id.parse().map_err(|error: orch_client::IdError| error.to_string())?, on))
+}

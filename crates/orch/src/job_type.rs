@@ -1,0 +1,103 @@
+//! `orch job-type …`.
+
+use clap::Subcommand;
+use orch_client::{Client, JobType};
+
+use crate::failure::Failure;
+use crate::output::{Column, Output};
+
+/// Commands about job types.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List job types.
+    List,
+    /// Show one.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// Make one, or change what is named here of one that exists.
+    Put(Box<Put>),
+}
+
+/// What to put.
+#[derive(Debug, clap::Args)]
+pub struct Put {
+    /// Its name.
+    name: String,
+    /// Text for people.
+    #[arg(long)]
+    description: Option<String>,
+    /// How long a lease lasts without a heartbeat.
+    #[arg(long)]
+    lease_ms: Option<u64>,
+    /// How long an attempt may run.
+    #[arg(long)]
+    execution_ms_max: Option<u64>,
+    /// Tries before the job is a dead letter.
+    #[arg(long)]
+    tries_max: Option<u32>,
+    /// Lost leases before the job is a dead letter.
+    #[arg(long)]
+    lost_max: Option<u32>,
+    /// First back-off.
+    #[arg(long)]
+    backoff_ms: Option<u64>,
+    /// Longest back-off.
+    #[arg(long)]
+    backoff_ms_max: Option<u64>,
+    /// From a cancel request to the fence rising.
+    #[arg(long)]
+    cancel_grace_ms: Option<u64>,
+    /// Attempts of this type at the same time.
+    #[arg(long)]
+    concurrency_max: Option<u32>,
+    /// Attempts of one concurrency key at the same time.
+    #[arg(long)]
+    concurrency_per_key_max: Option<u32>,
+}
+
+const COLUMNS: &[Column] = &[
+    ("NAME", "/name"),
+    ("LEASE MS", "/lease_ms"),
+    ("TRIES", "/tries_max"),
+    ("BACKOFF MS", "/backoff_ms"),
+    ("CONCURRENCY", "/concurrency_max"),
+    ("PER KEY", "/concurrency_per_key_max"),
+    ("DESCRIPTION", "/description"),
+];
+
+/// Runs a command.
+pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(), Failure> {
+    match command {
+        Command::List => {
+            let (mut items, mut cursor) = (Vec::new(), None);
+            loop {
+                let page = client.job_types().list(cursor.as_deref()).await?;
+                items.extend(page.items);
+                cursor = page.next_cursor;
+                if cursor.is_none() {
+                    return output.list(&items, COLUMNS);
+                }
+            }
+        }
+        Command::Show { name } => output.one(&client.job_types().get(&name).await?),
+        Command::Put(put) => output.one(&client.job_types().create(&wire(*put)).await?),
+    }
+}
+
+fn wire(put: Put) -> JobType {
+    JobType {
+        description: put.description,
+        lease_ms: put.lease_ms,
+        execution_ms_max: put.execution_ms_max,
+        tries_max: put.tries_max,
+        lost_max: put.lost_max,
+        backoff_ms: put.backoff_ms,
+        backoff_ms_max: put.backoff_ms_max,
+        cancel_grace_ms: put.cancel_grace_ms,
+        concurrency_max: put.concurrency_max,
+        concurrency_per_key_max: put.concurrency_per_key_max,
+        ..JobType::new(&put.name)
+    }
+}

@@ -1,0 +1,89 @@
+//! `orch source …`.
+
+use clap::Subcommand;
+use orch_client::{Client, Source};
+
+use crate::failure::Failure;
+use crate::job::parse_label;
+use crate::output::{Column, Output};
+
+/// Commands about sources.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List sources.
+    List,
+    /// Show one.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// Make one, or change what is named here of one that exists.
+    Put(Box<Put>),
+}
+
+/// What to put.
+#[derive(Debug, clap::Args)]
+pub struct Put {
+    /// Its name.
+    name: String,
+    /// What kind of upstream: osv, nvd, ghsa, csaf, …
+    #[arg(long)]
+    kind: String,
+    /// Text for people.
+    #[arg(long)]
+    description: Option<String>,
+    /// The upstream's host.
+    #[arg(long)]
+    host: Option<String>,
+    /// Where its secret is kept: secret:…, never the secret.
+    #[arg(long)]
+    auth_ref: Option<String>,
+    /// Attempts for this source at the same time.
+    #[arg(long)]
+    concurrency_max: Option<u32>,
+    /// A host that its workers may call; may be repeated.
+    #[arg(long = "egress-allow", value_name = "HOST")]
+    egress_allow: Vec<String>,
+    /// A label; may be repeated.
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = parse_label)]
+    labels: Vec<(String, String)>,
+}
+
+const COLUMNS: &[Column] = &[
+    ("NAME", "/name"),
+    ("KIND", "/kind"),
+    ("HOST", "/host"),
+    ("CONCURRENCY", "/concurrency_max"),
+    ("DESCRIPTION", "/description"),
+];
+
+/// Runs a command.
+pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(), Failure> {
+    match command {
+        Command::List => {
+            let (mut items, mut cursor) = (Vec::new(), None);
+            loop {
+                let page = client.sources().list(cursor.as_deref()).await?;
+                items.extend(page.items);
+                cursor = page.next_cursor;
+                if cursor.is_none() {
+                    return output.list(&items, COLUMNS);
+                }
+            }
+        }
+        Command::Show { name } => output.one(&client.sources().get(&name).await?),
+        Command::Put(put) => output.one(&client.sources().create(&wire(*put)).await?),
+    }
+}
+
+fn wire(put: Put) -> Source {
+    Source {
+        description: put.description.unwrap_or_default(),
+        host: put.host,
+        auth_ref: put.auth_ref,
+        concurrency_max: put.concurrency_max,
+        egress_allow: put.egress_allow,
+        labels: put.labels.into_iter().collect(),
+        ..Source::new(&put.name, &put.kind)
+    }
+}

@@ -1,0 +1,41 @@
+//! `orch token …`.
+
+use clap::Subcommand;
+use jiff::Timestamp;
+use orch_client::{Client, TokenIn};
+
+use crate::failure::Failure;
+use crate::moment::parse_moment;
+use crate::output::Output;
+
+/// Commands about API tokens.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a token; its secret is shown this once.
+    Create {
+        /// Its tenant, by name or id; one's own when left out.
+        #[arg(long)]
+        tenant: Option<String>,
+        /// Text for people.
+        #[arg(long)]
+        name: String,
+        /// What it allows: read, operate, quota, backfill, worker, submit, admin.
+        #[arg(long = "scope", required = true, value_delimiter = ',', value_name = "SCOPE")]
+        scopes: Vec<String>,
+        /// When it ends: RFC 3339, or +DURATION.
+        #[arg(long, value_parser = parse_moment, value_name = "MOMENT")]
+        expires_at: Option<Timestamp>,
+    },
+}
+
+/// Runs a command.
+pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(), Failure> {
+    let Command::Create { tenant, name, scopes, expires_at } = command;
+    let scopes = scopes.iter().map(|scope| full_scope(scope)).collect();
+    output.one(&client.tokens().create(&TokenIn { name, scopes, tenant, expires_at }).await?)
+}
+
+/// `read` is short for `orch:read`.
+fn full_scope(scope: &str) -> String {
+    if scope.contains(':') { scope.to_owned() } else { format!("orch:{scope}") }
+}

@@ -1,0 +1,8 @@
+//! The executable as its users meet it: a real `orch dev`, its commands, and the SDK's worker against it.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
+
+mod commands;
+mod replicas;
+mod server;
+mod worker;

@@ -1,0 +1,2 @@
+-- Differs from PostgreSQL: a file has no roles, so there is nothing to do. The wall is the statements, each of which
+-- names its tenant.
