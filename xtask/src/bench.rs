@@ -22,27 +22,16 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<bool> {
     println!("building orch and orch-bench");
     let mut built = build(Profile::Release, &["orch", "orch-bench"])?.into_iter();
-    let (orch, driver) = (
-        built.next().context("orch was built")?,
-        built.next().context("orch-bench was built")?,
-    );
+    let (orch, driver) = (built.next().context("orch was built")?, built.next().context("orch-bench was built")?);
     let mut command = Command::new(driver);
-    command
-        .args(&options.arguments)
-        .env("ORCH_BENCH_ORCH", orch);
+    command.args(&options.arguments).env("ORCH_BENCH_ORCH", orch);
     let cluster = match std::env::var_os("ORCH_BENCH_POSTGRES_URL") {
         Some(_) => None,
-        None => Some(Cluster::start(
-            &find_or_install()?,
-            Durability::Synchronous,
-        )?),
+        None => Some(Cluster::start(&find_or_install()?, Durability::Synchronous)?),
     };
     if let Some(cluster) = &cluster {
         command.env("ORCH_BENCH_POSTGRES_URL", cluster.url());
-        command.env(
-            "ORCH_BENCH_POSTGRES_PID",
-            cluster.pid().unwrap_or_default().to_string(),
-        );
+        command.env("ORCH_BENCH_POSTGRES_PID", cluster.pid().unwrap_or_default().to_string());
     }
     let status = command.status().context("could not run orch-bench")?;
     Ok(status.success())

@@ -59,10 +59,7 @@ impl Executable {
 
 /// Reads the executables out of cargo's `--message-format=json`.
 pub fn executables(messages: &str) -> Vec<Executable> {
-    messages
-        .lines()
-        .filter_map(|line| executable(&serde_json::from_str(line).ok()?))
-        .collect()
+    messages.lines().filter_map(|line| executable(&serde_json::from_str(line).ok()?)).collect()
 }
 
 fn executable(message: &Value) -> Option<Executable> {
@@ -70,9 +67,7 @@ fn executable(message: &Value) -> Option<Executable> {
         return None;
     }
     let path = PathBuf::from(message["executable"].as_str()?);
-    let folder = Path::new(message["manifest_path"].as_str()?)
-        .parent()?
-        .to_owned();
+    let folder = Path::new(message["manifest_path"].as_str()?).parent()?.to_owned();
     let kind = match message["target"]["kind"][0].as_str()? {
         kind @ ("bin" | "test") => kind,
         _ => "lib",
@@ -112,12 +107,7 @@ pub fn build(profile: Profile, packages: &[&str]) -> Result<Vec<PathBuf>> {
 
 /// The same, with features on.
 pub fn build_with(profile: Profile, packages: &[&str], features: &[&str]) -> Result<Vec<PathBuf>> {
-    let mut command = cargo(&[
-        "build",
-        "--quiet",
-        "--message-format=json-render-diagnostics",
-        "--bins",
-    ]);
+    let mut command = cargo(&["build", "--quiet", "--message-format=json-render-diagnostics", "--bins"]);
     if profile == Profile::Release {
         command.arg("--release");
     }
@@ -127,10 +117,7 @@ pub fn build_with(profile: Profile, packages: &[&str], features: &[&str]) -> Res
     if !features.is_empty() {
         command.args(["--features", &features.join(",")]);
     }
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .context("could not run cargo")?;
+    let output = command.stderr(Stdio::inherit()).output().context("could not run cargo")?;
     if !output.status.success() {
         bail!("could not build {}", packages.join(", "));
     }
@@ -138,12 +125,8 @@ pub fn build_with(profile: Profile, packages: &[&str], features: &[&str]) -> Res
     packages
         .iter()
         .map(|name| {
-            let program = made
-                .iter()
-                .find(|one| one.package == *name && one.target == *name);
-            program
-                .map(|one| one.path.clone())
-                .with_context(|| format!("package {name} has no program {name}"))
+            let program = made.iter().find(|one| one.package == *name && one.target == *name);
+            program.map(|one| one.path.clone()).with_context(|| format!("package {name} has no program {name}"))
         })
         .collect()
 }
@@ -154,14 +137,8 @@ mod tests {
 
     #[test]
     fn packages_are_named_by_their_id() {
-        assert_eq!(
-            package_name("path+file:///p/crates/orch-core#0.1.0"),
-            "orch-core"
-        );
-        assert_eq!(
-            package_name("path+file:///p/sdks/rust#orch-client@0.1.0"),
-            "orch-client"
-        );
+        assert_eq!(package_name("path+file:///p/crates/orch-core#0.1.0"), "orch-core");
+        assert_eq!(package_name("path+file:///p/sdks/rust#orch-client@0.1.0"), "orch-client");
     }
 
     #[test]
@@ -170,17 +147,13 @@ mod tests {
             "manifest_path":"/p/bench/Cargo.toml","target":{"kind":["test"],"name":"speed"},"executable":"/t/speed-1",
             "profile":{"test":true}}"#
             .replace('\n', "");
-        let rlib =
-            r#"{"reason":"compiler-artifact","package_id":"x#1","manifest_path":"/p/x/Cargo.toml",
+        let rlib = r#"{"reason":"compiler-artifact","package_id":"x#1","manifest_path":"/p/x/Cargo.toml",
             "target":{"kind":["lib"],"name":"x"},"executable":null}"#
-                .replace('\n', "");
+            .replace('\n', "");
         let found = executables(&format!("{test}\n{rlib}\nnot json\n"));
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].title(), "orch-bench tests/speed");
-        assert_eq!(
-            found[0].command(),
-            "cargo test --package orch-bench --test speed"
-        );
+        assert_eq!(found[0].command(), "cargo test --package orch-bench --test speed");
         assert!(found[0].is_test);
         assert_eq!(found[0].folder, Path::new("/p/bench"));
     }

@@ -20,7 +20,7 @@ impl Chance {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -30,7 +30,7 @@ impl Chance {
 
     /// A number from `low` (included) to `high` (excluded).
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
-        low + self.next() % (high - low).max(1)
+        low + self.draw() % (high - low).max(1)
     }
 }
 
@@ -42,7 +42,7 @@ mod tests {
     fn the_same_seed_repeats_the_same_numbers() {
         let draw = |seed| {
             let mut chance = Chance::seeded(seed);
-            [chance.next(), chance.next(), chance.between(5, 9)]
+            [chance.draw(), chance.draw(), chance.between(5, 9)]
         };
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));

@@ -44,30 +44,17 @@ pub struct Options {
 
 /// Runs the demo. True when the run succeeded and everything ended in order.
 pub fn run(options: &Options) -> Result<bool> {
-    let profile = if options.dev_profile {
-        Profile::Dev
-    } else {
-        Profile::Release
-    };
+    let profile = if options.dev_profile { Profile::Dev } else { Profile::Release };
     println!("building orch and orch-feeds");
     let programs = Programs::build(profile)?;
     let ledger = Ledger::from_option(options.postgres.as_deref());
     let mut site = Site::open(&programs, &ledger, options.handlers, options.keep)?;
-    println!(
-        "server on {}, ledger {}, folder {}",
-        site.access().address,
-        ledger.name(),
-        site.folder().display()
-    );
+    println!("server on {}, ledger {}, folder {}", site.access().address, ledger.name(), site.folder().display());
     let feeds = feeds(options, &programs, site.folder())?;
 
     site.start_worker()?;
     let watch = Stopwatch::start();
-    let run = submit(
-        programs.feeds_at(site.access(), "submit"),
-        &feeds,
-        &site.folder().join("run.json"),
-    )?;
+    let run = submit(programs.feeds_at(site.access(), "submit"), &feeds, &site.folder().join("run.json"))?;
     let seconds = watch.seconds();
     let casualties = site.casualties();
     let orderly = site.close()?;
@@ -107,31 +94,19 @@ pub struct Run {
 
 /// Submits the feeds and waits; progress goes where `command` sends it.
 pub fn submit(mut command: Command, feeds: &Path, report: &Path) -> Result<Run> {
-    command
-        .arg("--location")
-        .arg(feeds)
-        .arg("--wait")
-        .arg("--json")
-        .arg(report);
-    let status = command
-        .status()
-        .context("could not run orch-feeds submit")?;
+    command.arg("--location").arg(feeds).arg("--wait").arg("--json").arg(report);
+    let status = command.status().context("could not run orch-feeds submit")?;
     let report = match fs::read(report) {
         Ok(bytes) => serde_json::from_slice(&bytes).context("orch-feeds submit wrote no JSON")?,
         Err(error) => json!({"error": format!("no report: {error}")}),
     };
-    Ok(Run {
-        succeeded: status.success(),
-        report,
-    })
+    Ok(Run { succeeded: status.success(), report })
 }
 
 /// The folder that was named, or a generated one.
 fn feeds(options: &Options, programs: &Programs, folder: &Path) -> Result<PathBuf> {
     if let Some(feeds) = &options.feeds {
-        return feeds
-            .canonicalize()
-            .with_context(|| format!("no folder {}", feeds.display()));
+        return feeds.canonicalize().with_context(|| format!("no folder {}", feeds.display()));
     }
     let feeds = folder.join("feeds");
     generate(programs, &feeds, options.size)?;
@@ -141,10 +116,7 @@ fn feeds(options: &Options, programs: &Programs, folder: &Path) -> Result<PathBu
 /// Generates feeds, some documents of which are bad on purpose.
 pub fn generate(programs: &Programs, feeds: &Path, size: u32) -> Result<()> {
     let mut command = programs.feeds("generate");
-    command
-        .arg("--out")
-        .arg(feeds)
-        .args(["--seed", "1", "--size", &size.to_string(), "--bad"]);
+    command.arg("--out").arg(feeds).args(["--seed", "1", "--size", &size.to_string(), "--bad"]);
     capture(&mut command).context("could not generate feeds")?;
     Ok(())
 }

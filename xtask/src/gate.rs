@@ -73,13 +73,7 @@ impl Gate {
         if options.quick {
             report.skip("PostgreSQL, and the areas of the whole gate", "--quick");
         }
-        Ok(Self {
-            wanted,
-            chosen: !options.area.is_empty(),
-            quick: options.quick,
-            logs,
-            report,
-        })
+        Ok(Self { wanted, chosen: !options.area.is_empty(), quick: options.quick, logs, report })
     }
 
     /// What needs no test executable.
@@ -88,19 +82,7 @@ impl Gate {
             self.command("fmt", &["fmt", "--all", "--check"], &[])?;
         }
         if self.wanted.contains(&Area::Lint) {
-            self.command(
-                "lint",
-                &[
-                    "clippy",
-                    "--workspace",
-                    "--all-targets",
-                    "--quiet",
-                    "--",
-                    "-D",
-                    "warnings",
-                ],
-                &[],
-            )?;
+            self.command("lint", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"], &[])?;
         }
         if self.wanted.contains(&Area::Deny) {
             self.deny()?;
@@ -109,39 +91,19 @@ impl Gate {
     }
 
     fn deny(&mut self) -> Result<()> {
-        let present = cargo(&["deny", "--version"])
-            .output()
-            .is_ok_and(|output| output.status.success());
+        let present = cargo(&["deny", "--version"]).output().is_ok_and(|output| output.status.success());
         if !present && !in_ci() && !self.chosen {
-            let reason = "cargo-deny is not installed; `cargo install cargo-deny --locked`, or `--area deny`, which does it";
+            let reason =
+                "cargo-deny is not installed; `cargo install cargo-deny --locked`, or `--area deny`, which does it";
             self.report.skip("deny", reason);
             return Ok(());
         }
         if !present {
             println!("installing cargo-deny (some minutes): cargo install cargo-deny --locked");
-            self.command(
-                "install cargo-deny",
-                &["install", "cargo-deny", "--locked", "--quiet"],
-                &[],
-            )?;
+            self.command("install cargo-deny", &["install", "cargo-deny", "--locked", "--quiet"], &[])?;
         }
-        self.report.skip(
-            "deny: advisories",
-            "they need a download; `cargo deny check advisories`",
-        );
-        self.command(
-            "deny",
-            &[
-                "deny",
-                "--log-level",
-                "error",
-                "check",
-                "licenses",
-                "bans",
-                "sources",
-            ],
-            &[],
-        )
+        self.report.skip("deny: advisories", "they need a download; `cargo deny check advisories`");
+        self.command("deny", &["deny", "--log-level", "error", "check", "licenses", "bans", "sources"], &[])
     }
 
     /// Compiles every test once, then runs the executables area by area.
@@ -152,9 +114,7 @@ impl Gate {
         let Some(all) = self.compile()? else {
             return Ok(());
         };
-        let (known, strays): (Vec<_>, Vec<_>) = all
-            .into_iter()
-            .partition(|one| areas::area_of(one).is_some());
+        let (known, strays): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| areas::area_of(one).is_some());
         for stray in strays {
             let text = "belongs to no area: name its package in xtask/src/gate/areas.rs";
             self.report.fail(&stray.title(), text, Counts::one_failed());
@@ -163,11 +123,7 @@ impl Gate {
         let environment = self.environment(cluster.as_ref());
         for area in self.wanted.clone() {
             for executable in known.iter().filter(|one| areas::area_of(one) == Some(area)) {
-                let outcome = run_tests(
-                    executable,
-                    &self.log(area.name(), &executable.target)?,
-                    &environment,
-                )?;
+                let outcome = run_tests(executable, &self.log(area.name(), &executable.target)?, &environment)?;
                 self.report.add(area.name(), &executable.title(), outcome);
             }
         }
@@ -175,24 +131,10 @@ impl Gate {
     }
 
     fn compile(&mut self) -> Result<Option<Vec<Executable>>> {
-        let mut arguments = vec![
-            "test",
-            "--no-run",
-            "--quiet",
-            "--message-format=json-render-diagnostics",
-        ];
+        let mut arguments = vec!["test", "--no-run", "--quiet", "--message-format=json-render-diagnostics"];
         if self.chosen || self.quick {
-            let packages: BTreeSet<&str> = self
-                .wanted
-                .iter()
-                .flat_map(|area| area.packages())
-                .copied()
-                .collect();
-            arguments.extend(
-                packages
-                    .into_iter()
-                    .flat_map(|package| ["--package", package]),
-            );
+            let packages: BTreeSet<&str> = self.wanted.iter().flat_map(|area| area.packages()).copied().collect();
+            arguments.extend(packages.into_iter().flat_map(|package| ["--package", package]));
         } else {
             arguments.push("--workspace");
         }
@@ -208,33 +150,23 @@ impl Gate {
     /// A PostgreSQL for the tests, unless there is one already or none is needed.
     fn cluster(&mut self, executables: &[Executable]) -> Result<Option<Cluster>> {
         let wanted = |one: &Executable| {
-            areas::area_of(one)
-                .is_some_and(|area| self.wanted.contains(&area) && area.needs_postgres())
+            areas::area_of(one).is_some_and(|area| self.wanted.contains(&area) && area.needs_postgres())
         };
-        if self.quick
-            || std::env::var_os("ORCH_TEST_POSTGRES_URL").is_some()
-            || !executables.iter().any(wanted)
-        {
+        if self.quick || std::env::var_os("ORCH_TEST_POSTGRES_URL").is_some() || !executables.iter().any(wanted) {
             return Ok(None);
         }
         let started = find_or_install().and_then(|binaries| {
-            println!(
-                "PostgreSQL {} from {}",
-                binaries.major,
-                binaries.folder.display()
-            );
+            println!("PostgreSQL {} from {}", binaries.major, binaries.folder.display());
             Cluster::start(&binaries, Durability::Fast)
         });
         match started {
             Ok(cluster) => Ok(Some(cluster)),
             Err(error) if error.is::<Missing>() && !in_ci() => {
-                self.report
-                    .skip("everything on PostgreSQL", &error.to_string());
+                self.report.skip("everything on PostgreSQL", &error.to_string());
                 Ok(None)
             }
             Err(error) => {
-                self.report
-                    .fail("PostgreSQL", &format!("{error:#}"), Counts::one_failed());
+                self.report.fail("PostgreSQL", &format!("{error:#}"), Counts::one_failed());
                 Ok(None)
             }
         }
@@ -243,16 +175,10 @@ impl Gate {
     /// What the tests are told. Where PostgreSQL is there, or must be, no test may leave it out.
     fn environment(&self, cluster: Option<&Cluster>) -> Vec<(&'static str, Option<String>)> {
         let given = std::env::var("ORCH_TEST_POSTGRES_URL").ok();
-        let url = if self.quick {
-            None
-        } else {
-            cluster.map(Cluster::url).or(given)
-        };
+        let url = if self.quick { None } else { cluster.map(Cluster::url).or(given) };
         let required = url.is_some() || (in_ci() && !self.quick);
-        let mut environment = vec![
-            ("ORCH_TEST_POSTGRES_URL", url),
-            ("ORCH_TEST_REQUIRE", required.then(|| "postgres".to_owned())),
-        ];
+        let mut environment =
+            vec![("ORCH_TEST_POSTGRES_URL", url), ("ORCH_TEST_REQUIRE", required.then(|| "postgres".to_owned()))];
         if self.quick {
             environment.push(("ORCH_SIM_SEEDS", Some("50".to_owned())));
         }
@@ -261,30 +187,15 @@ impl Gate {
 
     fn docs(&mut self) -> Result<()> {
         let strict = [("RUSTDOCFLAGS", "-D warnings")];
-        self.command(
-            "docs: examples",
-            &["test", "--doc", "--workspace", "--quiet"],
-            &[],
-        )?;
+        self.command("docs: examples", &["test", "--doc", "--workspace", "--quiet"], &[])?;
         self.command(
             "docs: pages",
-            &[
-                "doc",
-                "--workspace",
-                "--no-deps",
-                "--document-private-items",
-                "--quiet",
-            ],
+            &["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"],
             &strict,
         )
     }
 
-    fn command(
-        &mut self,
-        name: &str,
-        arguments: &[&str],
-        environment: &[(&str, &str)],
-    ) -> Result<()> {
+    fn command(&mut self, name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
         let mut command = cargo(arguments);
         command.envs(environment.iter().copied());
         let outcome = run_command(&mut command, &self.log(name, "")?)?;

@@ -49,17 +49,11 @@ pub fn folder(path: &Path) -> Result<()> {
 }
 
 fn tell(line: &str) -> Result<()> {
-    let mut guard = GUARD
-        .get_or_init(|| Mutex::new(None))
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
+    let mut guard = GUARD.get_or_init(|| Mutex::new(None)).lock().unwrap_or_else(PoisonError::into_inner);
     if guard.is_none() {
         *guard = Some(start()?);
     }
-    let pipe = guard
-        .as_mut()
-        .and_then(|child| child.stdin.as_mut())
-        .context("the guard has no pipe")?;
+    let pipe = guard.as_mut().and_then(|child| child.stdin.as_mut()).context("the guard has no pipe")?;
     writeln!(pipe, "{line}").context("could not write to the guard")
 }
 

@@ -47,13 +47,7 @@ pub fn exchange(
     call_within(access, method, path, key.as_slice(), body, limit)
 }
 
-fn call(
-    access: &Access,
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: &str,
-) -> Result<Answer> {
+fn call(access: &Access, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Result<Answer> {
     call_within(access, method, path, headers, body, LIMIT)
 }
 
@@ -65,18 +59,11 @@ fn call_within(
     body: &str,
     limit: Duration,
 ) -> Result<Answer> {
-    let host = access
-        .address
-        .strip_prefix("http://")
-        .context("the server is on plain HTTP")?
-        .trim_end_matches('/');
+    let host = access.address.strip_prefix("http://").context("the server is on plain HTTP")?.trim_end_matches('/');
     let mut stream = TcpStream::connect(host)?;
     stream.set_read_timeout(Some(limit))?;
     stream.set_write_timeout(Some(limit))?;
-    let more: String = headers
-        .iter()
-        .map(|(name, value)| format!("{name}: {value}\r\n"))
-        .collect();
+    let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n{more}\r\n{body}",
@@ -91,18 +78,9 @@ fn call_within(
 
 fn parse(bytes: &[u8]) -> Result<Answer> {
     let end = find(bytes, b"\r\n\r\n").context("the answer ends within its head")?;
-    let head = std::str::from_utf8(&bytes[..end])
-        .context("the head is not text")?
-        .to_ascii_lowercase();
-    let status = head
-        .split(' ')
-        .nth(1)
-        .and_then(|text| text.parse().ok())
-        .context("no status")?;
-    let header = |name: &str| {
-        head.lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim))
-    };
+    let head = std::str::from_utf8(&bytes[..end]).context("the head is not text")?.to_ascii_lowercase();
+    let status = head.split(' ').nth(1).and_then(|text| text.parse().ok()).context("no status")?;
+    let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim));
     let rest = &bytes[end + 4..];
     let body = if header("transfer-encoding") == Some("chunked") {
         dechunk(rest)?
@@ -113,11 +91,8 @@ fn parse(bytes: &[u8]) -> Result<Answer> {
         }
         rest.to_vec()
     };
-    let body = if body.is_empty() {
-        Value::Null
-    } else {
-        serde_json::from_slice(&body).context("the body is not JSON")?
-    };
+    let body =
+        if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).context("the body is not JSON")? };
     Ok(Answer { status, body })
 }
 
@@ -125,30 +100,19 @@ fn dechunk(mut rest: &[u8]) -> Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
         let end = find(rest, b"\r\n").context("the answer ends before a chunk")?;
-        let size = std::str::from_utf8(&rest[..end])?
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim();
+        let size = std::str::from_utf8(&rest[..end])?.split(';').next().unwrap_or_default().trim();
         let size = usize::from_str_radix(size, 16).context("a chunk without a size")?;
         if size == 0 {
             return Ok(body);
         }
         let from = end + 2;
-        body.extend_from_slice(
-            rest.get(from..from + size)
-                .context("the answer ends within a chunk")?,
-        );
-        rest = rest
-            .get(from + size + 2..)
-            .context("the answer ends after a chunk")?;
+        body.extend_from_slice(rest.get(from..from + size).context("the answer ends within a chunk")?);
+        rest = rest.get(from + size + 2..).context("the answer ends after a chunk")?;
     }
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes
-        .windows(wanted.len())
-        .position(|window| window == wanted)
+    bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
 #[cfg(test)]
@@ -164,11 +128,6 @@ mod tests {
         let answer = parse(chunked).unwrap();
         assert_eq!((answer.status, &answer.body["a"]), (503, &1.into()));
         assert!(parse(&chunked[..chunked.len() - 12]).is_err());
-        assert!(
-            parse(b"HTTP/1.1 204 No Content\r\n\r\n")
-                .unwrap()
-                .body
-                .is_null()
-        );
+        assert!(parse(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap().body.is_null());
     }
 }

@@ -77,13 +77,9 @@ impl Options {
 
 /// Runs the kill test. True when every promise held and every fault fired.
 pub fn run(options: &Options) -> Result<bool> {
-    let seed = options.seed.unwrap_or_else(|| Chance::fresh().next() >> 32);
+    let seed = options.seed.unwrap_or_else(|| Chance::fresh().draw() >> 32);
     println!("building orch and orch-feeds");
-    let programs = Programs::build(if options.dev_profile {
-        Profile::Dev
-    } else {
-        Profile::Release
-    })?;
+    let programs = Programs::build(if options.dev_profile { Profile::Dev } else { Profile::Release })?;
     let scratch = Scratch::new("orch-kills", options.keep)?;
     let feeds = match &options.feeds {
         Some(feeds) => feeds.canonicalize()?,
@@ -105,11 +101,7 @@ pub fn run(options: &Options) -> Result<bool> {
     site.close()?;
 
     println!("{}\n{}", outcome.fired.text(), audit.text);
-    println!(
-        "{} runs of the feeds in {:.0} s",
-        outcome.runs.len(),
-        outcome.seconds
-    );
+    println!("{} runs of the feeds in {:.0} s", outcome.runs.len(), outcome.seconds);
     for finding in &findings {
         println!("BROKEN  {finding}");
     }
@@ -121,19 +113,9 @@ pub fn run(options: &Options) -> Result<bool> {
         });
         write_json(file, &report)?;
     }
-    println!(
-        "{}",
-        if findings.is_empty() {
-            "every promise held"
-        } else {
-            "NOT every promise held"
-        }
-    );
+    println!("{}", if findings.is_empty() { "every promise held" } else { "NOT every promise held" });
     if !findings.is_empty() {
-        println!(
-            "again: cargo xtask kills --seed {seed} --kills-each {}",
-            options.kills_each
-        );
+        println!("again: cargo xtask kills --seed {seed} --kills-each {}", options.kills_each);
     }
     Ok(findings.is_empty())
 }
@@ -142,27 +124,20 @@ pub fn run(options: &Options) -> Result<bool> {
 fn quiet(options: &Options, programs: &Programs, feeds: &Path, folder: &Path) -> Result<String> {
     let mut site = Site::open(programs, &options.ledger(), options.handlers, options.keep)?;
     site.start_worker()?;
-    let run = submit(
-        submission(programs, site.access(), &folder.join("quiet.log"))?,
-        feeds,
-        &folder.join("quiet.json"),
-    )?;
+    let run =
+        submit(submission(programs, site.access(), &folder.join("quiet.log"))?, feeds, &folder.join("quiet.json"))?;
     site.close()?;
     if !run.succeeded {
         bail!("the quiet run failed: {}", run.report);
     }
-    digest(&run.report)
-        .with_context(|| format!("the quiet run named no export digest: {}", run.report))
+    digest(&run.report).with_context(|| format!("the quiet run named no export digest: {}", run.report))
 }
 
 /// `orch-feeds submit` with short leases, and a cap on lost leases that kills alone do not reach.
 fn submission(programs: &Programs, access: &Access, log: &Path) -> Result<Command> {
     let file = File::options().create(true).append(true).open(log)?;
     let mut command = programs.feeds_at(access, "submit");
-    command
-        .args(["--lease-seconds", "3", "--lost-cap", "1000"])
-        .stdout(file.try_clone()?)
-        .stderr(file);
+    command.args(["--lease-seconds", "3", "--lost-cap", "1000"]).stdout(file.try_clone()?).stderr(file);
     Ok(command)
 }
 
@@ -177,18 +152,12 @@ struct UnderFire {
 
 impl UnderFire {
     fn findings(&self, wanted: &str, options: &Options) -> Vec<String> {
-        let mut findings = self
-            .fired
-            .findings(options.kills_each, options.ledger() == Ledger::OwnPostgres);
+        let mut findings = self.fired.findings(options.kills_each, options.ledger() == Ledger::OwnPostgres);
         for (index, run) in self.runs.iter().enumerate() {
             if !run.succeeded {
                 findings.push(format!("run {}: failed: {}", index + 1, run.report));
             } else if digest(&run.report).as_deref() != Some(wanted) {
-                findings.push(format!(
-                    "run {}: export {:?}, wanted {wanted}",
-                    index + 1,
-                    digest(&run.report)
-                ));
+                findings.push(format!("run {}: export {:?}, wanted {wanted}", index + 1, digest(&run.report)));
             }
         }
         if self.runs.is_empty() {
@@ -199,13 +168,7 @@ impl UnderFire {
 }
 
 /// Feeds and probes in threads of their own, the faults in this one.
-fn under_fire(
-    site: &mut Site,
-    programs: &Programs,
-    feeds: &Path,
-    each: u32,
-    seed: u64,
-) -> Result<UnderFire> {
+fn under_fire(site: &mut Site, programs: &Programs, feeds: &Path, each: u32, seed: u64) -> Result<UnderFire> {
     site.start_worker()?;
     let access = site.access().clone();
     let folder = site.folder().to_owned();
@@ -217,18 +180,9 @@ fn under_fire(
         let fired = faults::fire(site, each, &mut Chance::seeded(seed));
         stop.store(true, Ordering::Relaxed);
         // The last run goes on to its end, undisturbed: what the kills broke would show there.
-        let runs = runs
-            .join()
-            .map_err(|_| anyhow::anyhow!("the feeds' thread panicked"))??;
-        let probes = probes
-            .join()
-            .map_err(|_| anyhow::anyhow!("the probes' thread panicked"))??;
-        Ok(UnderFire {
-            fired: fired?,
-            runs,
-            probes,
-            seconds: watch.seconds(),
-        })
+        let runs = runs.join().map_err(|_| anyhow::anyhow!("the feeds' thread panicked"))??;
+        let probes = probes.join().map_err(|_| anyhow::anyhow!("the probes' thread panicked"))??;
+        Ok(UnderFire { fired: fired?, runs, probes, seconds: watch.seconds() })
     })
 }
 
@@ -243,11 +197,7 @@ fn run_in_a_loop(
     while !stop.load(Ordering::Relaxed) {
         let number = runs.len() + 1;
         let command = submission(programs, access, &folder.join(format!("run-{number}.log")))?;
-        runs.push(submit(
-            command,
-            feeds,
-            &folder.join(format!("run-{number}.json")),
-        )?);
+        runs.push(submit(command, feeds, &folder.join(format!("run-{number}.json")))?);
     }
     Ok(runs)
 }

@@ -7,11 +7,7 @@ use clap::Parser;
 use xtask::{bench, chaos, demo, gate, kills};
 
 #[derive(Debug, Parser)]
-#[command(
-    name = "cargo xtask",
-    bin_name = "cargo xtask",
-    about = "Automation for this workspace"
-)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Automation for this workspace")]
 enum Cli {
     /// Run everything that must hold before a change is accepted.
     Test(gate::Options),

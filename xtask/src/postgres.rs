@@ -40,12 +40,7 @@ pub enum Durability {
 impl Durability {
     fn settings(self) -> &'static [&'static str] {
         match self {
-            Self::Fast => &[
-                "fsync=off",
-                "full_page_writes=off",
-                "shared_buffers=128MB",
-                "max_connections=300",
-            ],
+            Self::Fast => &["fsync=off", "full_page_writes=off", "shared_buffers=128MB", "max_connections=300"],
             Self::Synchronous => &[
                 "fsync=on",
                 "synchronous_commit=on",
@@ -133,9 +128,7 @@ impl Cluster {
 
     /// Whether the postmaster has ended without being told to.
     pub fn has_ended(&mut self) -> bool {
-        self.server
-            .as_mut()
-            .is_none_or(|server| server.try_wait().ok().flatten().is_some())
+        self.server.as_mut().is_none_or(|server| server.try_wait().ok().flatten().is_some())
     }
 
     /// The last lines of its log.
@@ -192,33 +185,14 @@ impl Cluster {
         let file = File::options().create(true).append(true).open(&log)?;
         let data = self.data();
         let mut command = self.program("postgres");
-        command
-            .arg("-D")
-            .arg(&data)
-            .args(["-p", &self.port.to_string()]);
+        command.arg("-D").arg(&data).args(["-p", &self.port.to_string()]);
         for setting in self.durability.settings() {
             command.args(["-c", setting]);
         }
-        command.args([
-            "-c",
-            "listen_addresses=127.0.0.1",
-            "-c",
-            "jit=off",
-            "-c",
-            "lc_messages=C",
-        ]);
-        command.arg("-c").arg(format!(
-            "unix_socket_directories={}",
-            self.scratch.path().join("socket").display()
-        ));
-        command
-            .envs(self.environment.iter().cloned())
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file);
-        let mut server = command
-            .spawn()
-            .context("could not start the server program")?;
+        command.args(["-c", "listen_addresses=127.0.0.1", "-c", "jit=off", "-c", "lc_messages=C"]);
+        command.arg("-c").arg(format!("unix_socket_directories={}", self.scratch.path().join("socket").display()));
+        command.envs(self.environment.iter().cloned()).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+        let mut server = command.spawn().context("could not start the server program")?;
         guard::watch(server.id())?;
         let ready = wait_for(START_LIMIT, || {
             let ended = server.try_wait().ok().flatten().is_some();
@@ -291,8 +265,7 @@ impl Drop for Cluster {
 fn is_ready(data: &Path, pid: u32) -> bool {
     let text = fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
     let mut lines = text.lines();
-    lines.next() == Some(pid.to_string().as_str())
-        && lines.nth(6).is_some_and(|line| line.trim() == "ready")
+    lines.next() == Some(pid.to_string().as_str()) && lines.nth(6).is_some_and(|line| line.trim() == "ready")
 }
 
 /// `None` when we are not root and the server runs as ourselves.
@@ -301,11 +274,7 @@ fn unprivileged_account() -> Result<Option<Account>> {
         return Ok(None);
     }
     for name in ["postgres", "nobody"] {
-        let number = |flag| -> Result<u32> {
-            Ok(capture(Command::new("id").args([flag, name]))?
-                .trim()
-                .parse()?)
-        };
+        let number = |flag| -> Result<u32> { Ok(capture(Command::new("id").args([flag, name]))?.trim().parse()?) };
         if let (Ok(uid), Ok(gid)) = (number("-u"), number("-g")) {
             return Ok(Some(Account { uid, gid }));
         }

@@ -38,10 +38,7 @@ impl Daemon {
             .spawn()
             .with_context(|| format!("could not start {name}: {command:?}"))?;
         guard::watch(child.id())?;
-        let out = child
-            .stdout
-            .take()
-            .context("its standard output is a pipe")?;
+        let out = child.stdout.take().context("its standard output is a pipe")?;
         let (sender, lines) = channel();
         std::thread::spawn(move || {
             for line in BufReader::new(out).lines().map_while(Result::ok) {
@@ -50,12 +47,7 @@ impl Daemon {
                 let _ = sender.send(line);
             }
         });
-        Ok(Self {
-            name: name.to_owned(),
-            child,
-            log: log.to_owned(),
-            lines,
-        })
+        Ok(Self { name: name.to_owned(), child, log: log.to_owned(), lines })
     }
 
     /// The first JSON object that it prints, which says that it is ready.
@@ -68,19 +60,10 @@ impl Daemon {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    bail!(
-                        "{} was not ready within {} s\n{}",
-                        self.name,
-                        limit.as_secs(),
-                        tail(&self.log, 30)
-                    )
+                    bail!("{} was not ready within {} s\n{}", self.name, limit.as_secs(), tail(&self.log, 30))
                 }
                 Err(RecvTimeoutError::Disconnected) => {
-                    bail!(
-                        "{} ended before it was ready\n{}",
-                        self.name,
-                        tail(&self.log, 30)
-                    )
+                    bail!("{} ended before it was ready\n{}", self.name, tail(&self.log, 30))
                 }
             }
         }
@@ -104,9 +87,7 @@ impl Daemon {
     /// SIGKILL, and the wait for its end.
     pub fn kill(&mut self) -> Result<()> {
         if self.exited().is_none() {
-            self.child
-                .kill()
-                .with_context(|| format!("could not kill {}", self.name))?;
+            self.child.kill().with_context(|| format!("could not kill {}", self.name))?;
             self.child.wait()?;
         }
         guard::forget(self.child.id())
@@ -133,10 +114,7 @@ impl Drop for Daemon {
 
 /// Sends a signal by its name without `SIG`.
 pub fn signal(pid: u32, name: &str) -> Result<()> {
-    let status = Command::new("/bin/sh")
-        .args(["-c", &format!("kill -{name} {pid}")])
-        .stderr(Stdio::null())
-        .status()?;
+    let status = Command::new("/bin/sh").args(["-c", &format!("kill -{name} {pid}")]).stderr(Stdio::null()).status()?;
     if !status.success() {
         bail!("could not send SIG{name} to process {pid}");
     }
@@ -145,15 +123,9 @@ pub fn signal(pid: u32, name: &str) -> Result<()> {
 
 /// Runs to the end; what it printed, or an error with what it complained of.
 pub fn capture(command: &mut Command) -> Result<String> {
-    let output = command
-        .output()
-        .with_context(|| format!("could not run {command:?}"))?;
+    let output = command.output().with_context(|| format!("could not run {command:?}"))?;
     if !output.status.success() {
-        bail!(
-            "{command:?}: {}\n{}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr).trim_end()
-        );
+        bail!("{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr).trim_end());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -20,7 +20,7 @@ pub struct Scratch {
 impl Scratch {
     /// Makes a folder that only its owner may enter.
     pub fn new(prefix: &str, keep: bool) -> Result<Self> {
-        let name = format!("{prefix}-{:012x}", Chance::fresh().next() >> 16);
+        let name = format!("{prefix}-{:012x}", Chance::fresh().draw() >> 16);
         Self::at(&std::env::temp_dir().join(name), keep)
     }
 
@@ -57,8 +57,7 @@ impl Drop for Scratch {
 pub fn free_port() -> Result<u16> {
     let mut chance = Chance::fresh();
     for _ in 0..200 {
-        let port =
-            u16::try_from(chance.between(20_000, 32_000)).context("the range is within u16")?;
+        let port = u16::try_from(chance.between(20_000, 32_000)).context("the range is within u16")?;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return Ok(port);
         }

@@ -58,10 +58,7 @@ impl Programs {
     /// Builds them.
     pub fn build(profile: Profile) -> Result<Self> {
         let mut built = build(profile, &["orch", "orch-feeds"])?.into_iter();
-        let (orch, feeds) = (
-            built.next().context("orch was built")?,
-            built.next().context("orch-feeds was built")?,
-        );
+        let (orch, feeds) = (built.next().context("orch was built")?, built.next().context("orch-feeds was built")?);
         Ok(Self { orch, feeds })
     }
 
@@ -115,10 +112,7 @@ impl Site {
             server: None,
             cluster: None,
             ledger: ledger.clone(),
-            access: Access {
-                address: String::new(),
-                token: String::new(),
-            },
+            access: Access { address: String::new(), token: String::new() },
             port: free_port()?,
             handlers,
             scratch,
@@ -145,10 +139,7 @@ impl Site {
     pub fn start_server(&mut self) -> Result<()> {
         let mut command = Command::new(&self.programs.orch);
         match self.database()? {
-            None => command
-                .arg("dev")
-                .arg("--data")
-                .arg(self.scratch.path().join("data")),
+            None => command.arg("dev").arg("--data").arg(self.scratch.path().join("data")),
             Some(url) => command.args(["serve", "--database", &url]),
         };
         command.args(["--listen", &format!("127.0.0.1:{}", self.port), "--json"]);
@@ -189,17 +180,11 @@ impl Site {
     /// What has ended without being told to, with its last words.
     pub fn casualties(&mut self) -> Vec<String> {
         let mut dead = Vec::new();
-        for (name, daemon) in [
-            ("the server", &mut self.server),
-            ("the worker", &mut self.worker),
-        ] {
+        for (name, daemon) in [("the server", &mut self.server), ("the worker", &mut self.worker)] {
             if let Some(daemon) = daemon
                 && let Some(status) = daemon.exited()
             {
-                dead.push(format!(
-                    "{name} ended: {status}\n{}",
-                    crate::process::tail(daemon.log(), 20)
-                ));
+                dead.push(format!("{name} ended: {status}\n{}", crate::process::tail(daemon.log(), 20)));
             }
         }
         dead
@@ -221,10 +206,7 @@ impl Site {
 
     fn prepare_ledger(&mut self) -> Result<()> {
         if self.ledger == Ledger::OwnPostgres {
-            self.cluster = Some(Cluster::start(
-                &find_or_install()?,
-                Durability::Synchronous,
-            )?);
+            self.cluster = Some(Cluster::start(&find_or_install()?, Durability::Synchronous)?);
         }
         let Some(url) = self.database()? else {
             return Ok(());
@@ -232,9 +214,7 @@ impl Site {
         let mut command = Command::new(&self.programs.orch);
         command.args(["migrate", "--database", &url, "--bootstrap", "--json"]);
         let printed = capture(&mut command).context("could not migrate the database")?;
-        let made = printed
-            .lines()
-            .find_map(|line| serde_json::from_str::<Value>(line).ok());
+        let made = printed.lines().find_map(|line| serde_json::from_str::<Value>(line).ok());
         self.access.token = text(&made.unwrap_or_default(), "token")?;
         Ok(())
     }
@@ -243,12 +223,7 @@ impl Site {
         match &self.ledger {
             Ledger::Sqlite => Ok(None),
             Ledger::Postgres(url) => Ok(Some(url.clone())),
-            Ledger::OwnPostgres => Ok(Some(
-                self.cluster
-                    .as_ref()
-                    .context("the cluster is made first")?
-                    .url(),
-            )),
+            Ledger::OwnPostgres => Ok(Some(self.cluster.as_ref().context("the cluster is made first")?.url())),
         }
     }
 
@@ -267,8 +242,6 @@ fn kill(slot: &mut Option<Daemon>) -> Result<bool> {
 }
 
 fn text(value: &Value, member: &str) -> Result<String> {
-    let text = value[member]
-        .as_str()
-        .with_context(|| format!("no `{member}` in {value}"))?;
+    let text = value[member].as_str().with_context(|| format!("no `{member}` in {value}"))?;
     Ok(text.to_owned())
 }

@@ -1,3 +1,5 @@
+//! Rows: figures for a thousand jobs, beside their bars.
+
 use clap::Parser;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Options: what is measured by default, and over HTTP.
+
 use clap::Parser;
 
 use super::*;

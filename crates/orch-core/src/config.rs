@@ -226,7 +226,9 @@ pub fn check_labels(field: &str, labels: &BTreeMap<String, String>) -> Result<()
     for (key, value) in labels {
         let path = format!("{field}.{key}");
         check_name(&path, key)?;
-        if key.len() as u64 > limits::LABEL_KEY_CHARS_MAX || value.chars().count() as u64 > limits::LABEL_VALUE_CHARS_MAX {
+        if key.len() as u64 > limits::LABEL_KEY_CHARS_MAX
+            || value.chars().count() as u64 > limits::LABEL_VALUE_CHARS_MAX
+        {
             let detail = format!(
                 "a label's key has at most {} characters and its value {}",
                 limits::LABEL_KEY_CHARS_MAX,

@@ -386,12 +386,6 @@ impl Append {
     }
 }
 
-impl Default for ShardNo {
-    fn default() -> Self {
-        Self(0)
-    }
-}
-
 /// Blocks of one commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {

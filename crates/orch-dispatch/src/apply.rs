@@ -52,7 +52,9 @@ impl Tenant {
             }
             Fact::AttemptEnded { .. } => self.attempt_ended(record, wheel),
             Fact::JobFinished { job, state, lane, .. } => self.finished(*job, *state, *lane),
-            Fact::CancelRequested { grace_until, job, .. } => self.cancel_requested(*job, *grace_until, record.seq, wheel),
+            Fact::CancelRequested { grace_until, job, .. } => {
+                self.cancel_requested(*job, *grace_until, record.seq, wheel)
+            }
             Fact::Paused { by, reason, target } => {
                 let pause = Pause { by: by.clone(), reason: reason.clone(), at: record.at };
                 self.pauses.insert(target.clone(), pause);
@@ -93,7 +95,8 @@ impl Tenant {
     }
 
     fn enqueued(&mut self, record: &Record, wheel: &mut Wheel) {
-        let Fact::JobEnqueued { job: id, lane, deadline, not_before, depends_on, open_parents, state, .. } = &record.body
+        let Fact::JobEnqueued { job: id, lane, deadline, not_before, depends_on, open_parents, state, .. } =
+            &record.body
         else {
             return;
         };

@@ -52,7 +52,7 @@ impl Desk<'_> {
             let Some(next) = self.tenant.lane(no).next() else { break };
             let (job, fresh) = match next {
                 Next::Again(_, job) => (job, None),
-                Next::Fresh => match self.from_window(no) {
+                Next::Fresh => match self.window_pop(no) {
                     Some(entry) => (entry.job, Some((entry.seq, entry.carried))),
                     None => break,
                 },
@@ -62,13 +62,7 @@ impl Desk<'_> {
         grants
     }
 
-    fn grant_one(
-        &mut self,
-        taker: Taker<'_>,
-        no: LaneNo,
-        job: JobId,
-        fresh: Option<(u64, Carried)>,
-    ) -> Grant {
+    fn grant_one(&mut self, taker: Taker<'_>, no: LaneNo, job: JobId, fresh: Option<(u64, Carried)>) -> Grant {
         let held = self.tenant.jobs.get(&job).map(|job| (job.attempt + 1, job.last_seq));
         let first = fresh.as_ref().map(|(seq, _)| (1, *seq));
         let (attempt, prev) = first.or(held).expect("a job is granted from a window or from memory");

@@ -361,4 +361,3 @@ pub enum Read {
         limit: usize,
     },
 }
-

@@ -49,13 +49,6 @@ impl Desk<'_> {
 
     /// The token of an attempt granted under `epoch`.
     pub fn token(&self, job: JobId, epoch: u64, attempt: u32) -> Token {
-        Token {
-            incarnation: self.at.incarnation,
-            shard: self.at.shard,
-            epoch,
-            tenant: self.tenant.no,
-            job,
-            attempt,
-        }
+        Token { incarnation: self.at.incarnation, shard: self.at.shard, epoch, tenant: self.tenant.no, job, attempt }
     }
 }

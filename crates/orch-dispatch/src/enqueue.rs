@@ -235,15 +235,14 @@ impl Desk<'_> {
         });
         self.key_use(job.key, &[job.id]);
         if fresh {
-            let warm =
-                WarmJob { state, lane, seq, attempt: 0, epoch: 0, report: None, settled: false };
+            let warm = WarmJob { state, lane, seq, attempt: 0, epoch: 0, report: None, settled: false };
             self.tenant.warm.put_job(self.at.commit, job.id, warm);
         }
         let id = job.id;
         let row = self.row(job, lane, seq, fresh);
         if fresh {
             let carried = Carried { payload: row.payload.clone(), extra: row.extra.clone() };
-            self.into_window(lane, Entry { seq, job: id, carried });
+            self.window_push(lane, Entry { seq, job: id, carried });
         }
         self.out.rows.jobs.push(row);
         if doomed {

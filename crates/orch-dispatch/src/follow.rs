@@ -133,7 +133,7 @@ impl Desk<'_> {
             state,
         });
         if !mutant::on(Mutant::CanceledFromWindow) {
-            self.out_of_window(lane, seq);
+            self.window_remove(lane, seq);
         }
         let ended = WarmJob { state, lane, seq: finished, attempt: 0, epoch: 0, report: None, settled: false };
         self.ended(id, ended, JobOutput::default());

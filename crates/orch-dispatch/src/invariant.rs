@@ -31,7 +31,9 @@ fn check_jobs(tenant: &Tenant) -> Result<(), String> {
         ensure(!job.state.is_final(), || format!("{id} is final and still held"))?;
         ensure(job.last_seq <= tenant.seq, || format!("{id} knows seq {} of the future", job.last_seq))?;
         let counted = job.tries + job.lost <= job.attempt;
-        ensure(counted, || format!("{id} counts {} tries and {} lost of {} attempts", job.tries, job.lost, job.attempt))?;
+        ensure(counted, || {
+            format!("{id} counts {} tries and {} lost of {} attempts", job.tries, job.lost, job.attempt)
+        })?;
         let waits = job.state != JobState::Blocked || job.waits_for > 0;
         ensure(waits, || format!("{id} is blocked and waits for nothing"))?;
     }
@@ -43,12 +45,15 @@ fn check_lanes(tenant: &Tenant) -> Result<(), String> {
         let no = LaneNo(n);
         let keys: Vec<_> = lane.window.iter().map(|entry| entry.seq).collect();
         ensure(keys.is_sorted_by(|a, b| a < b), || format!("lane {n}'s window is out of order"))?;
-        ensure(keys.first().is_none_or(|key| *key > lane.head), || format!("lane {n} holds a key at or below its head"))?;
+        ensure(keys.first().is_none_or(|key| *key > lane.head), || {
+            format!("lane {n} holds a key at or below its head")
+        })?;
         ensure(lane.window.len() as u64 <= lane.fresh, || format!("lane {n}'s window holds more than waits"))?;
         let held = |entry: &crate::lane::Entry| tenant.jobs.contains_key(&entry.job);
         ensure(!lane.window.iter().any(held), || format!("lane {n} holds a fresh job twice"))?;
         for (key, job) in &lane.again {
-            let there = tenant.jobs.get(job).is_some_and(|j| j.state == JobState::Ready && j.order_key == *key && j.lane == no);
+            let there =
+                tenant.jobs.get(job).is_some_and(|j| j.state == JobState::Ready && j.order_key == *key && j.lane == no);
             ensure(there, || format!("lane {n} lists {job}, which is not ready there"))?;
             ensure(*key == tenant.jobs[job].last_seq, || format!("{job} re-entered lane {n} under an old key"))?;
         }

@@ -87,7 +87,8 @@ impl Desk<'_> {
         }
         if let Some(job) = self.tenant.jobs.get(&id) {
             if job.state != JobState::Scheduled {
-                let detail = format!("the job is {}; only a waiting or a final one can be tried again", job.state.as_str());
+                let detail =
+                    format!("the job is {}; only a waiting or a final one can be tried again", job.state.as_str());
                 return Answer::Refused(Refusal::new(Code::StateConflict, detail));
             }
             let prev = job.last_seq;
@@ -193,7 +194,11 @@ impl Desk<'_> {
         let version = current.as_ref().map_or(0, |found| found.version);
         match expect {
             Expect::Absent if version > 0 => {
-                return Answer::Refused(Refusal::field(Code::StateConflict, "name", format!("`{name}` exists already")));
+                return Answer::Refused(Refusal::field(
+                    Code::StateConflict,
+                    "name",
+                    format!("`{name}` exists already"),
+                ));
             }
             Expect::Version(wanted) if wanted != version => {
                 let detail = format!("the current version is {version}, not {wanted}");

@@ -21,8 +21,7 @@ pub(crate) fn stale() -> Refusal {
 /// The key under which a completion's follow-up jobs are kept, so that the same completion gets the same answer.
 pub(crate) fn follow_ups_key(completion: &Completion) -> Option<KeyUse> {
     let any = !completion.follow_ups.is_empty() && !mutant::on(Mutant::FollowUpsForgotten);
-    let digest = any
-        .then(|| orch_core::job::payload_sha256(format!("complete {}", completion.token).as_bytes()))?;
+    let digest = any.then(|| orch_core::job::payload_sha256(format!("complete {}", completion.token).as_bytes()))?;
     let key = u128::from_str_radix(&digest[..32], 16).expect("a digest is 64 hexadecimal digits").to_be_bytes();
     Some(KeyUse { key, fingerprint: completion.fingerprint })
 }
@@ -102,11 +101,8 @@ impl Desk<'_> {
         };
         self.heard(id);
         self.register(id, token.attempt, &completion.artifacts);
-        let mut report = Reported {
-            fingerprint: completion.fingerprint,
-            artifacts: completion.artifacts,
-            ..Reported::default()
-        };
+        let mut report =
+            Reported { fingerprint: completion.fingerprint, artifacts: completion.artifacts, ..Reported::default() };
         let canceling = self.tenant.jobs[&id].lease.as_ref().is_some_and(|lease| lease.grace_until.is_some());
         let (outcome, error) = match completion.outcome {
             Report::Succeeded { result, result_sha256 } => {
@@ -169,13 +165,7 @@ impl Desk<'_> {
     }
 
     /// An attempt that counts as a try ended without success.
-    pub fn failed_attempt(
-        &mut self,
-        id: JobId,
-        outcome: AttemptOutcome,
-        error: JobError,
-        report: Option<Reported>,
-    ) {
+    pub fn failed_attempt(&mut self, id: JobId, outcome: AttemptOutcome, error: JobError, report: Option<Reported>) {
         let job = &self.tenant.jobs[&id];
         let (attempt, prev, tries) = (job.attempt, job.last_seq, job.tries + 1);
         let tries_max = self.tenant.policy(job.lane).tries_max;

@@ -160,8 +160,7 @@ impl Shard {
         if format != SNAPSHOT_FORMAT {
             return Err(RecoverError::Snapshot(format!("its form is {format}, this program knows {SNAPSHOT_FORMAT}")));
         }
-        let saved: Saved =
-            postcard::from_bytes(state).map_err(|error| RecoverError::Snapshot(error.to_string()))?;
+        let saved: Saved = postcard::from_bytes(state).map_err(|error| RecoverError::Snapshot(error.to_string()))?;
         let mut shard = Self::empty(identity);
         shard.tenants = saved.tenants;
         shard.arbiter = saved.arbiter;
@@ -442,7 +441,8 @@ impl Shard {
     fn reported(&mut self, command: Command, prepared: &Prepared) -> Answer {
         match command {
             Command::Ack { tenants, tokens } => {
-                let each = tokens.into_iter().map(|token| self.at_desk(&tenants, token, prepared, |desk| desk.ack(token)));
+                let each =
+                    tokens.into_iter().map(|token| self.at_desk(&tenants, token, prepared, |desk| desk.ack(token)));
                 Answer::Items(each.collect())
             }
             Command::Release { tenants, tokens } => {

@@ -138,7 +138,8 @@ impl Tenant {
 
     /// The policy of a lane's jobs. A job type is never deleted, so it is there.
     pub fn policy(&self, lane: LaneNo) -> &JobType {
-        self.job_type(&self.lane(lane).key.job_type).expect("a lane is opened only for a known job type, and none is ever deleted")
+        self.job_type(&self.lane(lane).key.job_type)
+            .expect("a lane is opened only for a known job type, and none is ever deleted")
     }
 
     /// Is work of this kind held by a pause of the tenant, the type or the source?

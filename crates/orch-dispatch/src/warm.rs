@@ -95,4 +95,3 @@ pub(crate) fn low_water(committed: u64, oldest_prepare: Option<u64>) -> u64 {
     }
     oldest_prepare.map_or(committed, |began| began.min(committed))
 }
-

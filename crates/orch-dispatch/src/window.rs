@@ -15,7 +15,7 @@ pub type WindowWish = WindowParams;
 
 impl Desk<'_> {
     /// A fresh job goes straight into its lane's window if nothing of the lane lies only in the ledger.
-    pub fn into_window(&mut self, no: LaneNo, entry: Entry) {
+    pub fn window_push(&mut self, no: LaneNo, entry: Entry) {
         let room = self.tenant.index.windowed < self.at.window_room;
         let lane = self.tenant.lane_mut(no);
         let contiguous = lane.fresh == lane.window.len() as u64 + 1 && !lane.loading;
@@ -27,7 +27,7 @@ impl Desk<'_> {
     }
 
     /// Takes the next fresh job of a lane's window.
-    pub fn from_window(&mut self, no: LaneNo) -> Option<Entry> {
+    pub fn window_pop(&mut self, no: LaneNo) -> Option<Entry> {
         let lane = self.tenant.lane_mut(no);
         let entry = lane.window.pop_front()?;
         lane.window_end = lane.window_end.max(entry.seq);
@@ -36,7 +36,7 @@ impl Desk<'_> {
     }
 
     /// Takes a job out of a window because it ended.
-    pub fn out_of_window(&mut self, no: LaneNo, seq: u64) {
+    pub fn window_remove(&mut self, no: LaneNo, seq: u64) {
         let lane = self.tenant.lane_mut(no);
         if let Ok(place) = lane.window.binary_search_by_key(&seq, |entry| entry.seq) {
             lane.window.remove(place);
@@ -142,7 +142,11 @@ impl Shard {
         let fits: Vec<Entry> = rows
             .into_iter()
             .filter(|row| row.seq > after && still_fresh(tenant, row.job))
-            .map(|row| Entry { seq: row.seq, job: row.job, carried: Carried { payload: row.payload, extra: row.extra } })
+            .map(|row| Entry {
+                seq: row.seq,
+                job: row.job,
+                carried: Carried { payload: row.payload, extra: row.extra },
+            })
             .collect();
         tenant.index.windowed += fits.len();
         let lane = tenant.lane_mut(wish.lane);
@@ -167,4 +171,3 @@ fn still_fresh(tenant: &crate::tenant::Tenant, job: JobId) -> bool {
     }
     !tenant.jobs.contains_key(&job) && tenant.warm.job(job).is_none_or(|warm| warm.state == JobState::Ready)
 }
-

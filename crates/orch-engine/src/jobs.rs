@@ -1,6 +1,6 @@
 //! Reading jobs: what the ledger holds of them, overlaid with what the owner's memory knows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use orch_core::fact::Record;
 use orch_core::ids::{JobId, LaneNo, Stream, TenantNo};
@@ -155,7 +155,9 @@ impl Engine {
             let page = self.ledger().job_page(tenant, &params).await?;
             let ids = page.jobs.iter().map(|found| found.job.id).collect();
             let open = self.open_jobs(tenant, ids).await?;
-            for (found, open) in page.jobs.into_iter().zip(open) {
+            let mut ended = self.ended_since(tenant, &page.jobs, &open).await?;
+            for (mut found, open) in page.jobs.into_iter().zip(open) {
+                found.done = found.done.or_else(|| ended.remove(&found.job.id));
                 let view = self.view(tenant, found, open).await?;
                 if filter.states.is_empty() || filter.states.contains(&view.state) {
                     views.push(view);
@@ -167,6 +169,22 @@ impl Engine {
             }
         }
         Ok((views, params.before))
+    }
+
+    /// The ends of jobs that had none when the page was read and were gone from memory when that was asked.
+    async fn ended_since(
+        &self,
+        tenant: TenantNo,
+        page: &[JobFound],
+        open: &[Option<OpenJob>],
+    ) -> Result<HashMap<JobId, DoneRow>, Error> {
+        let unknown = page.iter().zip(open).filter(|(found, open)| found.done.is_none() && open.is_none());
+        let ids: Vec<_> = unknown.map(|(found, _)| found.job.id).collect();
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let ends = self.ledger().done_lookup(tenant, &ids).await?;
+        Ok(ends.into_iter().map(|done| (done.job, done)).collect())
     }
 
     /// Jobs in a state that the owner holds in memory.

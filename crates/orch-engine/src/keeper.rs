@@ -112,8 +112,7 @@ impl Keeper {
     }
 
     async fn recover(&self, ownership: &Ownership) -> Result<Owner, KeepError> {
-        let identity =
-            Identity { shard: self.shard, epoch: ownership.epoch, incarnation: ownership.incarnation };
+        let identity = Identity { shard: self.shard, epoch: ownership.epoch, incarnation: ownership.incarnation };
         let mut shard = match self.ledger.snapshot_get(self.shard).await? {
             Some(row) => Shard::load(identity, row.commit_no, row.format, &row.state)?,
             None => Shard::empty(identity),

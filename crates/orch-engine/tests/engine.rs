@@ -48,8 +48,7 @@ impl World {
     }
 
     async fn declare(&self, doc: JobType) {
-        let command =
-            Command::PutConfig { tenant: self.tenant, doc: ConfigDoc::JobType(doc), expect: Expect::Any };
+        let command = Command::PutConfig { tenant: self.tenant, doc: ConfigDoc::JobType(doc), expect: Expect::Any };
         self.engine.command(command).await.unwrap();
     }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use orch_core::job::{JobError, LaneKey, Priority, payload_sha256};
 use orch_core::ids::JobId;
+use orch_core::job::{JobError, LaneKey, Priority, payload_sha256};
 use orch_dispatch::command::NewJob;
 
 /// A job of this type that may run at once.

@@ -281,7 +281,9 @@ impl Model {
         };
         let tenant = self.tenants.entry(no).or_default();
         ensure(record.seq == tenant.seq + 1, "gapless", || format!("seq {} of {no:?}", record.seq))?;
-        ensure(record.config_version == tenant.config_version, "facts", || format!("config_version at {}", record.seq))?;
+        ensure(record.config_version == tenant.config_version, "facts", || {
+            format!("config_version at {}", record.seq)
+        })?;
         tenant.seq = record.seq;
         tenant.commit = append.commit_no;
         self.tenant_fact(no, record, append)
@@ -302,7 +304,8 @@ impl Model {
     /// Jobs that are not final.
     #[must_use]
     pub fn open_jobs(&self) -> Vec<(TenantNo, JobId, JobState)> {
-        let all = self.tenants.iter().flat_map(|(no, tenant)| tenant.jobs.iter().map(|(id, job)| (*no, *id, job.state)));
+        let all =
+            self.tenants.iter().flat_map(|(no, tenant)| tenant.jobs.iter().map(|(id, job)| (*no, *id, job.state)));
         all.filter(|(_, _, state)| !state.is_final()).collect()
     }
 }

@@ -139,6 +139,8 @@ pub struct World {
     ending: Vec<(TenantNo, JobId)>,
     /// Clients that heartbeat on the dot, over a network that is good.
     good: BTreeSet<usize>,
+    /// Which node each client believes to have the shard.
+    believed: BTreeMap<usize, usize>,
     ready: bool,
     draining: bool,
     /// The last events, if somebody wants to see them.
@@ -176,6 +178,7 @@ impl World {
             known: Vec::new(),
             ending: Vec::new(),
             good: BTreeSet::new(),
+            believed: BTreeMap::new(),
             ready: false,
             draining: false,
             trace: None,
@@ -246,7 +249,12 @@ impl World {
         while !(self.ready && self.quiet()) {
             if self.step >= deadline {
                 let open = self.model.open_jobs();
-                let text = format!("{} jobs are open after {} quiet steps: {:?}", open.len(), self.profile.drain_steps, &open[..open.len().min(3)]);
+                let text = format!(
+                    "{} jobs are open after {} quiet steps: {:?}",
+                    open.len(),
+                    self.profile.drain_steps,
+                    &open[..open.len().min(3)]
+                );
                 return Err(Violation { promise: "8: every accepted job ends", text });
             }
             self.one()?;
@@ -325,10 +333,11 @@ impl World {
     fn reply(&mut self, number: CallNo, outcome: Outcome) {
         let Some(call) = self.calls.remove(&number) else { return };
         let who = call.client;
+        self.learn(who, call.node, &outcome);
         let mut client = std::mem::replace(&mut self.clients[who], Client::Away);
         match &mut client {
             Client::Setup(setup) => setup.reply(self, who, &call, outcome),
-            Client::Submitter(submitter) => submitter.reply(self, who, &call, outcome),
+            Client::Submitter(submitter) => submitter.reply(self, &call, outcome),
             Client::Operator(operator) => operator.reply(self, &call, outcome),
             Client::Worker(worker) => worker.reply(self, who, &call, outcome),
             Client::Away => {}
@@ -351,7 +360,8 @@ impl World {
         snapshot: Option<&orch_core::port::SnapshotRow>,
         tail: &[orch_core::port::Commit],
     ) -> Result<Shard, Violation> {
-        let broken = |error: orch_dispatch::shard::RecoverError| Violation { promise: "recovery", text: error.to_string() };
+        let broken =
+            |error: orch_dispatch::shard::RecoverError| Violation { promise: "recovery", text: error.to_string() };
         let identity = self.shadow.identity();
         let mut shard = match snapshot {
             Some(row) => Shard::load(identity, row.commit_no, row.format, &row.state).map_err(broken)?,
@@ -366,7 +376,9 @@ impl World {
     fn same_state(&self, shard: &Shard) -> Stepped {
         let Some(saved) = self.saved.get(&shard.taken()) else { return Ok(()) };
         let same = shard.save() == *saved;
-        crate::model::ensure(same, "recovered state = live state", || format!("they differ after commit {}", shard.taken()))
+        crate::model::ensure(same, "recovered state = live state", || {
+            format!("they differ after commit {}", shard.taken())
+        })
     }
 
     fn tenants(&self) -> Vec<TenantNo> {
@@ -380,7 +392,8 @@ impl World {
     /// A job that some caller knows, rather a recent one.
     fn any_job(&mut self, tenant: TenantNo) -> Option<JobId> {
         let recent = if self.chance(800) { 12 } else { 200 };
-        let of: Vec<_> = self.known.iter().rev().filter(|(no, _)| *no == tenant).take(recent).map(|(_, id)| *id).collect();
+        let of: Vec<_> =
+            self.known.iter().rev().filter(|(no, _)| *no == tenant).take(recent).map(|(_, id)| *id).collect();
         (!of.is_empty()).then(|| of[self.rng.random_range(0..of.len())])
     }
 

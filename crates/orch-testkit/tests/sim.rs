@@ -18,21 +18,23 @@ fn run_all(seeds: u64) -> (Counts, u64, Option<(u64, Report)>) {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..cores {
-            scope.spawn(|| loop {
-                let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed >= seeds {
-                    return;
-                }
-                let report = World::new(seed, None).run();
-                let mut found = found.lock().unwrap();
-                for (what, times) in &report.counts {
-                    *found.0.entry(what).or_default() += times;
-                }
-                found.1 += report.steps;
-                if report.failure.is_some() {
-                    next.store(seeds, Ordering::Relaxed);
-                    if found.2.as_ref().is_none_or(|(first, _)| seed < *first) {
-                        found.2 = Some((seed, report));
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds {
+                        return;
+                    }
+                    let report = World::new(seed, None).run();
+                    let mut found = found.lock().unwrap();
+                    for (what, times) in &report.counts {
+                        *found.0.entry(what).or_default() += times;
+                    }
+                    found.1 += report.steps;
+                    if report.failure.is_some() {
+                        next.store(seeds, Ordering::Relaxed);
+                        if found.2.as_ref().is_none_or(|(first, _)| seed < *first) {
+                            found.2 = Some((seed, report));
+                        }
                     }
                 }
             });
@@ -45,7 +47,8 @@ fn run_all(seeds: u64) -> (Counts, u64, Option<(u64, Report)>) {
 fn the_promises_hold_in_every_world() {
     if let Some(seed) = number("ORCH_SIM_SEED") {
         let report = World::new(seed, None).traced().run();
-        let skip = report.trace.len().saturating_sub(usize::try_from(number("ORCH_SIM_TRACE").unwrap_or(0)).unwrap_or(0));
+        let skip =
+            report.trace.len().saturating_sub(usize::try_from(number("ORCH_SIM_TRACE").unwrap_or(0)).unwrap_or(0));
         report.trace.iter().skip(skip).for_each(|line| println!("{line}"));
         println!("seed {seed}: {} steps, {:#?}", report.steps, report.counts);
         if let Some(failure) = report.failure {

@@ -21,10 +21,7 @@ fn object(members: &Map<String, Value>, depth: usize, lines: &mut Vec<String>) {
     for (name, value) in members {
         match value {
             Value::Object(inner) if inner.values().all(is_plain) => {
-                let row: Vec<String> = inner
-                    .iter()
-                    .map(|(key, value)| format!("{key} {}", plain(value)))
-                    .collect();
+                let row: Vec<String> = inner.iter().map(|(key, value)| format!("{key} {}", plain(value))).collect();
                 lines.push(format!("{pad}{name:width$}  {}", row.join(", ")));
             }
             Value::Object(inner) => {
@@ -44,11 +41,9 @@ fn list(items: &[Value], depth: usize, lines: &mut Vec<String>) {
     let pad = "  ".repeat(depth);
     for item in items.iter().take(LIST_SHOWN) {
         let row = match item {
-            Value::Object(members) => members
-                .iter()
-                .map(|(key, value)| format!("{key}={}", plain(value)))
-                .collect::<Vec<_>>()
-                .join("  "),
+            Value::Object(members) => {
+                members.iter().map(|(key, value)| format!("{key}={}", plain(value))).collect::<Vec<_>>().join("  ")
+            }
             other => plain(other),
         };
         lines.push(format!("{pad}{row}"));
@@ -81,19 +76,14 @@ mod tests {
 
     #[test]
     fn tables_are_aligned_and_lists_are_cut() {
-        let letters: Vec<_> = (0..22)
-            .map(|n| json!({"path": format!("p{n}"), "reason": "truncated"}))
-            .collect();
+        let letters: Vec<_> = (0..22).map(|n| json!({"path": format!("p{n}"), "reason": "truncated"})).collect();
         let report = json!({
             "jobs": {"feeds.fetch": {"succeeded": 4}, "feeds.parse": {"succeeded": 203, "failed": 2}},
             "rate": 12.345,
             "dead_letters": letters,
         });
         let shown = text(&report, 1.25);
-        assert!(
-            shown.contains("  feeds.parse  failed 2, succeeded 203"),
-            "{shown}"
-        );
+        assert!(shown.contains("  feeds.parse  failed 2, succeeded 203"), "{shown}");
         assert!(shown.contains("rate          12.3"), "{shown}");
         assert!(shown.contains("and 2 more"), "{shown}");
     }

@@ -49,14 +49,7 @@ pub enum Area {
     E2e,
 }
 
-const QUICK: &[Area] = &[
-    Area::Fmt,
-    Area::Tidy,
-    Area::Core,
-    Area::Dispatch,
-    Area::Sim,
-    Area::Store,
-];
+const QUICK: &[Area] = &[Area::Fmt, Area::Tidy, Area::Core, Area::Dispatch, Area::Sim, Area::Store];
 
 impl Area {
     /// As it is named on the command line.
@@ -130,26 +123,15 @@ impl Area {
 /// What to run: what was named, else the quick set, else everything.
 pub fn wanted(named: &[Area], quick: bool) -> BTreeSet<Area> {
     let all = if quick { QUICK } else { Area::value_variants() };
-    if named.is_empty() {
-        all.iter().copied().collect()
-    } else {
-        named.iter().copied().collect()
-    }
+    if named.is_empty() { all.iter().copied().collect() } else { named.iter().copied().collect() }
 }
 
 /// The one area that a set of tests belongs to: by the name of the test file first, then by its package.
 pub fn area_of(executable: &Executable) -> Option<Area> {
     if executable.kind == "test" {
-        let by_name = [
-            ("e2e", Area::E2e),
-            ("fence", Area::Fence),
-            ("sim", Area::Sim),
-            ("openapi", Area::Openapi),
-        ];
+        let by_name = [("e2e", Area::E2e), ("fence", Area::Fence), ("sim", Area::Sim), ("openapi", Area::Openapi)];
         for (prefix, area) in by_name {
-            if executable.target.starts_with(prefix)
-                && area.packages().contains(&executable.package.as_str())
-            {
+            if executable.target.starts_with(prefix) && area.packages().contains(&executable.package.as_str()) {
                 return Some(area);
             }
         }
@@ -174,11 +156,7 @@ pub fn area_of(executable: &Executable) -> Option<Area> {
 pub fn print_list() {
     for area in Area::value_variants() {
         let value = area.to_possible_value();
-        let text = value
-            .as_ref()
-            .and_then(|value| value.get_help())
-            .map(ToString::to_string)
-            .unwrap_or_default();
+        let text = value.as_ref().and_then(|value| value.get_help()).map(ToString::to_string).unwrap_or_default();
         let quick = if QUICK.contains(area) { "quick" } else { "" };
         println!("{:9} {quick:6} {text}", area.name());
     }
@@ -192,66 +170,27 @@ mod tests {
 
     fn executable(package: &str, kind: &str, target: &str) -> Executable {
         let (package, kind, target) = (package.to_owned(), kind.to_owned(), target.to_owned());
-        Executable {
-            package,
-            folder: PathBuf::new(),
-            kind,
-            target,
-            path: PathBuf::new(),
-            is_test: true,
-        }
+        Executable { package, folder: PathBuf::new(), kind, target, path: PathBuf::new(), is_test: true }
     }
 
     #[test]
     fn a_test_file_goes_to_the_area_that_its_name_begins_with() {
-        assert_eq!(
-            area_of(&executable("orch-store", "test", "fence")),
-            Some(Area::Fence)
-        );
-        assert_eq!(
-            area_of(&executable("orch-engine", "test", "sim_recovery")),
-            Some(Area::Sim)
-        );
-        assert_eq!(
-            area_of(&executable("orch-store", "test", "conformance")),
-            Some(Area::Store)
-        );
-        assert_eq!(
-            area_of(&executable("orch-core", "test", "simple")),
-            Some(Area::Core)
-        );
-        assert_eq!(
-            area_of(&executable("orch-store", "lib", "fence")),
-            Some(Area::Store)
-        );
+        assert_eq!(area_of(&executable("orch-store", "test", "fence")), Some(Area::Fence));
+        assert_eq!(area_of(&executable("orch-engine", "test", "sim_recovery")), Some(Area::Sim));
+        assert_eq!(area_of(&executable("orch-store", "test", "conformance")), Some(Area::Store));
+        assert_eq!(area_of(&executable("orch-core", "test", "simple")), Some(Area::Core));
+        assert_eq!(area_of(&executable("orch-store", "lib", "fence")), Some(Area::Store));
     }
 
     #[test]
     fn every_member_of_the_workspace_has_an_area() {
         let text = std::fs::read_to_string(crate::cargo::root().join("Cargo.toml")).unwrap();
-        let members = text
-            .split("members = [")
-            .nth(1)
-            .unwrap()
-            .split(']')
-            .next()
-            .unwrap();
+        let members = text.split("members = [").nth(1).unwrap().split(']').next().unwrap();
         for folder in members.split('"').skip(1).step_by(2) {
-            let manifest =
-                std::fs::read_to_string(crate::cargo::root().join(folder).join("Cargo.toml"))
-                    .unwrap();
-            let name = manifest
-                .split("name = \"")
-                .nth(1)
-                .unwrap()
-                .split('"')
-                .next()
-                .unwrap();
+            let manifest = std::fs::read_to_string(crate::cargo::root().join(folder).join("Cargo.toml")).unwrap();
+            let name = manifest.split("name = \"").nth(1).unwrap().split('"').next().unwrap();
             let area = area_of(&executable(name, "lib", name));
-            assert!(
-                area.is_some_and(|area| area.packages().contains(&name)),
-                "{name} belongs to no area"
-            );
+            assert!(area.is_some_and(|area| area.packages().contains(&name)), "{name} belongs to no area");
         }
     }
 

@@ -25,11 +25,7 @@ pub fn run(report: &mut Report, logs: &Path) -> Result<()> {
     if let (Some(one), Some(other)) = (&sqlite, &postgres)
         && one != other
     {
-        report.fail(
-            "e2e",
-            &format!("export digest {one} on SQLite, {other} on PostgreSQL"),
-            Counts::one_failed(),
-        );
+        report.fail("e2e", &format!("export digest {one} on SQLite, {other} on PostgreSQL"), Counts::one_failed());
     }
     Ok(())
 }
@@ -39,33 +35,17 @@ fn demo(report: &mut Report, logs: &Path, ledger: &str, more: &[&str]) -> Result
     let file = logs.join(format!("e2e-{ledger}.json"));
     let program = std::env::current_exe().context("this program has a path")?;
     let mut command = Command::new(program);
-    command
-        .args([
-            "demo",
-            "--dev-profile",
-            "--size",
-            "60",
-            "--handlers",
-            "8",
-            "--json",
-        ])
-        .arg(&file)
-        .args(more);
+    command.args(["demo", "--dev-profile", "--size", "60", "--handlers", "8", "--json"]).arg(&file).args(more);
     let outcome = run_command(&mut command, &Log::create(logs, "e2e", ledger)?)?;
     let passed = outcome.failure.is_none();
     report.add("e2e", &format!("demo on {ledger}"), outcome);
     if !passed {
         return Ok(None);
     }
-    let written: Value =
-        serde_json::from_slice(&fs::read(&file)?).context("the demo wrote no JSON")?;
+    let written: Value = serde_json::from_slice(&fs::read(&file)?).context("the demo wrote no JSON")?;
     let digest = crate::demo::digest(&written["run"]);
     if digest.is_none() {
-        report.fail(
-            "e2e",
-            &format!("the demo on {ledger} named no export digest"),
-            Counts::one_failed(),
-        );
+        report.fail("e2e", &format!("the demo on {ledger} named no export digest"), Counts::one_failed());
     }
     Ok(digest)
 }

@@ -18,33 +18,22 @@ pub struct Counts {
 impl Counts {
     /// A step that held.
     pub fn one_passed() -> Self {
-        Self {
-            passed: 1,
-            ..Self::default()
-        }
+        Self { passed: 1, ..Self::default() }
     }
 
     /// A step that did not.
     pub fn one_failed() -> Self {
-        Self {
-            failed: 1,
-            ..Self::default()
-        }
+        Self { failed: 1, ..Self::default() }
     }
 
     /// Sums up the `test result:` lines of one or more runs.
     pub fn read(output: &str) -> Self {
         let mut counts = Self::default();
-        for line in output
-            .lines()
-            .filter(|line| line.starts_with("test result:"))
-        {
+        for line in output.lines().filter(|line| line.starts_with("test result:")) {
             for part in line.split([';', '.']) {
                 let mut words = part.split_whitespace();
-                let (Some(number), Some(word)) = (
-                    words.next().and_then(|n| n.parse::<u32>().ok()),
-                    words.next(),
-                ) else {
+                let (Some(number), Some(word)) = (words.next().and_then(|n| n.parse::<u32>().ok()), words.next())
+                else {
                     continue;
                 };
                 match word {
@@ -83,12 +72,7 @@ pub struct Report {
 
 impl Default for Report {
     fn default() -> Self {
-        Self {
-            counts: Counts::default(),
-            failures: Vec::new(),
-            skipped: Vec::new(),
-            watch: Stopwatch::start(),
-        }
+        Self { counts: Counts::default(), failures: Vec::new(), skipped: Vec::new(), watch: Stopwatch::start() }
     }
 }
 
@@ -99,29 +83,17 @@ impl Report {
         self.counts.passed += counts.passed;
         self.counts.failed += counts.failed;
         if counts.ignored > 0 {
-            self.skip(
-                &format!("{title}: {} tests", counts.ignored),
-                "marked #[ignore]",
-            );
+            self.skip(&format!("{title}: {} tests", counts.ignored), "marked #[ignore]");
         }
         if let Some(failure) = outcome.failure {
             println!(
                 "FAIL  {area:18} {:7.1} s  {title}  {} passed, {} failed",
                 outcome.seconds, counts.passed, counts.failed
             );
-            println!(
-                "{}\n      whole log: {}",
-                indent(&failure),
-                outcome.log.display()
-            );
-            self.failures
-                .push(format!("{area} {title}").trim_end().to_owned());
+            println!("{}\n      whole log: {}", indent(&failure), outcome.log.display());
+            self.failures.push(format!("{area} {title}").trim_end().to_owned());
         } else if counts.passed > 0 {
-            let tests = if title.is_empty() {
-                String::new()
-            } else {
-                format!("{title}  {} passed", counts.passed)
-            };
+            let tests = if title.is_empty() { String::new() } else { format!("{title}  {} passed", counts.passed) };
             println!("ok    {area:18} {:7.1} s  {tests}", outcome.seconds);
         }
     }
@@ -147,19 +119,13 @@ impl Report {
             }
         }
         println!("took {:.0} s", self.watch.seconds());
-        println!(
-            "{} passed, {} failed",
-            self.counts.passed, self.counts.failed
-        );
+        println!("{} passed, {} failed", self.counts.passed, self.counts.failed);
         self.counts.failed == 0 && self.failures.is_empty()
     }
 }
 
 fn indent(text: &str) -> String {
-    text.lines()
-        .map(|line| format!("      | {line}"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    text.lines().map(|line| format!("      | {line}")).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -171,14 +137,7 @@ mod tests {
         let output = "test a ... ok\n\
             test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.02s\n\
             test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.50s\n";
-        assert_eq!(
-            Counts::read(output),
-            Counts {
-                passed: 15,
-                failed: 2,
-                ignored: 1
-            }
-        );
+        assert_eq!(Counts::read(output), Counts { passed: 15, failed: 2, ignored: 1 });
         assert_eq!(Counts::read("nothing ran"), Counts::default());
     }
 }

@@ -31,10 +31,7 @@ impl Log {
     pub fn create(folder: &Path, area: &str, target: &str) -> Result<Self> {
         let name = format!("{area}-{target}").replace([' ', ':', '/'], "-");
         let name = name.trim_end_matches('-');
-        let log = Self {
-            out: folder.join(format!("{name}.out")),
-            errors: folder.join(format!("{name}.err")),
-        };
+        let log = Self { out: folder.join(format!("{name}.out")), errors: folder.join(format!("{name}.err")) };
         for path in [&log.out, &log.errors] {
             File::create(path).with_context(|| format!("could not write {}", path.display()))?;
         }
@@ -43,50 +40,27 @@ impl Log {
 
     /// What was printed.
     pub fn stdout(&self) -> String {
-        fs::read(&self.out)
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .unwrap_or_default()
+        fs::read(&self.out).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
     fn shown(&self) -> String {
-        [
-            tail(&self.out, SHOWN_LINES),
-            tail(&self.errors, SHOWN_LINES),
-        ]
-        .join("\n")
-        .trim()
-        .to_owned()
+        [tail(&self.out, SHOWN_LINES), tail(&self.errors, SHOWN_LINES)].join("\n").trim().to_owned()
     }
 }
 
 /// Runs a command that counts as one.
 pub fn run_command(command: &mut Command, log: &Log) -> Result<Outcome> {
     let (seconds, failure) = run(command, log)?;
-    let counts = if failure.is_none() {
-        Counts::one_passed()
-    } else {
-        Counts::one_failed()
-    };
+    let counts = if failure.is_none() { Counts::one_passed() } else { Counts::one_failed() };
     // Cargo's JSON messages are no explanation of anything; its complaints are in the other file.
     let failure = failure.map(|why| format!("{}\n{why}", shown_without_json(log)));
-    Ok(Outcome {
-        counts,
-        seconds,
-        failure,
-        log: log.errors.clone(),
-    })
+    Ok(Outcome { counts, seconds, failure, log: log.errors.clone() })
 }
 
 /// Runs a set of tests as `cargo test` would.
-pub fn run_tests(
-    executable: &Executable,
-    log: &Log,
-    environment: &[(&str, Option<String>)],
-) -> Result<Outcome> {
+pub fn run_tests(executable: &Executable, log: &Log, environment: &[(&str, Option<String>)]) -> Result<Outcome> {
     let mut command = Command::new(&executable.path);
-    command
-        .current_dir(&executable.folder)
-        .env("CARGO_MANIFEST_DIR", &executable.folder);
+    command.current_dir(&executable.folder).env("CARGO_MANIFEST_DIR", &executable.folder);
     for (name, value) in environment {
         match value {
             Some(value) => command.env(name, value),
@@ -98,14 +72,8 @@ pub fn run_tests(
     if failure.is_some() && counts.failed == 0 {
         counts.failed = 1;
     }
-    let failure =
-        failure.map(|why| format!("{}\n{why}; again: {}", log.shown(), executable.command()));
-    Ok(Outcome {
-        counts,
-        seconds,
-        failure,
-        log: log.out.clone(),
-    })
+    let failure = failure.map(|why| format!("{}\n{why}; again: {}", log.shown(), executable.command()));
+    Ok(Outcome { counts, seconds, failure, log: log.out.clone() })
 }
 
 /// Seconds, and why it failed.
@@ -132,18 +100,11 @@ fn wait(child: &mut Child) -> Result<Option<String>> {
         None => {
             child.kill()?;
             child.wait()?;
-            Ok(Some(format!(
-                "ended by us: it took more than {} s",
-                STEP_LIMIT.as_secs()
-            )))
+            Ok(Some(format!("ended by us: it took more than {} s", STEP_LIMIT.as_secs())))
         }
     }
 }
 
 fn shown_without_json(log: &Log) -> String {
-    log.shown()
-        .lines()
-        .filter(|line| !line.starts_with("{\""))
-        .collect::<Vec<_>>()
-        .join("\n")
+    log.shown().lines().filter(|line| !line.starts_with("{\"")).collect::<Vec<_>>().join("\n")
 }

@@ -47,11 +47,7 @@ pub fn audit(access: &Access, probes: &Probes) -> Result<Audit> {
 
     let mut states: BTreeMap<String, BTreeMap<String, u32>> = BTreeMap::new();
     for job in &jobs {
-        *states
-            .entry(job.job_type.clone())
-            .or_default()
-            .entry(job.state.clone())
-            .or_default() += 1;
+        *states.entry(job.job_type.clone()).or_default().entry(job.state.clone()).or_default() += 1;
     }
     let text = format!(
         "{} jobs, {} of them probes acknowledged to us ({} calls repeated); attempts by outcome {attempts:?}",
@@ -63,11 +59,7 @@ pub fn audit(access: &Access, probes: &Probes) -> Result<Audit> {
         "jobs": states, "attempts": attempts,
         "probes_acknowledged": probes.acknowledged.len(), "probe_calls_repeated": probes.repeated,
     });
-    Ok(Audit {
-        findings,
-        text,
-        json,
-    })
+    Ok(Audit { findings, text, json })
 }
 
 fn end_probes(access: &Access, probes: &Probes) -> Result<()> {
@@ -103,28 +95,13 @@ fn list(access: &Access) -> Result<Vec<Listed>> {
     let mut jobs = Vec::new();
     let mut cursor: Option<String> = None;
     loop {
-        let more = cursor
-            .as_ref()
-            .map(|cursor| format!("&cursor={cursor}"))
-            .unwrap_or_default();
-        let answer = insist(&mut 0, || {
-            get(access, &format!("{BASE}/jobs?limit=200{more}"))
-        })?;
-        let items = answer.body["items"]
-            .as_array()
-            .with_context(|| format!("no page of jobs: {}", answer.body))?;
+        let more = cursor.as_ref().map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+        let answer = insist(&mut 0, || get(access, &format!("{BASE}/jobs?limit=200{more}")))?;
+        let items = answer.body["items"].as_array().with_context(|| format!("no page of jobs: {}", answer.body))?;
         for item in items {
-            let text = |name: &str| {
-                item[name]
-                    .as_str()
-                    .map(str::to_owned)
-                    .with_context(|| format!("no {name} in {item}"))
-            };
-            jobs.push(Listed {
-                id: text("id")?,
-                job_type: text("job_type")?,
-                state: text("state")?,
-            });
+            let text =
+                |name: &str| item[name].as_str().map(str::to_owned).with_context(|| format!("no {name} in {item}"));
+            jobs.push(Listed { id: text("id")?, job_type: text("job_type")?, state: text("state")? });
         }
         cursor = answer.body["next_cursor"].as_str().map(str::to_owned);
         if cursor.is_none() {
@@ -134,43 +111,22 @@ fn list(access: &Access) -> Result<Vec<Listed>> {
 }
 
 fn unfinished(jobs: &[Listed]) -> Vec<String> {
-    let open = jobs
-        .iter()
-        .filter(|job| !FINAL.contains(&job.state.as_str()));
-    open.map(|job| {
-        format!(
-            "{} ({}) is not final but {}",
-            job.id, job.job_type, job.state
-        )
-    })
-    .collect()
+    let open = jobs.iter().filter(|job| !FINAL.contains(&job.state.as_str()));
+    open.map(|job| format!("{} ({}) is not final but {}", job.id, job.job_type, job.state)).collect()
 }
 
 fn listed_twice(jobs: &[Listed]) -> Vec<String> {
     let mut seen = BTreeSet::new();
-    jobs.iter()
-        .filter(|job| !seen.insert(&job.id))
-        .map(|job| format!("{} is listed twice", job.id))
-        .collect()
+    jobs.iter().filter(|job| !seen.insert(&job.id)).map(|job| format!("{} is listed twice", job.id)).collect()
 }
 
 /// Each acknowledged key has one job of its own, and there is no probe that no key made.
 fn probe_findings(jobs: &[Listed], probes: &Probes) -> Vec<String> {
-    let listed: BTreeSet<&str> = jobs
-        .iter()
-        .filter(|job| job.job_type == JOB_TYPE)
-        .map(|job| job.id.as_str())
-        .collect();
+    let listed: BTreeSet<&str> =
+        jobs.iter().filter(|job| job.job_type == JOB_TYPE).map(|job| job.id.as_str()).collect();
     let told: BTreeSet<&str> = probes.acknowledged.values().map(String::as_str).collect();
-    let mut findings: Vec<String> = told
-        .difference(&listed)
-        .map(|job| format!("acknowledged {job} is lost"))
-        .collect();
-    findings.extend(
-        listed
-            .difference(&told)
-            .map(|job| format!("{job} exists, and no key was answered with it")),
-    );
+    let mut findings: Vec<String> = told.difference(&listed).map(|job| format!("acknowledged {job} is lost")).collect();
+    findings.extend(listed.difference(&told).map(|job| format!("{job} exists, and no key was answered with it")));
     if told.len() != probes.acknowledged.len() {
         findings.push("two keys were answered with one job".to_owned());
     }
@@ -181,12 +137,9 @@ fn probe_findings(jobs: &[Listed], probes: &Probes) -> Vec<String> {
 fn attempts(access: &Access, jobs: &[Listed]) -> Result<(BTreeMap<String, u32>, Vec<String>)> {
     let (mut outcomes, mut findings) = (BTreeMap::new(), Vec::new());
     for job in jobs.iter().filter(|job| job.job_type != JOB_TYPE) {
-        let answer = insist(&mut 0, || {
-            get(access, &format!("{BASE}/jobs/{}/attempts", job.id))
-        })?;
-        let items = answer.body["items"]
-            .as_array()
-            .with_context(|| format!("no attempts of {}: {}", job.id, answer.body))?;
+        let answer = insist(&mut 0, || get(access, &format!("{BASE}/jobs/{}/attempts", job.id)))?;
+        let items =
+            answer.body["items"].as_array().with_context(|| format!("no attempts of {}: {}", job.id, answer.body))?;
         let mut counted = 0;
         for item in items {
             let outcome = item["outcome"].as_str().unwrap_or("open");
@@ -195,10 +148,7 @@ fn attempts(access: &Access, jobs: &[Listed]) -> Result<(BTreeMap<String, u32>, 
         }
         let wanted = u32::from(job.state == "succeeded");
         if counted != wanted {
-            findings.push(format!(
-                "{} ({}) is {} and counts {counted} results",
-                job.id, job.job_type, job.state
-            ));
+            findings.push(format!("{} ({}) is {} and counts {counted} results", job.id, job.job_type, job.state));
         }
     }
     Ok((outcomes, findings))
@@ -209,22 +159,12 @@ mod tests {
     use super::*;
 
     fn listed(id: &str, job_type: &str, state: &str) -> Listed {
-        Listed {
-            id: id.to_owned(),
-            job_type: job_type.to_owned(),
-            state: state.to_owned(),
-        }
+        Listed { id: id.to_owned(), job_type: job_type.to_owned(), state: state.to_owned() }
     }
 
     fn probes(pairs: &[(&str, &str)]) -> Probes {
-        let acknowledged = pairs
-            .iter()
-            .map(|(key, job)| ((*key).to_owned(), (*job).to_owned()))
-            .collect();
-        Probes {
-            acknowledged,
-            repeated: 0,
-        }
+        let acknowledged = pairs.iter().map(|(key, job)| ((*key).to_owned(), (*job).to_owned())).collect();
+        Probes { acknowledged, repeated: 0 }
     }
 
     #[test]
@@ -234,28 +174,15 @@ mod tests {
             listed("b", JOB_TYPE, "canceled"),
             listed("c", "feeds.parse", "failed"),
         ];
-        assert_eq!(
-            probe_findings(&jobs, &probes(&[("k1", "a"), ("k2", "b")])),
-            Vec::<String>::new()
-        );
-        assert_eq!(
-            probe_findings(&jobs, &probes(&[("k1", "a"), ("k2", "b"), ("k3", "x")])).len(),
-            1
-        );
+        assert_eq!(probe_findings(&jobs, &probes(&[("k1", "a"), ("k2", "b")])), Vec::<String>::new());
+        assert_eq!(probe_findings(&jobs, &probes(&[("k1", "a"), ("k2", "b"), ("k3", "x")])).len(), 1);
         assert_eq!(probe_findings(&jobs, &probes(&[("k1", "a")])).len(), 1);
-        assert_eq!(
-            probe_findings(&jobs, &probes(&[("k1", "a"), ("k2", "a")])).len(),
-            2
-        );
+        assert_eq!(probe_findings(&jobs, &probes(&[("k1", "a"), ("k2", "a")])).len(), 2);
     }
 
     #[test]
     fn open_and_repeated_jobs_are_findings() {
-        let jobs = [
-            listed("a", "t", "running"),
-            listed("b", "t", "failed"),
-            listed("b", "t", "failed"),
-        ];
+        let jobs = [listed("a", "t", "running"), listed("b", "t", "failed"), listed("b", "t", "failed")];
         assert_eq!(unfinished(&jobs).len(), 1);
         assert_eq!(listed_twice(&jobs), ["b is listed twice"]);
     }

@@ -39,8 +39,7 @@ impl Fired {
             counts.push(("PostgreSQL", self.database_killed + self.database_stopped));
         }
         let rare = counts.into_iter().filter(|(_, count)| *count < each);
-        rare.map(|(name, count)| format!("{name} was killed {count} times, not {each}"))
-            .collect()
+        rare.map(|(name, count)| format!("{name} was killed {count} times, not {each}")).collect()
     }
 
     /// For people.
@@ -114,11 +113,7 @@ fn order(each: u32, with_database: bool, chance: &mut Chance) -> Vec<Victim> {
     for round in 0..each {
         order.extend([Victim::Server, Victim::Worker]);
         if with_database {
-            order.push(if round % 2 == 0 {
-                Victim::DatabaseKilled
-            } else {
-                Victim::DatabaseStopped
-            });
+            order.push(if round % 2 == 0 { Victim::DatabaseKilled } else { Victim::DatabaseStopped });
         }
     }
     for index in (1..order.len()).rev() {
@@ -138,25 +133,14 @@ mod tests {
         assert_eq!(first, order(3, true, &mut Chance::seeded(5)));
         assert_ne!(first, order(3, true, &mut Chance::seeded(6)));
         assert_eq!(first.len(), 9);
-        assert!(
-            first.contains(&Victim::DatabaseKilled) && first.contains(&Victim::DatabaseStopped)
-        );
+        assert!(first.contains(&Victim::DatabaseKilled) && first.contains(&Victim::DatabaseStopped));
         assert_eq!(order(2, false, &mut Chance::seeded(5)).len(), 4);
     }
 
     #[test]
     fn faults_that_did_not_fire_are_findings() {
-        let fired = Fired {
-            server: 3,
-            worker: 2,
-            database_killed: 2,
-            database_stopped: 1,
-            ..Fired::default()
-        };
-        assert_eq!(
-            fired.findings(3, true),
-            ["the worker was killed 2 times, not 3"]
-        );
+        let fired = Fired { server: 3, worker: 2, database_killed: 2, database_stopped: 1, ..Fired::default() };
+        assert_eq!(fired.findings(3, true), ["the worker was killed 2 times, not 3"]);
         assert_eq!(fired.findings(2, true), Vec::<String>::new());
     }
 }

@@ -34,37 +34,18 @@ pub struct Probes {
 /// Submits until told to stop.
 pub fn send(access: &Access, stop: &AtomicBool) -> Result<Probes> {
     let mut probes = Probes::default();
-    let made = insist(&mut probes.repeated, || {
-        post(
-            access,
-            &format!("{BASE}/job-types"),
-            None,
-            &json!({"name": JOB_TYPE}),
-        )
-    })?;
+    let made =
+        insist(&mut probes.repeated, || post(access, &format!("{BASE}/job-types"), None, &json!({"name": JOB_TYPE})))?;
     if !matches!(made.status, 200 | 201 | 409) {
-        bail!(
-            "could not make the job type {JOB_TYPE}: {} {}",
-            made.status,
-            made.body
-        );
+        bail!("could not make the job type {JOB_TYPE}: {} {}", made.status, made.body);
     }
     while !stop.load(Ordering::Relaxed) {
         let number = probes.acknowledged.len();
         let key = format!("probe-{number}");
         let body = json!({"job_type": JOB_TYPE, "payload": {"number": number}});
-        let answer = insist(&mut probes.repeated, || {
-            post(access, &format!("{BASE}/jobs"), Some(&key), &body)
-        })?;
-        let job = answer.body["id"]
-            .as_str()
-            .filter(|_| matches!(answer.status, 200..=202));
-        let job = job.with_context(|| {
-            format!(
-                "probe {number} was answered {}: {}",
-                answer.status, answer.body
-            )
-        })?;
+        let answer = insist(&mut probes.repeated, || post(access, &format!("{BASE}/jobs"), Some(&key), &body))?;
+        let job = answer.body["id"].as_str().filter(|_| matches!(answer.status, 200..=202));
+        let job = job.with_context(|| format!("probe {number} was answered {}: {}", answer.status, answer.body))?;
         probes.acknowledged.insert(key, job.to_owned());
         pause(Duration::from_millis(2));
     }
@@ -87,10 +68,5 @@ pub fn insist(repeated: &mut u32, call: impl Fn() -> Result<Answer>) -> Result<A
             None
         }
     });
-    answer.with_context(|| {
-        format!(
-            "no answer within {} s; the last was: {last}",
-            PATIENCE.as_secs()
-        )
-    })
+    answer.with_context(|| format!("no answer within {} s; the last was: {last}", PATIENCE.as_secs()))
 }

@@ -15,8 +15,7 @@ use crate::process::capture;
 const MAJOR_MIN: u32 = 15;
 
 /// Debian's own switch against the cluster that its package would start.
-const NO_DEFAULT_CLUSTER: &str =
-    "/etc/postgresql-common/createcluster.d/orch-no-default-cluster.conf";
+const NO_DEFAULT_CLUSTER: &str = "/etc/postgresql-common/createcluster.d/orch-no-default-cluster.conf";
 
 /// A folder with `initdb` and `postgres`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,17 +40,10 @@ impl std::error::Error for Missing {}
 
 /// The newest PostgreSQL that is recent enough.
 pub fn find() -> Option<Binaries> {
-    let packaged = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path().join("bin"));
-    let on_path =
-        std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
-    packaged
-        .chain(on_path.into_iter().flatten())
-        .filter_map(|folder| inspect(&folder))
-        .max()
+    let packaged =
+        fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
+    let on_path = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
+    packaged.chain(on_path.into_iter().flatten()).filter_map(|folder| inspect(&folder)).max()
 }
 
 /// Finds PostgreSQL, or installs it where that is possible without asking.
@@ -82,18 +74,14 @@ fn install() -> Result<()> {
         fs::create_dir_all(folder)?;
     }
     fs::write(switch, "create_main_cluster = false\n")?;
-    let installed = apt_get(&["update"])
-        .and_then(|()| apt_get(&["install", "--yes", "--no-install-recommends", "postgresql"]));
+    let installed =
+        apt_get(&["update"]).and_then(|()| apt_get(&["install", "--yes", "--no-install-recommends", "postgresql"]));
     fs::remove_file(switch)?;
     installed
 }
 
 fn apt_get(arguments: &[&str]) -> Result<()> {
-    capture(
-        Command::new("apt-get")
-            .args(arguments)
-            .env("DEBIAN_FRONTEND", "noninteractive"),
-    )?;
+    capture(Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))?;
     Ok(())
 }
 
@@ -111,12 +99,7 @@ fn inspect(folder: &Path) -> Option<Binaries> {
 /// From `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
 fn major_of(version: &str) -> Option<u32> {
     let number = version.split_once(") ")?.1;
-    number
-        .chars()
-        .take_while(char::is_ascii_digit)
-        .collect::<String>()
-        .parse()
-        .ok()
+    number.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()
 }
 
 #[cfg(test)]
@@ -125,10 +108,7 @@ mod tests {
 
     #[test]
     fn the_major_version_is_read_from_what_the_server_prints() {
-        assert_eq!(
-            major_of("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"),
-            Some(15)
-        );
+        assert_eq!(major_of("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"), Some(15));
         assert_eq!(major_of("postgres (PostgreSQL) 18devel"), Some(18));
         assert_eq!(major_of("postgres (PostgreSQL) 17.2"), Some(17));
         assert_eq!(major_of("something else"), None);

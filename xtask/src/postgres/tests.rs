@@ -10,10 +10,7 @@ use super::{Cluster, Durability, is_ready};
 fn binaries() -> Option<Binaries> {
     let found = find();
     let required = std::env::var("ORCH_TEST_REQUIRE").is_ok_and(|list| list.contains("postgres"));
-    assert!(
-        found.is_some() || !required,
-        "PostgreSQL is required here, and is not installed"
-    );
+    assert!(found.is_some() || !required, "PostgreSQL is required here, and is not installed");
     if found.is_none() {
         eprintln!("skipped: PostgreSQL is not installed");
     }

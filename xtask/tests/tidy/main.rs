@@ -8,10 +8,5 @@ mod tree;
 
 /// Fails with every finding on a line of its own.
 fn assert_none(rule: &str, findings: &[String]) {
-    assert!(
-        findings.is_empty(),
-        "{rule}: {} finding(s)\n  {}\n",
-        findings.len(),
-        findings.join("\n  ")
-    );
+    assert!(findings.is_empty(), "{rule}: {} finding(s)\n  {}\n", findings.len(), findings.join("\n  "));
 }

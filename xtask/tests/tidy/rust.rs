@@ -3,9 +3,7 @@
 use crate::assert_none;
 use crate::tree::{Text, files};
 
-const NAMES_BANNED: &[&str] = &[
-    "util", "utils", "common", "helper", "helpers", "misc", "types", "models",
-];
+const NAMES_BANNED: &[&str] = &["util", "utils", "common", "helper", "helpers", "misc", "types", "models"];
 
 /// Lines of a production file. The longest files of trees that people like to read stay below it.
 const LINES_MAX: usize = 900;
@@ -17,15 +15,9 @@ fn all() -> Vec<Text> {
 /// Each pattern in two parts, so that this file does not contain it.
 fn banned_texts() -> [(String, &'static str); 3] {
     [
-        (
-            ["[all", "ow("].concat(),
-            "use #[expect(lint, reason = \"…\")]",
-        ),
+        (["[all", "ow("].concat(), "use #[expect(lint, reason = \"…\")]"),
         (["#[ign", "ore"].concat(), "a test runs or does not exist"),
-        (
-            ["#[should_", "panic"].concat(),
-            "assert on what is returned",
-        ),
+        (["#[should_", "panic"].concat(), "assert on what is returned"),
     ]
 }
 
@@ -38,10 +30,7 @@ fn opening(file: &Text) -> Option<String> {
 fn name(file: &Text) -> Option<String> {
     let stem = file.name().trim_end_matches(".rs");
     if NAMES_BANNED.contains(&stem) {
-        return Some(format!(
-            "{}: name it by what it is responsible for",
-            file.path
-        ));
+        return Some(format!("{}: name it by what it is responsible for", file.path));
     }
     let in_tests = file.path.split('/').any(|part| part == "tests");
     (stem == "mod" && !in_tests).then(|| format!("{}: use `foo.rs` beside `foo/`", file.path))
@@ -49,16 +38,14 @@ fn name(file: &Text) -> Option<String> {
 
 fn length(file: &Text) -> Option<String> {
     let lines = file.text.lines().count();
-    (!file.is_test() && lines > LINES_MAX)
-        .then(|| format!("{}: {lines} lines, at most {LINES_MAX}", file.path))
+    (!file.is_test() && lines > LINES_MAX).then(|| format!("{}: {lines} lines, at most {LINES_MAX}", file.path))
 }
 
 fn banned(file: &Text) -> Vec<String> {
     let banned = banned_texts();
     let hits = file.lines().flat_map(|(number, line)| {
-        let hits = banned.iter().filter(move |(text, _)| {
-            line.trim_start().starts_with('#') && line.contains(text.as_str())
-        });
+        let hits =
+            banned.iter().filter(move |(text, _)| line.trim_start().starts_with('#') && line.contains(text.as_str()));
         hits.map(move |(_, instead)| format!("{}:{number}: {instead}", file.path))
     });
     hits.collect()
@@ -72,18 +59,11 @@ fn repeated_source(file: &Text) -> Vec<String> {
         if !line.contains("#[error(\"") || !(line.contains("{0}") || line.contains("{source}")) {
             continue;
         }
-        let rest = lines[index + 1..]
-            .iter()
-            .take(4)
-            .take_while(|next| !next.contains("#[error("));
+        let rest = lines[index + 1..].iter().take(4).take_while(|next| !next.contains("#[error("));
         let shown = line.rsplit("\")]").next().unwrap_or_default();
         let mut below = rest.chain(std::iter::once(&shown));
         if below.any(|next| next.contains("#[from]") || next.contains("#[source]")) {
-            findings.push(format!(
-                "{}:{}: the text repeats its source",
-                file.path,
-                index + 1
-            ));
+            findings.push(format!("{}:{}: the text repeats its source", file.path, index + 1));
         }
     }
     findings
@@ -93,10 +73,7 @@ fn repeated_source(file: &Text) -> Vec<String> {
 fn every_file_opens_with_what_it_is_responsible_for() {
     assert!(opening(&Text::planted("a.rs", "use x;\n")).is_some());
     assert!(opening(&Text::planted("a.rs", "//! Does a.\n")).is_none());
-    assert_none(
-        "opening",
-        &all().iter().filter_map(opening).collect::<Vec<_>>(),
-    );
+    assert_none("opening", &all().iter().filter_map(opening).collect::<Vec<_>>());
 }
 
 #[test]
@@ -113,36 +90,20 @@ fn production_files_stay_short_enough_to_read() {
     assert!(length(&Text::planted("a.rs", &"\n".repeat(LINES_MAX + 1))).is_some());
     assert!(length(&Text::planted("a.rs", &"\n".repeat(LINES_MAX))).is_none());
     assert!(length(&Text::planted("a/tests.rs", &"\n".repeat(LINES_MAX + 1))).is_none());
-    assert_none(
-        "length",
-        &all().iter().filter_map(length).collect::<Vec<_>>(),
-    );
+    assert_none("length", &all().iter().filter_map(length).collect::<Vec<_>>());
 }
 
 #[test]
 fn lints_are_expected_with_a_reason_and_tests_run() {
     for (text, _) in banned_texts() {
         assert_eq!(
-            banned(&Text::planted(
-                "a.rs",
-                &format!("#{}x)]\n", text.trim_start_matches('#'))
-            ))
-            .len(),
+            banned(&Text::planted("a.rs", &format!("#{}x)]\n", text.trim_start_matches('#')))).len(),
             1,
             "{text}"
         );
     }
-    assert!(
-        banned(&Text::planted(
-            "a.rs",
-            "#[expect(dead_code, reason = \"r\")]\n"
-        ))
-        .is_empty()
-    );
-    assert_none(
-        "attributes",
-        &all().iter().flat_map(banned).collect::<Vec<_>>(),
-    );
+    assert!(banned(&Text::planted("a.rs", "#[expect(dead_code, reason = \"r\")]\n")).is_empty());
+    assert_none("attributes", &all().iter().flat_map(banned).collect::<Vec<_>>());
 }
 
 #[test]
@@ -153,10 +114,6 @@ fn an_error_does_not_repeat_its_source() {
     assert!(repeated_source(&Text::planted("a.rs", layered)).is_empty());
     assert_none(
         "errors",
-        &all()
-            .iter()
-            .filter(|file| !file.path.ends_with("tidy/rust.rs"))
-            .flat_map(repeated_source)
-            .collect::<Vec<_>>(),
+        &all().iter().filter(|file| !file.path.ends_with("tidy/rust.rs")).flat_map(repeated_source).collect::<Vec<_>>(),
     );
 }

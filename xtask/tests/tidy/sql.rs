@@ -11,10 +11,7 @@ const ONE_DIALECT: [&str; 2] = ["-- Only in PostgreSQL: ", "-- Only in SQLite: "
 /// True for a line of Rust that holds a statement. Capitals, since identifiers have none.
 fn holds_sql(line: &str) -> bool {
     let code = line.split("//").next().unwrap_or_default();
-    let after = |first: &str, second: &str| {
-        code.find(first)
-            .is_some_and(|at| code[at..].contains(second))
-    };
+    let after = |first: &str, second: &str| code.find(first).is_some_and(|at| code[at..].contains(second));
     code.contains("INSERT INTO ")
         || code.contains("DELETE FROM ")
         || after("SELECT ", " FROM ")
@@ -26,45 +23,30 @@ fn outside_the_store(file: &Text) -> Vec<String> {
         return Vec::new();
     }
     let hits = file.lines().filter(|(_, line)| holds_sql(line));
-    hits.map(|(number, _)| format!("{}:{number}: SQL belongs in {STORE}sql", file.path))
-        .collect()
+    hits.map(|(number, _)| format!("{}:{number}: SQL belongs in {STORE}sql", file.path)).collect()
 }
 
 fn header(file: &Text) -> Option<String> {
-    let ok = file.text.starts_with("-- ")
-        && file.text.lines().next().is_some_and(|line| line.len() > 10);
-    (!ok).then(|| {
-        format!(
-            "{}: does not open with a comment that says what it does",
-            file.path
-        )
-    })
+    let ok = file.text.starts_with("-- ") && file.text.lines().next().is_some_and(|line| line.len() > 10);
+    (!ok).then(|| format!("{}: does not open with a comment that says what it does", file.path))
 }
 
 /// Statements (paths below the dialect's folder) that only one dialect has without saying so.
 fn unpaired(postgres: &[(String, String)], sqlite: &[(String, String)]) -> Vec<String> {
-    let lacking =
-        |these: &[(String, String)], those: &[(String, String)], dialect: &str| -> Vec<String> {
-            let alone = these.iter().filter(|(name, text)| {
-                let said = ONE_DIALECT.iter().any(|opening| text.starts_with(opening));
-                !said && !those.iter().any(|(other, _)| other == name)
-            });
-            alone
-                .map(|(name, _)| format!("{name}: only in {dialect}"))
-                .collect()
-        };
-    [
-        lacking(postgres, sqlite, "postgres"),
-        lacking(sqlite, postgres, "sqlite"),
-    ]
-    .concat()
+    let lacking = |these: &[(String, String)], those: &[(String, String)], dialect: &str| -> Vec<String> {
+        let alone = these.iter().filter(|(name, text)| {
+            let said = ONE_DIALECT.iter().any(|opening| text.starts_with(opening));
+            !said && !those.iter().any(|(other, _)| other == name)
+        });
+        alone.map(|(name, _)| format!("{name}: only in {dialect}")).collect()
+    };
+    [lacking(postgres, sqlite, "postgres"), lacking(sqlite, postgres, "sqlite")].concat()
 }
 
 fn statements(dialect: &str) -> Vec<(String, String)> {
     let folder = format!("{STORE}sql/{dialect}/");
     let all = files(&[".sql"]).into_iter();
-    all.filter_map(|file| Some((file.path.strip_prefix(&folder)?.to_owned(), file.text)))
-        .collect()
+    all.filter_map(|file| Some((file.path.strip_prefix(&folder)?.to_owned(), file.text))).collect()
 }
 
 /// Migrations are `NNNN_name.sql`, numbered from 0001 without a hole, alike in both dialects.
@@ -83,88 +65,36 @@ fn misnumbered(postgres: &[String], sqlite: &[String]) -> Vec<String> {
 
 #[test]
 fn sql_stands_only_in_the_store() {
-    let planted = Text::planted(
-        "crates/orch-server/src/a.rs",
-        "let q = \"SELECT id FROM job\"; // SELECT x FROM y\n",
-    );
+    let planted = Text::planted("crates/orch-server/src/a.rs", "let q = \"SELECT id FROM job\"; // SELECT x FROM y\n");
     assert_eq!(outside_the_store(&planted).len(), 1);
     assert!(
-        outside_the_store(&Text::planted(
-            "crates/a/src/a.rs",
-            "// SELECT x FROM y\nselect(x).from(y)\n"
-        ))
-        .is_empty()
+        outside_the_store(&Text::planted("crates/a/src/a.rs", "// SELECT x FROM y\nselect(x).from(y)\n")).is_empty()
     );
-    assert!(
-        outside_the_store(&Text::planted(
-            "crates/orch-server/tests/a.rs",
-            "\"DELETE FROM job\""
-        ))
-        .is_empty()
-    );
-    assert_none(
-        "SQL",
-        &files(&[".rs"])
-            .iter()
-            .flat_map(outside_the_store)
-            .collect::<Vec<_>>(),
-    );
+    assert!(outside_the_store(&Text::planted("crates/orch-server/tests/a.rs", "\"DELETE FROM job\"")).is_empty());
+    assert_none("SQL", &files(&[".rs"]).iter().flat_map(outside_the_store).collect::<Vec<_>>());
 }
 
 #[test]
 fn every_statement_says_what_it_does() {
     assert!(header(&Text::planted("a.sql", "SELECT 1;\n")).is_some());
-    assert!(
-        header(&Text::planted(
-            "a.sql",
-            "-- Reads the newest snapshot of a shard.\nSELECT 1;\n"
-        ))
-        .is_none()
-    );
-    assert_none(
-        "headers",
-        &files(&[".sql"])
-            .iter()
-            .filter_map(header)
-            .collect::<Vec<_>>(),
-    );
+    assert!(header(&Text::planted("a.sql", "-- Reads the newest snapshot of a shard.\nSELECT 1;\n")).is_none());
+    assert_none("headers", &files(&[".sql"]).iter().filter_map(header).collect::<Vec<_>>());
 }
 
 #[test]
 fn both_dialects_have_the_same_statements() {
     let planted = |name: &str, text: &str| (name.to_owned(), text.to_owned());
-    let one = [
-        planted("job/get.sql", "-- Gets."),
-        planted("node/end.sql", "-- Only in PostgreSQL: ends a backend."),
-    ];
+    let one = [planted("job/get.sql", "-- Gets."), planted("node/end.sql", "-- Only in PostgreSQL: ends a backend.")];
     assert!(unpaired(&one, &[planted("job/get.sql", "-- Gets.")]).is_empty());
     assert_eq!(unpaired(&one, &[]).len(), 1);
-    assert_none(
-        "statements",
-        &unpaired(&statements("postgres"), &statements("sqlite")),
-    );
+    assert_none("statements", &unpaired(&statements("postgres"), &statements("sqlite")));
 }
 
 #[test]
 fn migrations_are_numbered_alike() {
     let names_of = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
-    assert!(
-        misnumbered(
-            &names_of(&["0001_a.sql", "0002_b.sql"]),
-            &names_of(&["0001_a.sql", "0002_b.sql"])
-        )
-        .is_empty()
-    );
-    assert_eq!(
-        misnumbered(&names_of(&["0001_a.sql"]), &names_of(&["0001_b.sql"])).len(),
-        1
-    );
-    assert_eq!(
-        misnumbered(&names_of(&["0002_a.sql"]), &names_of(&["0002_a.sql"])).len(),
-        1
-    );
-    assert_none(
-        "migrations",
-        &misnumbered(&names("migrations/postgres"), &names("migrations/sqlite")),
-    );
+    assert!(misnumbered(&names_of(&["0001_a.sql", "0002_b.sql"]), &names_of(&["0001_a.sql", "0002_b.sql"])).is_empty());
+    assert_eq!(misnumbered(&names_of(&["0001_a.sql"]), &names_of(&["0001_b.sql"])).len(), 1);
+    assert_eq!(misnumbered(&names_of(&["0002_a.sql"]), &names_of(&["0002_a.sql"])).len(), 1);
+    assert_none("migrations", &misnumbered(&names("migrations/postgres"), &names("migrations/sqlite")));
 }

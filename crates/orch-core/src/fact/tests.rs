@@ -1,8 +1,8 @@
 //! Facts: canonical bytes compared with a canonicaliser, golden vectors, tags.
 
 use super::*;
-use crate::ids::Stream;
 use crate::config::JobType;
+use crate::ids::Stream;
 use crate::job::{DependsOn, OriginKind, Priority};
 
 fn job(n: u128) -> JobId {
@@ -92,12 +92,7 @@ pub(crate) fn samples() -> Vec<Fact> {
         Fact::CancelRequested { by: "me".into(), grace_until: at, job: job(1), prev: 3, reason: Some("r".into()) },
         Fact::Paused { by: "me".into(), reason: None, target: PauseTarget::Source("kev".into()) },
         Fact::Resumed { by: "me".into(), reason: Some("done".into()), target: PauseTarget::Tenant },
-        Fact::DeadLetterSettled {
-            by: "me".into(),
-            how: Settlement::Replayed(job(3)),
-            job: job(1),
-            reason: None,
-        },
+        Fact::DeadLetterSettled { by: "me".into(), how: Settlement::Replayed(job(3)), job: job(1), reason: None },
         Fact::RowsKept { checkpoints: 1, logs: 2 },
         Fact::Turn { granted: 3, pass: 77, tenant: TenantNo(2) },
     ]

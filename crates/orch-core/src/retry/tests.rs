@@ -16,9 +16,8 @@ fn ceilings_double_up_to_the_cap() {
 
 #[test]
 fn jitter_is_spread_over_the_whole_range() {
-    let delays: Vec<u64> = (0..1_000)
-        .map(|n| BACKOFF.delay_ms(JobId::v7(Timestamp::from_millis(n), 0), 1, 1, None))
-        .collect();
+    let delays: Vec<u64> =
+        (0..1_000).map(|n| BACKOFF.delay_ms(JobId::v7(Timestamp::from_millis(n), 0), 1, 1, None)).collect();
     let mean = delays.iter().sum::<u64>() / 1_000;
     assert!((2_200..2_800).contains(&mean), "{mean}");
     assert!(delays.iter().any(|d| *d < 250) && delays.iter().any(|d| *d > 4_750));

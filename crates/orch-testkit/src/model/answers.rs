@@ -7,9 +7,9 @@ use orch_core::job::{AttemptOutcome, JobState};
 use orch_core::lease::Token;
 use orch_core::refusal::{Code, Refusal};
 use orch_core::time::Timestamp;
+use orch_dispatch::Answer;
 use orch_dispatch::answer::{BeatAnswer, Enqueued, Grant, OpenCounts, OpenJob};
 use orch_dispatch::command::{Command, Completion, KeyUse, NewJob, Read};
-use orch_dispatch::Answer;
 
 use super::{Judged, Model, ensure};
 
@@ -36,7 +36,9 @@ impl Model {
             }
             (Command::Claim(params), Answer::Claimed(grants)) => {
                 self.saw(if grants.is_empty() { "claim answered empty" } else { "claim answered" });
-                ensure(grants.len() <= params.max || params.max == 0, TOLD, || "more grants than asked for".to_owned())?;
+                ensure(grants.len() <= params.max || params.max == 0, TOLD, || {
+                    "more grants than asked for".to_owned()
+                })?;
                 grants.iter().try_for_each(|grant| self.judge_grant(grant))
             }
             (Command::Claim(params), Answer::Refused(refusal)) => {
@@ -69,12 +71,15 @@ impl Model {
             },
             (Command::Cancel { tenant, job, .. }, answer) => self.judge_cancel(*tenant, *job, answer),
             (Command::Retry { tenant, job, .. }, answer) => self.judge_retry(*tenant, *job, answer),
-            (Command::ReplayDeadLetter { tenant, job, .. } | Command::DiscardDeadLetter { tenant, job, .. }, answer) => {
-                self.judge_settled(*tenant, *job, answer)
-            }
+            (
+                Command::ReplayDeadLetter { tenant, job, .. } | Command::DiscardDeadLetter { tenant, job, .. },
+                answer,
+            ) => self.judge_settled(*tenant, *job, answer),
             (Command::PutConfig { tenant, doc, .. }, Answer::Config { version, .. }) => {
                 let found = self.tenants.get(tenant).and_then(|t| t.configs.get(&(doc.kind(), doc.name().to_owned())));
-                ensure(found.is_some_and(|(_, now, _)| now >= version), TOLD, || format!("version {version} of {}", doc.name()))
+                ensure(found.is_some_and(|(_, now, _)| now >= version), TOLD, || {
+                    format!("version {version} of {}", doc.name())
+                })
             }
             (Command::Read(read), answer) => self.judge_read(read, answer),
             _ => Ok(()),
@@ -101,13 +106,19 @@ impl Model {
     }
 
     fn judge_accepted(&mut self, tenant: TenantNo, job: &NewJob, key: Option<KeyUse>, found: Enqueued) -> Judged {
-        ensure(self.job(tenant, found.id).is_some(), TOLD, || format!("{} was acknowledged and is not there", found.id))?;
-        let of_key = |used: KeyUse| self.tenants.get(&tenant).and_then(|t| t.keys.get(&used.key)).filter(|(_, f, _, _)| *f == used.fingerprint);
+        ensure(self.job(tenant, found.id).is_some(), TOLD, || {
+            format!("{} was acknowledged and is not there", found.id)
+        })?;
+        let of_key = |used: KeyUse| {
+            self.tenants.get(&tenant).and_then(|t| t.keys.get(&used.key)).filter(|(_, f, _, _)| *f == used.fingerprint)
+        };
         for used in [key, job.key].into_iter().flatten() {
             let whole = key.is_some() && Some(used) == key;
             let kept = of_key(used).is_some_and(|(jobs, _, _, _)| jobs.contains(&found.id));
             // A whole call that was replayed answers for its items: their own keys were looked at the first time.
-            ensure(kept || (!whole && found.replayed && key.is_some()), KEYS, || format!("{} is not what its key keeps", found.id))?;
+            ensure(kept || (!whole && found.replayed && key.is_some()), KEYS, || {
+                format!("{} is not what its key keeps", found.id)
+            })?;
         }
         if found.replayed {
             self.saw("key replayed");
@@ -126,14 +137,19 @@ impl Model {
                 let in_call = |id: JobId| jobs.iter().any(|job| job.id == id);
                 jobs.iter().flat_map(|job| &job.depends_on).any(|edge| !in_call(edge.job) && !there(edge.job))
             }
-            Code::IdConflict => jobs.iter().any(|job| t.jobs.contains_key(&job.id)) || twice(jobs.iter().map(|job| job.id)),
+            Code::IdConflict => {
+                jobs.iter().any(|job| t.jobs.contains_key(&job.id)) || twice(jobs.iter().map(|job| job.id))
+            }
             Code::IdempotencyMismatch => {
                 let keys = || jobs.iter().filter_map(|job| job.key).chain(key);
-                let other = |used: KeyUse| t.keys.get(&used.key).is_some_and(|(_, print, _, _)| *print != used.fingerprint);
+                let other =
+                    |used: KeyUse| t.keys.get(&used.key).is_some_and(|(_, print, _, _)| *print != used.fingerprint);
                 keys().any(other) || twice(jobs.iter().filter_map(|job| job.key).map(|used| used.key))
             }
             Code::UnknownJobType => jobs.iter().any(|job| t.job_type(&job.lane.job_type).is_none()),
-            Code::UnknownSource => jobs.iter().any(|job| job.lane.source.as_deref().is_some_and(|name| t.source(name).is_none())),
+            Code::UnknownSource => {
+                jobs.iter().any(|job| job.lane.source.as_deref().is_some_and(|name| t.source(name).is_none()))
+            }
             Code::DependencyCycle | Code::TimeOutOfRange | Code::UnknownProject => true,
             _ => false,
         };
@@ -174,7 +190,9 @@ impl Model {
             BeatAnswer::Cancel(_) => None,
         };
         let job = self.job(token.tenant, token.job);
-        let known = job.is_some_and(|job| job.current(token).is_some() || (job.end_of(token).is_some() && !self.settled_before(job.state_commit)));
+        let known = job.is_some_and(|job| {
+            job.current(token).is_some() || (job.end_of(token).is_some() && !self.settled_before(job.state_commit))
+        });
         ensure(known, FENCE, || format!("a heartbeat of {token} was answered, its lease is over"))?;
         if let BeatAnswer::Cancel(grace) = answer {
             let asked = job.is_some_and(|job| job.cancel == Some(grace));
@@ -187,7 +205,13 @@ impl Model {
             Some(self.time.max(delivered_at).plus_ms(*tenant.lease_ms_most.get(name)?))
         });
         self.clock.told(key, extended, delivered_at);
-        if let Some(lease) = self.tenants.get_mut(&token.tenant).and_then(|t| t.jobs.get_mut(&token.job)).filter(|job| job.current(token).is_some()).and_then(|job| job.lease.as_mut()) {
+        if let Some(lease) = self
+            .tenants
+            .get_mut(&token.tenant)
+            .and_then(|t| t.jobs.get_mut(&token.job))
+            .filter(|job| job.current(token).is_some())
+            .and_then(|job| job.lease.as_mut())
+        {
             lease.told_heard = true;
             lease.told_until = lease.told_until.max(until.unwrap_or_default());
         }
@@ -244,7 +268,10 @@ impl Model {
             Err(refusal) if refusal.code == Code::StaleLease => {
                 self.judge_stale(token)?;
                 // A later attempt's end may have taken the place of this one's.
-                let last = self.job(token.tenant, token.job).and_then(|job| job.ends.last()).map(|end| (end.epoch, end.attempt));
+                let last = self
+                    .job(token.tenant, token.job)
+                    .and_then(|job| job.ends.last())
+                    .map(|end| (end.epoch, end.attempt));
                 let forgotten = last != Some((token.epoch, token.attempt));
                 let reported = end.is_some_and(|end| end.report.is_some());
                 ensure(forgotten || !reported, AGAIN, || format!("the same completion of {token} was refused: {ours}"))
@@ -292,7 +319,9 @@ impl Model {
         let job = self.job(tenant, id);
         match answer {
             Answer::Again(new) => {
-                let made = self.job(tenant, *new).is_some_and(|new_job| *new == id || new_job.origin.is_some_and(|origin| origin.of == id));
+                let made = self
+                    .job(tenant, *new)
+                    .is_some_and(|new_job| *new == id || new_job.origin.is_some_and(|origin| origin.of == id));
                 ensure(made, TOLD, || format!("{id} again as {new}, which is not there"))
             }
             Answer::Refused(refusal) if refusal.code == Code::NotFound => {
@@ -310,9 +339,12 @@ impl Model {
 
     fn judge_settled(&mut self, tenant: TenantNo, id: JobId, answer: &Answer) -> Judged {
         let job = self.job(tenant, id);
-        let open = job.is_some_and(|job| job.state == JobState::Failed && !job.settled && self.settled_before(job.state_commit));
+        let open = job
+            .is_some_and(|job| job.state == JobState::Failed && !job.settled && self.settled_before(job.state_commit));
         match answer {
-            Answer::Done | Answer::Again(_) => ensure(job.is_some_and(|job| job.settled), TOLD, || format!("dead letter of {id}")),
+            Answer::Done | Answer::Again(_) => {
+                ensure(job.is_some_and(|job| job.settled), TOLD, || format!("dead letter of {id}"))
+            }
             Answer::Refused(refusal) if refusal.code == Code::Overloaded => Ok(()),
             Answer::Refused(refusal) => ensure(!open, TRUE, || format!("dead letter of {id}: {refusal}")),
             _ => Ok(()),
@@ -338,17 +370,24 @@ impl Model {
     fn judge_seen(&self, tenant: TenantNo, id: JobId, found: Option<&OpenJob>) -> Judged {
         let job = self.job(tenant, id);
         let Some(found) = found else {
-            let held = |state: JobState| matches!(state, JobState::Blocked | JobState::Scheduled | JobState::Leased | JobState::Running);
+            let held = |state: JobState| {
+                matches!(state, JobState::Blocked | JobState::Scheduled | JobState::Leased | JobState::Running)
+            };
             let wrong = job.is_some_and(|job| held(job.state) && self.settled_before(job.state_commit));
             return ensure(!wrong, TRUE, || format!("{id} is open and was not shown"));
         };
         let at = job.and_then(|job| job.states.iter().rev().find(|(seq, _)| *seq <= found.last_seq));
-        let shown = at.is_some_and(|(_, state)| *state == found.state) && job.is_some_and(|job| found.last_seq <= job.last_seq);
-        ensure(shown, TOLD, || format!("{id} was shown {:?} at {}, the ledger says {at:?}", found.state, found.last_seq))
+        let shown =
+            at.is_some_and(|(_, state)| *state == found.state) && job.is_some_and(|job| found.last_seq <= job.last_seq);
+        ensure(shown, TOLD, || {
+            format!("{id} was shown {:?} at {}, the ledger says {at:?}", found.state, found.last_seq)
+        })
     }
 
     fn judge_summary(&self, no: TenantNo, counts: OpenCounts) -> Judged {
-        let Some(tenant) = self.tenants.get(&no).filter(|tenant| self.settled_before(tenant.commit)) else { return Ok(()) };
+        let Some(tenant) = self.tenants.get(&no).filter(|tenant| self.settled_before(tenant.commit)) else {
+            return Ok(());
+        };
         let of = |state: JobState| tenant.jobs.values().filter(|job| job.state == state).count() as u64;
         let real = OpenCounts {
             blocked: of(JobState::Blocked),

@@ -94,7 +94,8 @@ impl Model {
     }
 
     fn enqueued(&mut self, no: TenantNo, record: &Record, append: &Append) -> Judged {
-        let Fact::JobEnqueued { deadline, depends_on, job: id, lane, not_before, open_parents, origin, state, .. } = &record.body
+        let Fact::JobEnqueued { deadline, depends_on, job: id, lane, not_before, open_parents, origin, state, .. } =
+            &record.body
         else {
             return Ok(());
         };
@@ -160,9 +161,9 @@ impl Model {
             let Some(key) = key else { continue };
             let before = self.accepted.entry((no, key.key)).or_default();
             let log = &self.log;
-            let twin = before.iter().find(|(other, at)| {
-                !(same_call && log.together(id, *other)) && record.at.ms_since(*at) < day
-            });
+            let twin = before
+                .iter()
+                .find(|(other, at)| !(same_call && log.together(id, *other)) && record.at.ms_since(*at) < day);
             ensure(twin.is_none(), "2: one job a key", || format!("{id} and {twin:?} were made under one key"))?;
             before.push((id, record.at));
         }
@@ -190,14 +191,7 @@ impl Model {
         enter(tenant, id, lane, record.seq)
     }
 
-    fn scheduled(
-        &mut self,
-        no: TenantNo,
-        record: &Record,
-        at: orch_core::Timestamp,
-        id: JobId,
-        prev: u64,
-    ) -> Judged {
+    fn scheduled(&mut self, no: TenantNo, record: &Record, at: orch_core::Timestamp, id: JobId, prev: u64) -> Judged {
         let commit = self.commit;
         let tenant = self.tenants.entry(no).or_default();
         let before = link(tenant, id, prev, record.seq)?;
@@ -226,10 +220,16 @@ impl Model {
         let job = &tenant.jobs[id];
         let lane = tenant.lane(*lane_no).ok_or_else(|| bad("facts", "no such lane"))?;
         let state = if *auto_ack { JobState::Running } else { JobState::Leased };
-        ensure(job.lease.is_none() && before == JobState::Ready, FENCE, || format!("{id} was granted while {before:?}"))?;
+        ensure(job.lease.is_none() && before == JobState::Ready, FENCE, || {
+            format!("{id} was granted while {before:?}")
+        })?;
         ensure(*attempt == job.attempt + 1, CAPS, || format!("{id}: attempt {attempt} after {}", job.attempt))?;
-        ensure(job.lane == *lane_no && types.contains(&lane.key.job_type), ASKED, || format!("{id} went to the wrong worker"))?;
-        ensure(open_parents(tenant, job) == 0 && !doomed(tenant, job), EDGES, || format!("{id} runs before its parents"))?;
+        ensure(job.lane == *lane_no && types.contains(&lane.key.job_type), ASKED, || {
+            format!("{id} went to the wrong worker")
+        })?;
+        ensure(open_parents(tenant, job) == 0 && !doomed(tenant, job), EDGES, || {
+            format!("{id} runs before its parents")
+        })?;
         ensure(job.cancel.is_none(), CANCEL, || format!("{id} was granted although canceled"))?;
         let first = lane.ready.first_key_value().map(|(_, first)| *first);
         ensure(first == Some(*id), ORDER, || format!("{id} (key {}) was granted before {first:?}", job.order_key))?;
@@ -269,7 +269,9 @@ impl Model {
         let tenant = self.tenants.entry(no).or_default();
         let before = link(tenant, id, prev, record.seq)?;
         let job = &tenant.jobs[&id];
-        ensure(before == JobState::Leased && job.attempt == attempt, FENCE, || format!("{id} was acknowledged while {before:?}"))?;
+        ensure(before == JobState::Leased && job.attempt == attempt, FENCE, || {
+            format!("{id} was acknowledged while {before:?}")
+        })?;
         let asked = self.log.acks.iter().any(|token| token.job == id && job.current(*token).is_some());
         ensure(asked, ASKED, || format!("{id} was acknowledged by nobody"))?;
         set(tenant, id, JobState::Running, commit);
@@ -288,7 +290,8 @@ impl Model {
         let tenant = self.tenants.entry(no).or_default();
         link(tenant, *id, *prev, record.seq)?;
         let job = &tenant.jobs[id];
-        let lease = job.lease.clone().ok_or_else(|| bad(FENCE, format!("{id} ended attempt {attempt} without a lease")))?;
+        let lease =
+            job.lease.clone().ok_or_else(|| bad(FENCE, format!("{id} ended attempt {attempt} without a lease")))?;
         ensure(job.attempt == *attempt, FENCE, || format!("{id} ended attempt {attempt} of {}", job.attempt))?;
         ensure(job.cancel.is_none(), CANCEL, || format!("{id} goes round again although canceled: {outcome:?}"))?;
         let doc = tenant.policy(job).ok_or_else(|| bad("facts", "no such job type"))?.clone();
@@ -298,24 +301,34 @@ impl Model {
                 ended.lost += 1;
                 ensure(ended.lost < doc.lost_max, CAPS, || format!("{id} lost {} of {}", ended.lost, doc.lost_max))?;
                 ensure(!live && record.at >= lease.told_until, ROBBED, || {
-                    format!("{id} attempt {attempt} lost at {}, told until {}; good worker: {live}", record.at, lease.told_until)
+                    format!(
+                        "{id} attempt {attempt} lost at {}, told until {}; good worker: {live}",
+                        record.at, lease.told_until
+                    )
                 })?;
                 ensure(*next == NextTry::Now, CAPS, || format!("{id} waits after a lost lease"))?;
             }
             AttemptOutcome::Released => {
                 let asked = released.iter().any(|token| token.job == *id && job.current(*token).is_some());
                 let unheard = !lease.told_heard && record.at.ms_since(lease.granted_at) >= lease.lease_ms * 2 / 3;
-                ensure(asked || report.is_some() || unheard, ROBBED, || format!("{id} was taken back from a live worker"))?;
+                ensure(asked || report.is_some() || unheard, ROBBED, || {
+                    format!("{id} was taken back from a live worker")
+                })?;
                 ensure(*next == NextTry::Now, CAPS, || format!("{id} waits after a release"))?;
             }
             AttemptOutcome::Failed | AttemptOutcome::TimedOut => {
                 ended.tries += 1;
-                ensure(ended.tries < doc.tries_max, CAPS, || format!("{id} tried {} of {}", ended.tries, doc.tries_max))?;
+                ensure(ended.tries < doc.tries_max, CAPS, || {
+                    format!("{id} tried {} of {}", ended.tries, doc.tries_max)
+                })?;
                 let ceiling = doc.backoff().ceiling_ms(ended.tries);
                 let wish = error.as_ref().and_then(|error| error.retry_after_ms).unwrap_or(0).min(doc.backoff_ms_max);
-                let fits = matches!(next, NextTry::At(at) if (wish..=ceiling.max(wish)).contains(&at.ms_since(record.at)));
+                let fits =
+                    matches!(next, NextTry::At(at) if (wish..=ceiling.max(wish)).contains(&at.ms_since(record.at)));
                 ensure(fits, CAPS, || format!("{id} is tried again at {next:?}, the ceiling is {ceiling} ms"))?;
-                ensure(*outcome == AttemptOutcome::Failed || overran(record, &lease), ROBBED, || format!("{id} timed out early"))?;
+                ensure(*outcome == AttemptOutcome::Failed || overran(record, &lease), ROBBED, || {
+                    format!("{id} timed out early")
+                })?;
             }
             _ => return Err(bad("facts", format!("{id} goes on after {outcome:?}"))),
         }
@@ -353,8 +366,11 @@ impl Model {
             return Err(bad(ASKED, format!("{id} ended by an unknown report")));
         };
         let job = self.job(no, id).ok_or_else(|| bad("facts", "no such job"))?;
-        let current = token.tenant == no && token.job == id && token.attempt == attempt && job.current(*token).is_some();
-        ensure(current, FENCE, || format!("{id} attempt {attempt} was ended by a report of attempt {}", token.attempt))?;
+        let current =
+            token.tenant == no && token.job == id && token.attempt == attempt && job.current(*token).is_some();
+        ensure(current, FENCE, || {
+            format!("{id} attempt {attempt} was ended by a report of attempt {}", token.attempt)
+        })?;
         let fits = match outcome {
             AttemptOutcome::Succeeded => *said == Said::Succeeded,
             AttemptOutcome::Failed => matches!(said, Said::Retryable | Said::Permanent),
@@ -365,7 +381,8 @@ impl Model {
     }
 
     fn finished(&mut self, no: TenantNo, record: &Record) -> Judged {
-        let Fact::JobFinished { attempt, cause, error, job: id, lane, outcome, prev, report, state, .. } = &record.body else {
+        let Fact::JobFinished { attempt, cause, error, job: id, lane, outcome, prev, report, state, .. } = &record.body
+        else {
             return Ok(());
         };
         let report = report.as_deref().and_then(fingerprint);
@@ -394,7 +411,9 @@ impl Model {
                 failed && job.lost + 1 >= doc.lost_max && *outcome == Some(AttemptOutcome::Lost)
             }
             EndCause::Deadline => failed && job.deadline.is_some_and(|deadline| record.at >= deadline),
-            EndCause::Canceled => *state == JobState::Canceled && canceled && (job.lease.is_none() || job.cancel.is_some()),
+            EndCause::Canceled => {
+                *state == JobState::Canceled && canceled && (job.lease.is_none() || job.cancel.is_some())
+            }
             EndCause::CancelGrace => *state == JobState::Canceled && job.cancel.is_some_and(|grace| record.at >= grace),
             EndCause::Dependency => *state == JobState::Skipped && before == JobState::Blocked && doomed(tenant, &job),
         };
@@ -514,11 +533,16 @@ fn within_limits(tenant: &Tenant, no: LaneNo) -> Judged {
     for other in leased {
         let alike = other.key.job_type == lane.key.job_type;
         of_type += u32::from(alike);
-        of_key += u32::from(alike && other.key.concurrency_key.is_some() && other.key.concurrency_key == lane.key.concurrency_key);
+        of_key += u32::from(
+            alike && other.key.concurrency_key.is_some() && other.key.concurrency_key == lane.key.concurrency_key,
+        );
         of_source += u32::from(other.key.source.is_some() && other.key.source == lane.key.source);
     }
-    let source_max = lane.key.source.as_deref().and_then(|name| tenant.source(name)).and_then(|doc| doc.concurrency_max);
-    ensure(doc.concurrency_max.is_none_or(|max| of_type < max), LIMITS, || format!("{of_type} of a type and one more"))?;
+    let source_max =
+        lane.key.source.as_deref().and_then(|name| tenant.source(name)).and_then(|doc| doc.concurrency_max);
+    ensure(doc.concurrency_max.is_none_or(|max| of_type < max), LIMITS, || {
+        format!("{of_type} of a type and one more")
+    })?;
     ensure(source_max.is_none_or(|max| of_source < max), LIMITS, || format!("{of_source} of a source and one more"))?;
     let keyed = lane.key.concurrency_key.is_some();
     let key_max = doc.concurrency_per_key_max.filter(|_| keyed);

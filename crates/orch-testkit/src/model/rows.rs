@@ -24,7 +24,10 @@ impl Model {
                         let row = jobs.get(&(no, *job));
                         let fresh = *state == JobState::Ready && deadline.is_none();
                         let fits = row.is_some_and(|row| {
-                            row.seq == record.seq && row.lane == *lane && row.fresh == fresh && payload_sha256(&row.payload) == *digest
+                            row.seq == record.seq
+                                && row.lane == *lane
+                                && row.fresh == fresh
+                                && payload_sha256(&row.payload) == *digest
                         });
                         ensure(fits, ROWS, || format!("{job} has another row"))?;
                         self.spec(no, row.copied())?;
@@ -35,7 +38,8 @@ impl Model {
                             row.seq == record.seq && row.lane == *lane && row.state == *state && row.attempt == *attempt
                         });
                         ensure(fits, ROWS, || format!("{job} has another end"))?;
-                        let letters = append.dead_letters.iter().filter(|row| row.tenant == no && row.job == *job).count();
+                        let letters =
+                            append.dead_letters.iter().filter(|row| row.tenant == no && row.job == *job).count();
                         let wanted = usize::from(*state == JobState::Failed);
                         ensure(letters == wanted, ROWS, || format!("{job} has {letters} dead letters"))?;
                     }

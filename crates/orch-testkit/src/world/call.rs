@@ -43,7 +43,7 @@ pub(super) struct Call {
 impl World {
     /// Sends a command to the node that the client believes in.
     pub(super) fn send_call(&mut self, client: usize, command: Arc<Command>, tag: u64, patience: i64) -> CallNo {
-        let node = self.route();
+        let node = self.route(client);
         self.next_call += 1;
         let number = self.next_call;
         self.model.log.begin(number, &command);
@@ -70,13 +70,25 @@ impl World {
         number
     }
 
-    /// The node that probably has the shard.
-    fn route(&mut self) -> usize {
-        let owner = self.nodes.iter().position(|node| node.owns() && node.up());
-        match owner {
-            Some(owner) if self.chance(900) => owner,
-            _ => self.rng.random_range(0..self.nodes.len()),
+    /// The node that the client believes to have the shard; now and then another.
+    fn route(&mut self, client: usize) -> usize {
+        if self.chance(20) {
+            self.rng.random_range(0..self.nodes.len())
+        } else {
+            self.believed.get(&client).copied().unwrap_or(0)
         }
+    }
+
+    /// A call that brought nothing makes its client try another node; whoever refuses knows the owner, mostly.
+    pub(super) fn learn(&mut self, client: usize, node: usize, outcome: &Outcome) {
+        let owner =
+            self.nodes.iter().position(|other| other.owns() && other.up() && other.frozen_until(self.t).is_none());
+        let next = match (outcome, owner) {
+            (Outcome::Answer(_), _) => node,
+            (Outcome::NotDone, Some(owner)) if self.chance(700) => owner,
+            _ => (node + 1) % self.nodes.len(),
+        };
+        self.believed.insert(client, next);
     }
 
     pub(super) fn deliver(&mut self, number: CallNo) -> Stepped {
@@ -106,10 +118,13 @@ impl World {
             return;
         }
         let clock = &mut self.model.clock;
-        let mut spoke = |token: &orch_core::lease::Token, beat| clock.spoke((token.tenant, token.job, token.attempt), beat);
+        let mut spoke =
+            |token: &orch_core::lease::Token, beat| clock.spoke((token.tenant, token.job, token.attempt), beat);
         match call.command.as_ref() {
             Command::Heartbeat { beats, .. } => beats.iter().for_each(|beat| spoke(&beat.token, true)),
-            Command::Ack { tokens, .. } | Command::Release { tokens, .. } => tokens.iter().for_each(|token| spoke(token, false)),
+            Command::Ack { tokens, .. } | Command::Release { tokens, .. } => {
+                tokens.iter().for_each(|token| spoke(token, false))
+            }
             Command::Complete { completions, .. } => completions.iter().for_each(|item| spoke(&item.token, false)),
             Command::FollowUps { token, .. } | Command::Log { token, .. } => spoke(token, false),
             _ => {}

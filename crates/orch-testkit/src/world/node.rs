@@ -329,8 +329,10 @@ impl World {
         if rows.iter().any(of) {
             self.model.saw("race: a job ended while a window read showed it");
         }
-        let tail = self.model.tenants.get(&wish.tenant).and_then(|tenant| tenant.lane(wish.lane)).map_or(0, |lane| lane.tail);
-        if rows.len() < wish.limit && rows.last().is_some_and(|row| row.seq < tail) && self.ledger.last_commit() > began {
+        let tail =
+            self.model.tenants.get(&wish.tenant).and_then(|tenant| tenant.lane(wish.lane)).map_or(0, |lane| lane.tail);
+        if rows.len() < wish.limit && rows.last().is_some_and(|row| row.seq < tail) && self.ledger.last_commit() > began
+        {
             self.model.saw("race: a window read overtaken by an enqueue");
         }
         self.with_owner(n, |owner, now| owner.window_loaded(wish, began, rows, now), None)
@@ -411,7 +413,9 @@ impl World {
                 }
                 Effect::Answer(CallId(call), answer) => {
                     ensure(epoch == self.ledger.epoch(), "a fenced owner is silent", || format!("{answer:?}"))?;
-                    let Some(call) = self.nodes[n].own.as_mut().and_then(|own| own.calls.remove(&call)) else { continue };
+                    let Some(call) = self.nodes[n].own.as_mut().and_then(|own| own.calls.remove(&call)) else {
+                        continue;
+                    };
                     self.races(&call, &answer);
                     self.model.judge(&call.command, &answer, call.delivered_at)?;
                     self.answer_late(call.number, Outcome::Answer(answer));
@@ -515,7 +519,10 @@ impl World {
 
     /// An append becomes visible: everybody judges it.
     fn visible(&mut self, id: AppendId) -> Result<bool, Violation> {
-        let broken = |error: orch_core::port::StoreError| Violation { promise: "an append cannot fail", text: error.to_string() };
+        let broken = |error: orch_core::port::StoreError| Violation {
+            promise: "an append cannot fail",
+            text: error.to_string(),
+        };
         let Some(append) = self.ledger.append_commit(id).map_err(broken)? else { return Ok(false) };
         let traced = self.trace.is_some();
         for record in append.blocks.iter().filter(|_| traced).flat_map(|block| block.records().unwrap_or_default()) {

@@ -44,8 +44,10 @@ impl Operator {
     }
 
     pub fn reply(&mut self, world: &mut World, call: &Call, outcome: Outcome) {
-        if let (Outcome::Answer(Answer::Again(id)), Command::Retry { tenant, .. } | Command::ReplayDeadLetter { tenant, .. }) =
-            (outcome, call.command.as_ref())
+        if let (
+            Outcome::Answer(Answer::Again(id)),
+            Command::Retry { tenant, .. } | Command::ReplayDeadLetter { tenant, .. },
+        ) = (outcome, call.command.as_ref())
         {
             world.known.push((*tenant, id));
         }
@@ -84,7 +86,8 @@ impl Operator {
                     let name = TYPES[world.rng.random_range(0..TYPES.len())];
                     setup::job_type(world, name)
                 };
-                let expect = if world.chance(800) { Expect::Any } else { Expect::Version(world.rng.random_range(1..4)) };
+                let expect =
+                    if world.chance(800) { Expect::Any } else { Expect::Version(world.rng.random_range(1..4)) };
                 Command::PutConfig { tenant, doc, expect }
             }
             78..95 => Command::Read(question(world, tenant)),
@@ -118,7 +121,8 @@ impl Operator {
 
 /// Whatever is paused goes on.
 fn resume_all(world: &World) -> Vec<Command> {
-    let all = world.model.tenants.iter().flat_map(|(no, tenant)| tenant.pauses.iter().map(|target| (*no, target.clone())));
+    let all =
+        world.model.tenants.iter().flat_map(|(no, tenant)| tenant.pauses.iter().map(|target| (*no, target.clone())));
     all.map(|(tenant, target)| Command::Resume { tenant, target, actor: actor() }).collect()
 }
 

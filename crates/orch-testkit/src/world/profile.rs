@@ -69,10 +69,7 @@ impl Profile {
             fault_ms: if calm { 20_000 } else { [800, 2_000, 5_000][rng.random_range(0..3)] },
             crash_between: if calm { 0 } else { [1, 3, 8][rng.random_range(0..3)] },
             submit_ms: [60, 150, 400][rng.random_range(0..3)],
-            snapshots: SnapshotPolicy {
-                facts: rng.random_range(3..200),
-                ms: rng.random_range(100..4_000),
-            },
+            snapshots: SnapshotPolicy { facts: rng.random_range(3..200), ms: rng.random_range(100..4_000) },
             sizes,
             commit_ms_max: [20, 300, 2_500][rng.random_range(0..3)],
             read_ms_max: [20, 300, 2_500][rng.random_range(0..3)],

@@ -20,6 +20,8 @@ struct Intent {
     jobs: Vec<NewJob>,
     key: Option<KeyUse>,
     sent: u32,
+    /// Send it again then.
+    again_at: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -39,6 +41,11 @@ impl Submitter {
         let mean = world.profile.submit_ms;
         let pause = world.rng.random_range(1..mean * 2);
         world.after(pause, Event::Turn(who));
+        let due = |intent: &Intent| intent.again_at.is_some_and(|at| at <= world.t);
+        let again: Vec<_> = self.intents.iter().filter(|(_, intent)| due(intent)).map(|(number, _)| *number).collect();
+        for number in again {
+            self.send(world, who, number);
+        }
         if !world.ready || world.draining {
             return;
         }
@@ -90,6 +97,7 @@ impl Submitter {
     fn send(&mut self, world: &mut World, who: usize, number: u64) {
         let Some(intent) = self.intents.get_mut(&number) else { return };
         intent.sent += 1;
+        intent.again_at = None;
         for job in &mut intent.jobs {
             if !job.id_given {
                 job.id = world.new_job_id();
@@ -100,8 +108,8 @@ impl Submitter {
         world.send(who, command, number, patience);
     }
 
-    pub fn reply(&mut self, world: &mut World, who: usize, call: &Call, outcome: Outcome) {
-        let Some(intent) = self.intents.get(&call.tag) else { return };
+    pub fn reply(&mut self, world: &mut World, call: &Call, outcome: Outcome) {
+        let Some(intent) = self.intents.get_mut(&call.tag) else { return };
         match outcome {
             Outcome::Answer(Answer::Enqueued(found)) => {
                 let tenant = intent.tenant;
@@ -111,8 +119,8 @@ impl Submitter {
             Outcome::Answer(_) => {
                 self.intents.remove(&call.tag);
             }
-            Outcome::NotDone => self.send(world, who, call.tag),
-            Outcome::Unknown if keyed(intent) && intent.sent < 8 => self.send(world, who, call.tag),
+            Outcome::NotDone => intent.again_at = Some(world.t + 20),
+            Outcome::Unknown if keyed(intent) && intent.sent < 8 => intent.again_at = Some(world.t),
             Outcome::Unknown => {
                 self.intents.remove(&call.tag);
             }
@@ -143,7 +151,7 @@ fn wish(world: &mut World) -> Intent {
     if world.chance(30) {
         spoil(world, &mut jobs);
     }
-    Intent { tenant, jobs, key, sent: 0 }
+    Intent { tenant, jobs, key, sent: 0, again_at: None }
 }
 
 fn new_key(world: &mut World) -> KeyUse {

@@ -84,7 +84,8 @@ impl Worker {
     pub fn new(world: &mut World, number: usize) -> Self {
         let all = world.tenants();
         let some = world.rng.random_range(1..=all.len());
-        let tenants: Vec<_> = if number == 0 { all } else { all.choose_multiple(&mut world.rng, some).copied().collect() };
+        let tenants: Vec<_> =
+            if number == 0 { all } else { all.choose_multiple(&mut world.rng, some).copied().collect() };
         let types = world.rng.random_range(1..=TYPES.len());
         let job_types = if number == 0 {
             TYPES.iter().map(|name| (*name).to_owned()).collect()
@@ -105,7 +106,18 @@ impl Worker {
             let place = world.clients.len();
             world.good.insert(place);
         }
-        Self { params, boots: 1, good, asleep: 0, open: false, opening: None, claiming: None, held: Vec::new(), old: Vec::new(), wake: 0 }
+        Self {
+            params,
+            boots: 1,
+            good,
+            asleep: 0,
+            open: false,
+            opening: None,
+            claiming: None,
+            held: Vec::new(),
+            old: Vec::new(),
+            wake: 0,
+        }
     }
 
     /// A worker that can do everything for everybody.
@@ -219,7 +231,8 @@ impl Worker {
     }
 
     fn acknowledge(&mut self, world: &mut World, who: usize) {
-        let tokens: Vec<_> = self.held.iter().filter(|held| !held.acked && held.plan != Plan::Vanish).map(|held| held.token).collect();
+        let tokens: Vec<_> =
+            self.held.iter().filter(|held| !held.acked && held.plan != Plan::Vanish).map(|held| held.token).collect();
         if !tokens.is_empty() && world.chance(500) {
             let tenants = self.params.tenants.clone();
             world.send(who, Command::Ack { tenants, tokens }, ASIDE, 300);
@@ -260,7 +273,8 @@ impl Worker {
                 Plan::Vanish => continue,
                 Plan::Release => releases.push(held.token),
                 Plan::Report | Plan::Late => {
-                    let mut completion = held.completion.take().unwrap_or_else(|| invent(world, held.token, held.canceled));
+                    let mut completion =
+                        held.completion.take().unwrap_or_else(|| invent(world, held.token, held.canceled));
                     for job in &mut completion.follow_ups {
                         job.id = world.new_job_id();
                     }
@@ -284,7 +298,8 @@ impl Worker {
 
     fn reporting(&mut self, named: &[Token], call: CallNo, plan: Plan) {
         let released = plan == Plan::Release;
-        let of = self.held.iter_mut().filter(|held| named.contains(&held.token) && (held.plan == Plan::Release) == released);
+        let of =
+            self.held.iter_mut().filter(|held| named.contains(&held.token) && (held.plan == Plan::Release) == released);
         of.for_each(|held| held.reporting = Some(call));
     }
 
@@ -349,7 +364,9 @@ impl Worker {
 
     fn claimed(&mut self, world: &mut World, call: &Call, outcome: Outcome) {
         let Command::Claim(params) = call.command.as_ref() else { return };
-        let Some(claiming) = self.claiming.as_mut().filter(|claiming| claiming.call == Some(call.number)) else { return };
+        let Some(claiming) = self.claiming.as_mut().filter(|claiming| claiming.call == Some(call.number)) else {
+            return;
+        };
         claiming.call = None;
         match outcome {
             Outcome::Answer(Answer::Claimed(grants)) => {
@@ -514,7 +531,9 @@ fn invent(world: &mut World, token: Token, canceled: bool) -> Completion {
         _ if world.draining => Report::Succeeded { result: None, result_sha256: None },
         0..20 => Report::Failed(fixture::handler_error(true)),
         20..30 => Report::Failed(fixture::handler_error(false)),
-        30..34 => Report::Failed(orch_core::job::JobError { retry_after_ms: Some(700), ..fixture::handler_error(true) }),
+        30..34 => {
+            Report::Failed(orch_core::job::JobError { retry_after_ms: Some(700), ..fixture::handler_error(true) })
+        }
         34..38 => Report::Canceled,
         _ => Report::Succeeded { result: Some(serde_json::json!({"ok": true})), result_sha256: Some("0".repeat(64)) },
     };

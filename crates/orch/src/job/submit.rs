@@ -78,25 +78,21 @@ fn wire(args: &Args, payload: &RawValue) -> Result<JobIn, Failure> {
     if let Some(priority) = &args.priority {
         job = job.priority(Priority::from(priority.as_str()));
     }
-    let texts: [(&Option<String>, fn(JobIn, &str) -> JobIn); 4] = [
-        (&args.source, JobIn::source),
-        (&args.project, JobIn::project),
-        (&args.concurrency_key, JobIn::concurrency_key),
-        (&args.correlation_id, JobIn::correlation_id),
-    ];
-    for (text, set) in texts {
-        if let Some(text) = text {
-            job = set(job, text);
-        }
-    }
-    let moments: [(Option<Timestamp>, fn(JobIn, Timestamp) -> JobIn); 2] =
-        [(args.not_before, JobIn::not_before), (args.deadline, JobIn::deadline)];
-    for (moment, set) in moments {
-        if let Some(moment) = moment {
-            job = set(job, moment);
-        }
-    }
+    job = with(job, args.source.as_deref(), JobIn::source);
+    job = with(job, args.project.as_deref(), JobIn::project);
+    job = with(job, args.concurrency_key.as_deref(), JobIn::concurrency_key);
+    job = with(job, args.correlation_id.as_deref(), JobIn::correlation_id);
+    job = with(job, args.not_before, JobIn::not_before);
+    job = with(job, args.deadline, JobIn::deadline);
     Ok(job)
+}
+
+/// With a value that may have been typed or not.
+fn with<T>(job: JobIn, value: Option<T>, set: impl Fn(JobIn, T) -> JobIn) -> JobIn {
+    match value {
+        Some(value) => set(job, value),
+        None => job,
+    }
 }
 
 fn payload(argument: &str) -> Result<Box<RawValue>, Failure> {
