@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::cargo::{Profile, build, build_with};
 use crate::scratch::Scratch;
@@ -47,16 +47,19 @@ pub fn run(options: &Options) -> Result<bool> {
     let profile = if options.dev_profile { Profile::Dev } else { Profile::Release };
     let scratch = Scratch::new("orch-chaos-programs", false)?;
     println!("building orch, orch-feeds and orch-chaos");
+    // Copies: servers are started again and again, and a build in between must not change them.
+    let keep = |from: &Path, name: &str| copied(from, scratch.path(), name);
     let planted = if options.plants {
         let built = build_with(profile, &["orch"], &["orch/chaos-mutants"])?;
-        Some(copied(&built, scratch.path(), "orch-planted")?)
+        Some(keep(built.first().context("orch was built")?, "orch-planted")?)
     } else {
         None
     };
-    let mut built = build(profile, &["orch", "orch-feeds", "orch-chaos"])?.into_iter();
-    let mut next = || built.next().context("three programs were built");
-    let (orch, feeds, chaos) = (next()?, next()?, next()?);
-    let mut command = Command::new(chaos);
+    let built = build(profile, &["orch", "orch-feeds", "orch-chaos"])?;
+    let [orch, feeds, chaos] = built.as_slice() else { bail!("three programs were to be built") };
+    let (orch, feeds) = (keep(orch, "orch")?, keep(feeds, "orch-feeds")?);
+    keep(&chaos.with_file_name("orch-chaos-worker"), "orch-chaos-worker")?;
+    let mut command = Command::new(keep(chaos, "orch-chaos")?);
     match &planted {
         None => command.arg("run").arg("--orch").arg(orch),
         Some(planted) => command.arg("plants").arg("--orch").arg(planted),
@@ -80,9 +83,7 @@ pub fn run(options: &Options) -> Result<bool> {
     Ok(command.status().context("could not run orch-chaos")?.success())
 }
 
-/// A copy under another name: the next build puts the ordinary program in the same place.
-fn copied(built: &[PathBuf], folder: &Path, name: &str) -> Result<PathBuf> {
-    let from = built.first().context("orch was built")?;
+fn copied(from: &Path, folder: &Path, name: &str) -> Result<PathBuf> {
     let to = folder.join(name);
     std::fs::copy(from, &to).with_context(|| format!("could not copy {}", from.display()))?;
     Ok(to)

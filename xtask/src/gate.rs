@@ -5,6 +5,7 @@
 
 mod areas;
 mod e2e;
+mod guides;
 mod report;
 mod steps;
 
@@ -44,6 +45,9 @@ pub fn run(options: &Options) -> Result<bool> {
     gate.tests()?;
     if gate.wanted.contains(&Area::Docs) {
         gate.docs()?;
+    }
+    if gate.wanted.contains(&Area::Guides) {
+        guides::run(&mut gate.report, &gate.logs)?;
     }
     if gate.wanted.contains(&Area::E2e) {
         e2e::run(&mut gate.report, &gate.logs)?;

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod demo;
 pub mod gate;
 pub mod guard;
+pub mod guides;
 pub mod http;
 pub mod kills;
 pub mod postgres;

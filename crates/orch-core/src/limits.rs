@@ -105,6 +105,8 @@ limits! {
     COMMANDS_QUEUED_MAX = 8_192, "commands_queued_max", "beyond that new work is shed with 503";
     /// Entries in all lanes' windows together.
     WINDOW_BUDGET = 200_000, "window_budget", "bounds the owner's memory whatever the backlog";
+    /// Bytes of payloads in all lanes' windows together.
+    WINDOW_BYTES = 64 << 20, "window_bytes", "what a window does not carry is read at the grant";
     /// Rows of one window read.
     WINDOW_READ = 2_000, "window_read", "a literal in the statement, so that its plan stays";
     /// Open jobs held in memory (waiting on parents, time, or their next try).

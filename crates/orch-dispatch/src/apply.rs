@@ -1,6 +1,7 @@
 //! `apply(fact)`: the only way a tenant's state changes. Live and recovered states go through here alike,
 //! so nothing in this file may depend on anything but the state and the record.
 
+use orch_core::config::{ConfigDoc, JobType};
 use orch_core::fact::{Fact, NextTry, PauseTarget, Record};
 use orch_core::ids::{JobId, LaneNo};
 use orch_core::job::{AttemptOutcome, DependsOn, JobState};
@@ -36,6 +37,9 @@ impl Tenant {
                 self.config_version += 1;
                 let key = (doc.kind(), doc.name().to_owned());
                 self.configs.insert(key, Versioned { doc: doc.clone(), version: *version, at: record.at });
+                if let ConfigDoc::JobType(doc) = doc {
+                    self.lengthen_leases(doc);
+                }
                 self.refresh_all();
             }
             Fact::LaneOpened { key, lane } => {
@@ -73,13 +77,27 @@ impl Tenant {
         }
     }
 
+    /// Heartbeats answer with the new length from now on, and are no facts: what a recovery gives must cover it.
+    fn lengthen_leases(&mut self, doc: &JobType) {
+        if mutant::on(Mutant::LongerLeaseForgotten) {
+            return;
+        }
+        let lanes = &self.lanes;
+        let of_type = |job: &&mut Job| lanes[job.lane.0 as usize - 1].key.job_type == doc.name;
+        for lease in self.jobs.values_mut().filter(of_type).filter_map(|job| job.lease.as_mut()) {
+            lease.longest_ms = lease.longest_ms.max(doc.lease_ms);
+        }
+    }
+
     fn refresh_all(&mut self) {
+        self.index.stirred = true;
         for no in 1..=self.lanes.len() {
             self.refresh_lane(LaneNo(u32::try_from(no).unwrap_or(u32::MAX)));
         }
     }
 
     fn refresh_target(&mut self, target: &PauseTarget) {
+        self.index.stirred = true;
         if let PauseTarget::Lane(no) = target {
             self.refresh_lane(*no);
         }
@@ -217,6 +235,8 @@ impl Tenant {
             claim: *claim,
             granted_at: record.at,
             lease_ms: *lease_ms,
+            longest_ms: *lease_ms,
+            execution_ms,
             grace_until: None,
             until: record.at.plus_ms(*lease_ms),
             heard_at: None,

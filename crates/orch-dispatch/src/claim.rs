@@ -62,7 +62,7 @@ impl Desk<'_> {
         grants
     }
 
-    fn grant_one(&mut self, taker: Taker<'_>, no: LaneNo, job: JobId, fresh: Option<(u64, Carried)>) -> Grant {
+    fn grant_one(&mut self, taker: Taker<'_>, no: LaneNo, job: JobId, fresh: Option<(u64, Option<Carried>)>) -> Grant {
         let held = self.tenant.jobs.get(&job).map(|job| (job.attempt + 1, job.last_seq));
         let first = fresh.as_ref().map(|(seq, _)| (1, *seq));
         let (attempt, prev) = first.or(held).expect("a job is granted from a window or from memory");
@@ -79,7 +79,7 @@ impl Desk<'_> {
             session: taker.session,
         });
         let mut grant = self.granted(job).expect("it was granted just now");
-        grant.carried = fresh.map(|(_, carried)| carried);
+        grant.carried = fresh.and_then(|(_, carried)| carried);
         grant
     }
 
@@ -191,6 +191,13 @@ impl Shard {
 
     /// Answers parked claims that there is work for now, the longest waiting first, and those whose wait is over.
     pub(crate) fn serve_waiters(&mut self) {
+        let mut stirred = false;
+        for tenant in self.tenants.values_mut() {
+            stirred |= std::mem::take(&mut tenant.index.stirred);
+        }
+        if !stirred && self.waiters.iter().all(|waiter| waiter.until > self.now) {
+            return;
+        }
         let mut waiting = std::mem::take(&mut self.waiters);
         while let Some(waiter) = waiting.pop_front() {
             let grants = self.claim_grants(&waiter.params);

@@ -5,8 +5,10 @@ use orch_core::ids::{Incarnation, JobId, ShardNo, Stream};
 use orch_core::lease::Token;
 use orch_core::time::Timestamp;
 
+use crate::lane::Held;
 use crate::output::Output;
 use crate::prepared::Prepared;
+use crate::shard::Sizes;
 use crate::tenant::Tenant;
 use crate::wheel::Wheel;
 
@@ -19,8 +21,6 @@ pub(crate) struct Moment {
     pub incarnation: Incarnation,
     /// The number that the commit being filled will have.
     pub commit: u64,
-    /// Entries that the tenant's windows may hold together.
-    pub window_room: usize,
 }
 
 /// One tenant's desk.
@@ -28,6 +28,8 @@ pub(crate) struct Desk<'a> {
     pub tenant: &'a mut Tenant,
     pub wheel: &'a mut Wheel,
     pub out: &'a mut Output,
+    pub held: &'a mut Held,
+    pub sizes: Sizes,
     pub at: Moment,
     pub prepared: &'a Prepared,
 }

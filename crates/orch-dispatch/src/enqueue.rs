@@ -241,7 +241,7 @@ impl Desk<'_> {
         let id = job.id;
         let row = self.row(job, lane, seq, fresh);
         if fresh {
-            let carried = Carried { payload: row.payload.clone(), extra: row.extra.clone() };
+            let carried = Some(Carried { payload: row.payload.clone(), extra: row.extra.clone() });
             self.window_push(lane, Entry { seq, job: id, carried });
         }
         self.out.rows.jobs.push(row);

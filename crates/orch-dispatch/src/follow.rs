@@ -33,7 +33,11 @@ impl Desk<'_> {
     ) {
         let job = self.tenant.jobs.get(&id).expect("only a job held in memory is ended here");
         let (attempt, lane, prev) = (job.attempt, job.lane, job.last_seq);
-        let epoch = job.lease.as_ref().map_or(0, |lease| lease.epoch);
+        // Ended between two attempts: the last report's sender may still ask what became of it.
+        let before = job
+            .reported
+            .filter(|(_, of, _)| job.lease.is_none() && *of == attempt && !mutant::on(Mutant::LastReportForgotten));
+        let epoch = job.lease.as_ref().map(|lease| lease.epoch).or(before.map(|(epoch, _, _)| epoch)).unwrap_or(0);
         let heard_at = job.lease.as_ref().and_then(|lease| lease.heard_at);
         let heard_at = heard_at.filter(|_| outcome == Some(AttemptOutcome::Lost));
         let fingerprint = report.as_ref().map(|report| report.fingerprint);
@@ -55,7 +59,8 @@ impl Desk<'_> {
             self.dead_letter(id, lane, cause, error.clone(), attempt);
         }
         let output = JobOutput { artifacts: report.artifacts, error, result: report.result };
-        let ended = WarmJob { state, lane, seq, attempt, epoch, report: fingerprint, settled: false };
+        let report = fingerprint.or(before.map(|(_, _, report)| report));
+        let ended = WarmJob { state, lane, seq, attempt, epoch, report, settled: false };
         self.ended(id, ended, output);
     }
 

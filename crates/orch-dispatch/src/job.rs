@@ -45,6 +45,10 @@ pub(crate) struct Lease {
     pub claim: ClaimId,
     pub granted_at: Timestamp,
     pub lease_ms: u64,
+    /// The longest length that its worker may have been told since: its type's lease may have grown in between.
+    pub longest_ms: u64,
+    /// How long the attempt may run, as its worker was told at the grant.
+    pub execution_ms: u64,
     /// Until then a canceled attempt may end by itself.
     pub grace_until: Option<Timestamp>,
     /// The end; moved by heartbeats, which are no facts.

@@ -17,7 +17,8 @@ pub(crate) const STRIDE: u64 = 1 << 12;
 pub(crate) struct Entry {
     pub seq: u64,
     pub job: JobId,
-    pub carried: Carried,
+    /// What a lease carries; `None` when windows hold too many bytes: then it is read at the grant.
+    pub carried: Option<Carried>,
 }
 
 /// The state of a lane.
@@ -50,6 +51,39 @@ pub(crate) struct Lane {
     /// It stands in its group's set of lanes that can be granted from, under this pass.
     #[serde(skip)]
     pub active: Option<u64>,
+}
+
+impl Entry {
+    /// Bytes that it carries.
+    pub fn bytes(&self) -> usize {
+        let of = |carried: &Carried| carried.payload.len() + carried.extra.as_ref().map_or(0, bytes::Bytes::len);
+        self.carried.as_ref().map_or(0, of)
+    }
+}
+
+/// What all windows of a shard hold.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub entries: usize,
+    pub bytes: usize,
+}
+
+impl Held {
+    /// Counts an entry that comes in; it leaves what it carries behind when that is too much.
+    pub fn add(&mut self, mut entry: Entry, bytes_max: usize) -> Entry {
+        if self.bytes + entry.bytes() > bytes_max {
+            entry.carried = None;
+        }
+        self.entries += 1;
+        self.bytes += entry.bytes();
+        entry
+    }
+
+    /// Counts an entry that goes out.
+    pub fn drop(&mut self, entry: &Entry) {
+        self.entries -= 1;
+        self.bytes -= entry.bytes();
+    }
 }
 
 /// What a lane would hand out next.
@@ -108,14 +142,12 @@ impl Lane {
         STRIDE / self.key.priority.weight()
     }
 
-    /// Forgets the window; what was in it is read again when it is wanted. Returns how many entries it had.
-    pub fn drop_window(&mut self) -> usize {
-        let dropped = self.window.len();
+    /// Forgets the window; what was in it is read again when it is wanted. Returns what it had.
+    pub fn drop_window(&mut self) -> Vec<Entry> {
         if let Some(front) = self.window.front() {
             self.window_end = front.seq - 1;
         }
-        self.window.clear();
         self.read_at = None;
-        dropped
+        std::mem::take(&mut self.window).into()
     }
 }

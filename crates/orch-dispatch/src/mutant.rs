@@ -60,11 +60,17 @@ pub enum Mutant {
     LedgerTimeIgnored = 26,
     /// Answer a repeated completion without the follow-up jobs that the first one made.
     FollowUpsForgotten = 27,
+    /// After a recovery, give leases the length of their grant although heartbeats were told a longer one.
+    LongerLeaseForgotten = 28,
+    /// Forget, when a job ends between two attempts, which report ended the last one.
+    LastReportForgotten = 29,
+    /// Read only the first tenant's part of what a worker's reports need.
+    OtherTenantsUnread = 30,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 30] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -92,6 +98,9 @@ impl Mutant {
         Self::HeartbeatQueued,
         Self::LedgerTimeIgnored,
         Self::FollowUpsForgotten,
+        Self::LongerLeaseForgotten,
+        Self::LastReportForgotten,
+        Self::OtherTenantsUnread,
     ];
 }
 

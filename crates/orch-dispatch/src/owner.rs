@@ -14,7 +14,7 @@ use orch_core::time::Timestamp;
 use crate::answer::Answer;
 use crate::command::Command;
 use crate::mutant::{self, Mutant};
-use crate::prepared::{Needs, Prepared};
+use crate::prepared::{Needs, Prepared, Readings};
 use crate::shard::{Identity, RecoverError, Reply, SNAPSHOT_FORMAT, Shard, Sizes, WaiterId};
 use crate::window::WindowWish;
 
@@ -60,8 +60,8 @@ pub struct Owner {
     shard: Shard,
     committed: u64,
     in_flight: Option<u64>,
-    /// Commands whose reading is under way: committed position at its start, caller, command.
-    preparing: BTreeMap<PrepareId, (u64, CallId, Command)>,
+    /// Commands whose reading is under way.
+    preparing: BTreeMap<PrepareId, Preparing>,
     next_prepare: u64,
     /// Window reads under way: committed position at their start.
     reading: BTreeMap<(TenantNo, LaneNo), u64>,
@@ -77,13 +77,21 @@ pub struct Owner {
     draining: bool,
 }
 
+/// A command, and what is still to be read for it; one tenant after another.
+#[derive(Debug)]
+struct Preparing {
+    queued: Queued,
+    reading: TenantNo,
+    left: Vec<Needs>,
+}
+
 #[derive(Debug)]
 struct Queued {
     call: CallId,
     command: Command,
     /// Committed position at which it came in; pins what memory knows until it has run.
     began: u64,
-    prepared: Prepared,
+    readings: Readings,
 }
 
 impl Owner {
@@ -163,32 +171,41 @@ impl Owner {
     /// A command comes in. It runs at once if it needs no reading and the commit being filled has room.
     pub fn submit(&mut self, call: CallId, command: Command, now: Timestamp) {
         let needs = self.shard.needs(&command);
-        let command = Queued { call, command, began: self.committed, prepared: Prepared::default() };
-        if matches!(command.command, Command::Heartbeat { .. }) && !mutant::on(Mutant::HeartbeatQueued) {
+        let queued = Queued { call, command, began: self.committed, readings: Readings::default() };
+        if matches!(queued.command, Command::Heartbeat { .. }) && !mutant::on(Mutant::HeartbeatQueued) {
             // It makes no fact, so it needs no room; behind others it could come too late for its lease.
-            self.execute(command, now);
-        } else if needs.is_empty() {
-            self.queue.push_back(command);
+            self.execute(queued, now);
         } else {
-            self.next_prepare += 1;
-            let id = PrepareId(self.next_prepare);
-            self.preparing.insert(id, (self.committed, call, command.command));
-            self.effects.push(Effect::Prepare(id, needs));
+            self.read(queued, needs);
         }
         self.run(now);
     }
 
+    /// Reads the next tenant's part of what a command needs; when nothing is left, the command may run.
+    fn read(&mut self, queued: Queued, mut left: Vec<Needs>) {
+        let next = left.pop();
+        let Some((reading, needs)) = next.and_then(|needs| Some((needs.tenant?, needs))) else {
+            self.queue.push_back(queued);
+            return;
+        };
+        self.next_prepare += 1;
+        let id = PrepareId(self.next_prepare);
+        self.preparing.insert(id, Preparing { queued, reading, left });
+        self.effects.push(Effect::Prepare(id, needs));
+    }
+
     /// A reading is there.
     pub fn prepared(&mut self, id: PrepareId, prepared: Prepared, now: Timestamp) {
-        if let Some((began, call, command)) = self.preparing.remove(&id) {
-            self.queue.push_back(Queued { call, command, began, prepared });
+        if let Some(Preparing { mut queued, reading, left }) = self.preparing.remove(&id) {
+            queued.readings.put(reading, prepared);
+            self.read(queued, left);
             self.run(now);
         }
     }
 
     /// A reading failed; the command did not run. Returns its caller.
     pub fn prepare_failed(&mut self, id: PrepareId) -> Option<CallId> {
-        self.preparing.remove(&id).map(|(_, call, _)| call)
+        self.preparing.remove(&id).map(|preparing| preparing.queued.call)
     }
 
     /// Window rows are there.
@@ -207,7 +224,7 @@ impl Owner {
     /// Lets time pass.
     pub fn tick(&mut self, now: Timestamp) {
         if self.has_room() {
-            let reply = self.shard.execute(Command::Tick, &Prepared::default(), now);
+            let reply = self.shard.execute(Command::Tick, &Readings::default(), now);
             debug_assert_eq!(reply, Reply::Now(Answer::Done), "a tick has nothing to say");
             self.hold_woken();
         }
@@ -278,7 +295,7 @@ impl Owner {
             params.wait_until = None;
             params.max = 0;
         }
-        match self.shard.execute(command, &queued.prepared, now) {
+        match self.shard.execute(command, &queued.readings, now) {
             Reply::Now(answer) => self.hold(queued.call, answer),
             Reply::Parked(waiter) => {
                 self.parked.insert(waiter, queued.call);
@@ -331,7 +348,7 @@ impl Owner {
     }
 
     fn forget(&mut self) {
-        let open = self.preparing.values().map(|(began, _, _)| *began);
+        let open = self.preparing.values().map(|preparing| preparing.queued.began);
         let queued = self.queue.iter().map(|queued| queued.began);
         let reading = self.reading.values().copied().filter(|_| !mutant::on(Mutant::WindowReadNotPinned));
         self.shard.committed(self.committed, open.chain(queued).chain(reading).min());

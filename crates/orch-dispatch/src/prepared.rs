@@ -32,3 +32,23 @@ pub struct Prepared {
     /// Keys found.
     pub keys: BTreeMap<[u8; 16], KeyRow>,
 }
+
+/// What was read for one command, by tenant: a worker's report may speak of jobs of several.
+#[derive(Debug, Clone, Default)]
+pub struct Readings {
+    of: BTreeMap<TenantNo, Prepared>,
+    nothing: Prepared,
+}
+
+impl Readings {
+    /// Keeps what was read of a tenant.
+    pub fn put(&mut self, tenant: TenantNo, prepared: Prepared) {
+        self.of.insert(tenant, prepared);
+    }
+
+    /// What was read of a tenant.
+    #[must_use]
+    pub fn of(&self, tenant: TenantNo) -> &Prepared {
+        self.of.get(&tenant).unwrap_or(&self.nothing)
+    }
+}

@@ -92,7 +92,14 @@ impl Desk<'_> {
         let token = completion.token;
         let id = match self.current(token) {
             Ok(id) => id,
-            Err(refusal) => return self.completed_before(&completion).unwrap_or(Err(refusal)),
+            Err(refusal) => {
+                let before = self.completed_before(&completion);
+                if mutant::on(Mutant::CompletionTwice) && matches!(before, Some(Ok(_))) {
+                    let again = self.try_enqueue(completion.follow_ups, None, "follow_ups")?;
+                    return Ok(again.into_iter().map(|enqueued| enqueued.id).collect());
+                }
+                return before.unwrap_or(Err(refusal));
+            }
         };
         let key = follow_ups_key(&completion);
         let followed = match &completion.outcome {

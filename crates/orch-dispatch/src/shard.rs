@@ -17,9 +17,10 @@ use crate::answer::Answer;
 use crate::arbiter::Arbiter;
 use crate::command::{ClaimParams, Command, NewJob};
 use crate::decide::{Desk, Moment};
+use crate::lane::Held;
 use crate::mutant::{self, Mutant};
 use crate::output::Output;
-use crate::prepared::{Needs, Prepared};
+use crate::prepared::{Needs, Prepared, Readings};
 use crate::report::stale;
 use crate::session::Session;
 use crate::tenant::Tenant;
@@ -68,6 +69,8 @@ pub struct Sizes {
     pub commit_facts: usize,
     /// Entries in all lanes' windows together.
     pub window_budget: usize,
+    /// Bytes of payloads in all lanes' windows together.
+    pub window_bytes: usize,
     /// Rows of one window read.
     pub window_read: usize,
 }
@@ -78,6 +81,7 @@ impl Default for Sizes {
         Self {
             commit_facts: size(limits::FACTS_PER_COMMIT),
             window_budget: size(limits::WINDOW_BUDGET),
+            window_bytes: size(limits::WINDOW_BYTES),
             window_read: size(limits::WINDOW_READ),
         }
     }
@@ -115,6 +119,8 @@ pub struct Shard {
     /// The latest time in the ledger.
     pub(crate) ledger_time: Timestamp,
     pub(crate) sizes: Sizes,
+    /// What all windows hold.
+    pub(crate) held: Held,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -149,6 +155,7 @@ impl Shard {
             taken: 0,
             ledger_time: Timestamp::ZERO,
             sizes: Sizes::default(),
+            held: Held::default(),
         }
     }
 
@@ -225,10 +232,9 @@ impl Shard {
         for tenant in self.tenants.values_mut() {
             let mut jobs = std::mem::take(&mut tenant.jobs);
             for (id, job) in &mut jobs {
-                let execution_ms = tenant.policy(job.lane).execution_ms_max;
                 if let Some(lease) = &mut job.lease {
-                    lease.until = now.plus_ms(lease.lease_ms);
-                    lease.execution_until = lease.granted_at.plus_ms(execution_ms).max(lease.until);
+                    lease.until = now.plus_ms(lease.longest_ms);
+                    lease.execution_until = lease.granted_at.plus_ms(lease.execution_ms).max(lease.until);
                     lease.unheard_until = None;
                 }
                 if let Some(at) = job.next_moment() {
@@ -320,9 +326,7 @@ impl Shard {
     }
 
     pub(crate) fn desk<'a>(&'a mut self, no: TenantNo, prepared: &'a Prepared) -> Option<Desk<'a>> {
-        let others = self.tenants.values().filter(|tenant| tenant.no != no).map(|tenant| tenant.index.windowed);
         let at = Moment {
-            window_room: self.sizes.window_budget.saturating_sub(others.sum()),
             now: self.now,
             shard: self.identity.shard,
             epoch: self.identity.epoch,
@@ -330,18 +334,26 @@ impl Shard {
             commit: self.taken + 1,
         };
         let tenant = self.tenants.get_mut(&no)?;
-        Some(Desk { tenant, wheel: &mut self.wheel, out: &mut self.out, at, prepared })
+        let (wheel, out, held, sizes) = (&mut self.wheel, &mut self.out, &mut self.held, self.sizes);
+        Some(Desk { tenant, wheel, out, held, sizes, at, prepared })
     }
 
-    /// What must be read before the command can be executed.
+    /// What must be read before the command can be executed, tenant by tenant; empty when nothing is.
     #[must_use]
-    pub fn needs(&self, command: &Command) -> Needs {
+    pub fn needs(&self, command: &Command) -> Vec<Needs> {
+        let needs = match command {
+            Command::Complete { completions, .. } => self.needs_of_completions(completions),
+            command => vec![self.needs_of_one(command)],
+        };
+        needs.into_iter().filter(|needs| !needs.is_empty()).collect()
+    }
+
+    fn needs_of_one(&self, command: &Command) -> Needs {
         match command {
             Command::Enqueue { tenant, jobs, key } => self.needs_of_jobs(*tenant, jobs, key.as_ref().map(|k| k.key)),
             Command::FollowUps { token, jobs, key, .. } => {
                 self.needs_of_jobs(token.tenant, jobs, key.as_ref().map(|k| k.key))
             }
-            Command::Complete { completions, .. } => self.needs_of_completions(completions),
             Command::Cancel { tenant, job, .. }
             | Command::ReplayDeadLetter { tenant, job, .. }
             | Command::DiscardDeadLetter { tenant, job, .. } => self.needs_of_ids(*tenant, [*job], Vec::new()),
@@ -361,17 +373,19 @@ impl Shard {
         self.needs_of_ids(tenant, ids, keys)
     }
 
-    fn needs_of_completions(&self, completions: &[crate::command::Completion]) -> Needs {
-        let tenant = completions.first().map_or(TenantNo::SYSTEM, |completion| completion.token.tenant);
-        let of_tenant = completions.iter().filter(|completion| completion.token.tenant == tenant);
-        let mut needs = self.needs_of_ids(tenant, of_tenant.clone().map(|completion| completion.token.job), Vec::new());
-        for completion in of_tenant {
+    fn needs_of_completions(&self, completions: &[crate::command::Completion]) -> Vec<Needs> {
+        let mut by_tenant: BTreeMap<TenantNo, Needs> = BTreeMap::new();
+        for completion in completions {
+            let tenant = completion.token.tenant;
+            let needs = by_tenant.entry(tenant).or_insert_with(|| Needs { tenant: Some(tenant), ..Needs::default() });
+            needs.jobs.extend(self.needs_of_ids(tenant, [completion.token.job], Vec::new()).jobs);
             let more = self.needs_of_jobs(tenant, &completion.follow_ups, None);
             needs.jobs.extend(more.jobs);
-            needs.keys.extend(crate::report::follow_ups_key(completion).map(|used| used.key));
             needs.keys.extend(more.keys);
+            needs.keys.extend(crate::report::follow_ups_key(completion).map(|used| used.key));
         }
-        needs
+        let most = if mutant::on(Mutant::OtherTenantsUnread) { 1 } else { usize::MAX };
+        by_tenant.into_values().take(most).collect()
     }
 
     fn needs_of_ids(&self, no: TenantNo, ids: impl IntoIterator<Item = JobId>, keys: Vec<[u8; 16]>) -> Needs {
@@ -380,18 +394,18 @@ impl Shard {
         Needs { tenant: Some(no), jobs, keys }
     }
 
-    /// Decides a command. `prepared` holds what `needs` asked for, read at or after the committed position of then.
-    pub fn execute(&mut self, command: Command, prepared: &Prepared, now: Timestamp) -> Reply {
+    /// Decides a command. `readings` hold what `needs` asked for, read at or after the committed position of then.
+    pub fn execute(&mut self, command: Command, readings: &Readings, now: Timestamp) -> Reply {
         self.pass_time(now);
         let reply = match command {
             Command::Claim(params) => self.claim(params),
-            command => Reply::Now(self.decide(command, prepared)),
+            command => Reply::Now(self.decide(command, readings)),
         };
         self.serve_waiters();
         reply
     }
 
-    fn decide(&mut self, command: Command, prepared: &Prepared) -> Answer {
+    fn decide(&mut self, command: Command, readings: &Readings) -> Answer {
         match command {
             Command::CreateTenant(row) => self.create_tenant(row),
             Command::OpenSession(params) => {
@@ -410,8 +424,8 @@ impl Shard {
             | Command::Release { .. }
             | Command::FollowUps { .. }
             | Command::Log { .. }
-            | Command::CheckLease { .. } => self.reported(command, prepared),
-            command => self.asked_of_tenant(command, prepared),
+            | Command::CheckLease { .. } => self.reported(command, readings),
+            command => self.asked_of_tenant(command, readings),
         }
     }
 
@@ -438,16 +452,16 @@ impl Shard {
         TenantNo(self.tenants.last_key_value().map_or(TenantNo::SYSTEM.0, |(no, _)| no.0 + 1))
     }
 
-    fn reported(&mut self, command: Command, prepared: &Prepared) -> Answer {
+    fn reported(&mut self, command: Command, readings: &Readings) -> Answer {
         match command {
             Command::Ack { tenants, tokens } => {
                 let each =
-                    tokens.into_iter().map(|token| self.at_desk(&tenants, token, prepared, |desk| desk.ack(token)));
+                    tokens.into_iter().map(|token| self.at_desk(&tenants, token, readings, |desk| desk.ack(token)));
                 Answer::Items(each.collect())
             }
             Command::Release { tenants, tokens } => {
                 let each =
-                    tokens.into_iter().map(|token| self.at_desk(&tenants, token, prepared, |desk| desk.release(token)));
+                    tokens.into_iter().map(|token| self.at_desk(&tenants, token, readings, |desk| desk.release(token)));
                 Answer::Items(each.collect())
             }
             Command::Heartbeat { tenants, session, beats } => {
@@ -455,7 +469,7 @@ impl Shard {
                     known.heard_at = self.now;
                 }
                 let each = beats.into_iter().map(|beat| {
-                    let answer = self.at_desk(&tenants, beat.token, prepared, |desk| Ok(desk.beat(session, beat)));
+                    let answer = self.at_desk(&tenants, beat.token, readings, |desk| Ok(desk.beat(session, beat)));
                     answer.unwrap_or(crate::answer::BeatAnswer::Lost)
                 });
                 Answer::Beats(each.collect())
@@ -463,21 +477,21 @@ impl Shard {
             Command::Complete { tenants, completions } => {
                 let each = completions.into_iter().map(|completion| {
                     let token = completion.token;
-                    self.at_desk(&tenants, token, prepared, |desk| desk.complete(completion))
+                    self.at_desk(&tenants, token, readings, |desk| desk.complete(completion))
                 });
                 Answer::Completed(each.collect())
             }
             Command::FollowUps { tenants, token, jobs, key } => {
-                match self.at_desk(&tenants, token, prepared, |desk| desk.follow_ups(token, jobs, key)) {
+                match self.at_desk(&tenants, token, readings, |desk| desk.follow_ups(token, jobs, key)) {
                     Ok(enqueued) => Answer::Enqueued(enqueued),
                     Err(refusal) => Answer::Refused(refusal),
                 }
             }
             Command::Log { tenants, token, lines } => {
-                done(self.at_desk(&tenants, token, prepared, |desk| desk.log(token, lines)))
+                done(self.at_desk(&tenants, token, readings, |desk| desk.log(token, lines)))
             }
             Command::CheckLease { tenants, token } => {
-                done(self.at_desk(&tenants, token, prepared, |desk| desk.current(token).map(|_| ())))
+                done(self.at_desk(&tenants, token, readings, |desk| desk.current(token).map(|_| ())))
             }
             _ => Answer::Done,
         }
@@ -488,17 +502,17 @@ impl Shard {
         &mut self,
         tenants: &[TenantNo],
         token: orch_core::lease::Token,
-        prepared: &Prepared,
+        readings: &Readings,
         report: impl FnOnce(&mut Desk<'_>) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
         if !tenants.contains(&token.tenant) {
             return Err(stale());
         }
-        let mut desk = self.desk(token.tenant, prepared).ok_or_else(stale)?;
+        let mut desk = self.desk(token.tenant, readings.of(token.tenant)).ok_or_else(stale)?;
         report(&mut desk)
     }
 
-    fn asked_of_tenant(&mut self, command: Command, prepared: &Prepared) -> Answer {
+    fn asked_of_tenant(&mut self, command: Command, readings: &Readings) -> Answer {
         let no = match &command {
             Command::Enqueue { tenant, .. }
             | Command::Cancel { tenant, .. }
@@ -512,7 +526,7 @@ impl Shard {
             Command::CreateToken(row) => row.tenant,
             _ => return Answer::Done,
         };
-        let Some(mut desk) = self.desk(no, prepared) else {
+        let Some(mut desk) = self.desk(no, readings.of(no)) else {
             return Answer::Refused(Refusal::new(Code::NotFound, "there is no such tenant"));
         };
         match command {

@@ -85,8 +85,8 @@ pub(crate) struct Index {
     pub resolved: Vec<JobId>,
     /// Lanes whose windows want filling.
     pub hungry: BTreeSet<LaneNo>,
-    /// Entries in all windows.
-    pub windowed: usize,
+    /// Something may have become grantable: parked claims are worth a look.
+    pub stirred: bool,
 }
 
 impl Tenant {
@@ -194,6 +194,7 @@ impl Tenant {
             }
             if let Some(pass) = wanted {
                 active.insert((pass, no));
+                self.index.stirred |= was.is_none();
             }
             self.lane_mut(no).active = wanted;
         }
@@ -288,6 +289,8 @@ impl Tenant {
             }
         }
         let key = self.lane(no).key.clone();
+        // A slot that comes free is work for a parked claim only where the limit was reached.
+        self.index.stirred |= self.group_full(&key.job_type, key.source.as_deref());
         let group = self.index.group_of_lane[no.0 as usize - 1];
         self.index.groups[group].leased -= 1;
         drop_one(&mut self.index.leased_by_type, &key.job_type);

@@ -16,12 +16,11 @@ pub type WindowWish = WindowParams;
 impl Desk<'_> {
     /// A fresh job goes straight into its lane's window if nothing of the lane lies only in the ledger.
     pub fn window_push(&mut self, no: LaneNo, entry: Entry) {
-        let room = self.tenant.index.windowed < self.at.window_room;
+        let room = self.held.entries < self.sizes.window_budget;
         let lane = self.tenant.lane_mut(no);
         let contiguous = lane.fresh == lane.window.len() as u64 + 1 && !lane.loading;
         if room && contiguous {
-            lane.window.push_back(entry);
-            self.tenant.index.windowed += 1;
+            lane.window.push_back(self.held.add(entry, self.sizes.window_bytes));
         }
         self.tenant.refresh_lane(no);
     }
@@ -31,7 +30,7 @@ impl Desk<'_> {
         let lane = self.tenant.lane_mut(no);
         let entry = lane.window.pop_front()?;
         lane.window_end = lane.window_end.max(entry.seq);
-        self.tenant.index.windowed -= 1;
+        self.held.drop(&entry);
         Some(entry)
     }
 
@@ -39,8 +38,7 @@ impl Desk<'_> {
     pub fn window_remove(&mut self, no: LaneNo, seq: u64) {
         let lane = self.tenant.lane_mut(no);
         if let Ok(place) = lane.window.binary_search_by_key(&seq, |entry| entry.seq) {
-            lane.window.remove(place);
-            self.tenant.index.windowed -= 1;
+            lane.window.remove(place).iter().for_each(|entry| self.held.drop(entry));
         }
         self.tenant.refresh_lane(no);
     }
@@ -50,12 +48,12 @@ impl Shard {
     /// Window reads that should be made now. Each lane is named once until its read comes back.
     pub fn window_wishes(&mut self, committed: u64, most: usize) -> Vec<WindowWish> {
         let most_rows = self.sizes.window_read;
-        let mut room = self.sizes.window_budget.saturating_sub(self.windowed());
+        let mut room = self.sizes.window_budget.saturating_sub(self.held.entries);
         if room < most_rows {
             room += self.drop_held_windows();
         }
         if room == 0 && self.starving(committed) {
-            room += self.shorten_longest_window();
+            room += self.shorten_longest_window(committed);
         }
         let mut wishes = Vec::new();
         for tenant in self.tenants.values_mut() {
@@ -93,8 +91,8 @@ impl Shard {
     }
 
     /// A long window of work that nobody takes must not keep others from theirs: halves the longest.
-    /// Its end is read again when it is wanted.
-    fn shorten_longest_window(&mut self) -> usize {
+    /// Its end is read again after the next commit at the earliest, so that lanes do not take turns without end.
+    fn shorten_longest_window(&mut self, committed: u64) -> usize {
         let windows = self.tenants.values().flat_map(|tenant| {
             let lanes = tenant.lanes.iter().zip(1u32..).filter(|(lane, _)| !lane.loading);
             lanes.map(|(lane, n)| (lane.window.len(), tenant.no, LaneNo(n)))
@@ -102,16 +100,11 @@ impl Shard {
         let Some((len, of, no)) = windows.max() else { return 0 };
         let Some(tenant) = self.tenants.get_mut(&of).filter(|_| len > 0) else { return 0 };
         let lane = tenant.lane_mut(no);
-        lane.window.truncate(len / 2);
-        lane.read_at = None;
-        let freed = len - len / 2;
-        tenant.index.windowed -= freed;
+        let cut = lane.window.split_off(len / 2);
+        lane.read_at = Some(committed);
+        cut.iter().for_each(|entry| self.held.drop(entry));
         tenant.refresh_lane(no);
-        freed
-    }
-
-    fn windowed(&self) -> usize {
-        self.tenants.values().map(|tenant| tenant.index.windowed).sum()
+        cut.len()
     }
 
     /// Gives the room of paused lanes' windows to others.
@@ -124,8 +117,8 @@ impl Shard {
                 let idle = !tenant.lane(no).loading && !tenant.lane(no).window.is_empty();
                 if idle && tenant.held_by(no) == Some("paused") {
                     let dropped = tenant.lane_mut(no).drop_window();
-                    tenant.index.windowed -= dropped;
-                    freed += dropped;
+                    dropped.iter().for_each(|entry| self.held.drop(entry));
+                    freed += dropped.len();
                     tenant.refresh_lane(no);
                 }
             }
@@ -145,10 +138,10 @@ impl Shard {
             .map(|row| Entry {
                 seq: row.seq,
                 job: row.job,
-                carried: Carried { payload: row.payload, extra: row.extra },
+                carried: Some(Carried { payload: row.payload, extra: row.extra }),
             })
+            .map(|entry| self.held.add(entry, self.sizes.window_bytes))
             .collect();
-        tenant.index.windowed += fits.len();
         let lane = tenant.lane_mut(wish.lane);
         lane.loading = false;
         lane.read_at = short.then_some(began);

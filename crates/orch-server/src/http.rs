@@ -20,6 +20,7 @@ pub mod request_id;
 pub mod segment;
 pub mod sources;
 pub mod tenants;
+pub mod texts;
 pub mod tokens;
 pub mod words;
 pub mod workers;

@@ -6,6 +6,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, SecurityRequirement};
 use utoipa::{OpenApi as _, ToSchema as _};
@@ -21,6 +22,7 @@ const SECURITY: &str = "token";
         title = "Source & Job Orchestrator",
         description = "Schedules, observes and recovers ingestion and analysis jobs.\n\n\
             **Credentials.** `Authorization: Bearer` with an API token, which is bound to one tenant.\n\n\
+            **Numbers.** Whole numbers are written without a fraction and lie below 2^53.\n\n\
             **Errors.** Every error is `application/problem+json` with a stable `code`; each has a page in `docs/errors`.\n\n\
             **Paging.** Lists answer `{items, next_cursor}`; send `next_cursor` as `cursor` with the same filter until it is null.\n\n\
             **Idempotency.** Creating calls take an `Idempotency-Key`: the same key and content give the first answer again, \
@@ -47,6 +49,11 @@ fn document() -> OpenApi {
     api.security = Some(vec![SecurityRequirement::new(SECURITY, Vec::<String>::new())]);
     for item in api.paths.paths.values_mut() {
         for operation in operations(item) {
+            for parameter in operation.parameters.iter_mut().flatten() {
+                if let RefOr::T(parameter) = parameter {
+                    never_null(&mut parameter.schema);
+                }
+            }
             add_problem(operation);
         }
     }
@@ -55,6 +62,29 @@ fn document() -> OpenApi {
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().filter_map(Option::as_mut)
+}
+
+/// A parameter or a body that is left out is not there; it has no way to be null.
+fn never_null(schema: &mut Option<RefOr<Schema>>) {
+    match schema {
+        Some(RefOr::T(Schema::OneOf(either))) => {
+            if let Some(place) = either.items.iter().position(|schema| !is_null(schema)) {
+                *schema = Some(either.items.swap_remove(place));
+            }
+        }
+        Some(RefOr::T(Schema::Object(object))) => {
+            if let SchemaType::Array(types) = &object.schema_type
+                && let Some(one) = types.iter().find(|one| **one != Type::Null)
+            {
+                object.schema_type = SchemaType::Type(one.clone());
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_null(schema: &RefOr<Schema>) -> bool {
+    matches!(schema, RefOr::T(Schema::Object(object)) if object.schema_type == SchemaType::Type(Type::Null))
 }
 
 fn add_problem(operation: &mut Operation) {

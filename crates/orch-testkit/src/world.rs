@@ -220,7 +220,7 @@ impl World {
     fn note(&mut self, what: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
             trace.push_back(format!("{:>6} {}", self.t - BEGIN, what()));
-            if trace.len() > 4_000 {
+            if trace.len() > 60_000 {
                 trace.pop_front();
             }
         }

@@ -7,6 +7,55 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use orch_testkit::model::Counts;
 use orch_testkit::world::{Report, World};
 
+/// What every full run must have shown, beside each kind of fact.
+const RACES: [&str; 45] = [
+    "a claim sent again was answered",
+    "a parked claim ended empty",
+    "a parked claim was woken",
+    "a reading failed",
+    "attempt: failed",
+    "attempt: given back by its report",
+    "attempt: lost",
+    "attempt: released or unheard",
+    "attempt: timed out",
+    "claim answered",
+    "claim answered empty",
+    "completion conflict",
+    "duplicate completion",
+    "end: cancel grace",
+    "end: canceled",
+    "end: deadline",
+    "end: lost cap",
+    "end: not retryable",
+    "end: reported",
+    "end: skipped",
+    "end: tries spent",
+    "enqueue refused",
+    "fault: crash",
+    "fault: everybody stands still",
+    "fault: frozen beyond its lease",
+    "fault: frozen within its lease",
+    "fault: the database restarts",
+    "fault: the database's clock steps back",
+    "key mismatch refused",
+    "key replayed",
+    "race: a crash between two effects",
+    "race: a crash with an append open",
+    "race: a job ended while a window read showed it",
+    "race: a key's twin in flight",
+    "race: a parent finished between prepare and answer",
+    "race: a report after its lease was lost",
+    "race: a take-over with an append open",
+    "race: a window read overtaken by an enqueue",
+    "race: an append was refused by the fence",
+    "race: an append with an unknown outcome",
+    "race: an append with an unknown outcome was committed",
+    "race: an owner finds its own lease over",
+    "race: time that was not served",
+    "recovered from snapshot and tail",
+    "the database's clock is behind the ledger",
+];
+
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
@@ -69,4 +118,7 @@ fn the_promises_hold_in_every_world() {
             failure.step, failure.violation
         );
     }
+    let wanted = orch_core::fact::Fact::KINDS.iter().chain(&RACES);
+    let missing: Vec<_> = wanted.filter(|what| counts.get(*what).is_none_or(|times| *times == 0)).collect();
+    assert!(seeds < 2_000 || missing.is_empty(), "never seen in {seeds} seeds: {missing:?}");
 }

@@ -18,6 +18,8 @@ mod node;
 mod openapi;
 mod output;
 mod pause;
+#[cfg(feature = "chaos-mutants")]
+mod plant;
 mod serve;
 mod source;
 mod tenant;
@@ -88,8 +90,20 @@ enum Command {
     Openapi,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    #[cfg(feature = "chaos-mutants")]
+    runtime.on_thread_start(plant::in_this_thread);
+    match runtime.enable_all().build() {
+        Ok(runtime) => runtime.block_on(start()),
+        Err(error) => {
+            eprintln!("error: could not start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn start() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

@@ -45,6 +45,8 @@ pub enum Area {
     Bench,
     /// Examples in documentation, and the pages themselves.
     Docs,
+    /// The shell snippets of README and guides, word for word; the page of the command line.
+    Guides,
     /// A generated feed through real programs on SQLite and PostgreSQL: the same export.
     E2e,
 }
@@ -72,6 +74,7 @@ impl Area {
             Self::Feeds => "feeds",
             Self::Bench => "bench",
             Self::Docs => "docs",
+            Self::Guides => "guides",
             Self::E2e => "e2e",
         }
     }
@@ -79,7 +82,7 @@ impl Area {
     /// The packages whose tests may belong here.
     pub fn packages(self) -> &'static [&'static str] {
         match self {
-            Self::Fmt | Self::Lint | Self::Deny | Self::Docs => &[],
+            Self::Fmt | Self::Lint | Self::Deny | Self::Docs | Self::Guides => &[],
             Self::Tidy => &["xtask"],
             Self::Core => &["orch-core"],
             Self::Dispatch => &["orch-dispatch"],

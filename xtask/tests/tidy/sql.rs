@@ -1,12 +1,10 @@
-//! Rules for SQL: only in the store, one statement a file, with a header, under the same names in both dialects.
+//! Rules for SQL: only in the store (and in the checker that reads a ledger for itself), each file with a header.
+//! That both dialects have the same statements is the store's own test.
 
 use crate::assert_none;
 use crate::tree::{Text, files, names};
 
 const STORE: &str = "crates/orch-store/";
-
-/// A statement that stands in one dialect alone says so, and why, in its first line.
-const ONE_DIALECT: [&str; 2] = ["-- Only in PostgreSQL: ", "-- Only in SQLite: "];
 
 /// True for a line of Rust that holds a statement. Capitals, since identifiers have none.
 fn holds_sql(line: &str) -> bool {
@@ -19,7 +17,11 @@ fn holds_sql(line: &str) -> bool {
 }
 
 fn outside_the_store(file: &Text) -> Vec<String> {
-    if file.path.starts_with(STORE) || file.path.starts_with("bench/") || file.is_test() {
+    if file.path.starts_with(STORE)
+        || file.path.starts_with("bench/")
+        || file.path.starts_with("chaos/src/checker/")
+        || file.is_test()
+    {
         return Vec::new();
     }
     let hits = file.lines().filter(|(_, line)| holds_sql(line));
@@ -29,24 +31,6 @@ fn outside_the_store(file: &Text) -> Vec<String> {
 fn header(file: &Text) -> Option<String> {
     let ok = file.text.starts_with("-- ") && file.text.lines().next().is_some_and(|line| line.len() > 10);
     (!ok).then(|| format!("{}: does not open with a comment that says what it does", file.path))
-}
-
-/// Statements (paths below the dialect's folder) that only one dialect has without saying so.
-fn unpaired(postgres: &[(String, String)], sqlite: &[(String, String)]) -> Vec<String> {
-    let lacking = |these: &[(String, String)], those: &[(String, String)], dialect: &str| -> Vec<String> {
-        let alone = these.iter().filter(|(name, text)| {
-            let said = ONE_DIALECT.iter().any(|opening| text.starts_with(opening));
-            !said && !those.iter().any(|(other, _)| other == name)
-        });
-        alone.map(|(name, _)| format!("{name}: only in {dialect}")).collect()
-    };
-    [lacking(postgres, sqlite, "postgres"), lacking(sqlite, postgres, "sqlite")].concat()
-}
-
-fn statements(dialect: &str) -> Vec<(String, String)> {
-    let folder = format!("{STORE}sql/{dialect}/");
-    let all = files(&[".sql"]).into_iter();
-    all.filter_map(|file| Some((file.path.strip_prefix(&folder)?.to_owned(), file.text))).collect()
 }
 
 /// Migrations are `NNNN_name.sql`, numbered from 0001 without a hole, alike in both dialects.
@@ -79,15 +63,6 @@ fn every_statement_says_what_it_does() {
     assert!(header(&Text::planted("a.sql", "SELECT 1;\n")).is_some());
     assert!(header(&Text::planted("a.sql", "-- Reads the newest snapshot of a shard.\nSELECT 1;\n")).is_none());
     assert_none("headers", &files(&[".sql"]).iter().filter_map(header).collect::<Vec<_>>());
-}
-
-#[test]
-fn both_dialects_have_the_same_statements() {
-    let planted = |name: &str, text: &str| (name.to_owned(), text.to_owned());
-    let one = [planted("job/get.sql", "-- Gets."), planted("node/end.sql", "-- Only in PostgreSQL: ends a backend.")];
-    assert!(unpaired(&one, &[planted("job/get.sql", "-- Gets.")]).is_empty());
-    assert_eq!(unpaired(&one, &[]).len(), 1);
-    assert_none("statements", &unpaired(&statements("postgres"), &statements("sqlite")));
 }
 
 #[test]

@@ -8,6 +8,9 @@ use axum::response::Response;
 use bytes::Bytes;
 use orch_core::{Code, limits};
 use sha2::{Digest as _, Sha256};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType};
+use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -16,6 +19,7 @@ use super::fields::{check_sha256, check_text};
 use super::json::{Json, read};
 use super::query::Query;
 use super::segment::Segment;
+use super::texts::Sha256Text;
 use super::words::ArtifactBody;
 use crate::access::{Caller, Scope, require_any};
 use crate::state::AppState;
@@ -25,10 +29,22 @@ pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(get_artifact, put_artifact))
 }
 
+/// Bytes of any kind, about which a schema says nothing.
+#[derive(Debug)]
+pub struct AnyBytes;
+
+impl PartialSchema for AnyBytes {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(SchemaType::AnyValue).into()
+    }
+}
+
+impl ToSchema for AnyBytes {}
+
 /// Uploads an artifact; its SHA-256 is its name.
 #[utoipa::path(
     put, path = "/artifacts/{sha256}", tag = "artifacts",
-    params(("sha256" = String, Path, description = "64 lower-case hexadecimal digits")),
+    params(("sha256" = inline(Sha256Text), Path, description = "64 lower-case hexadecimal digits")),
     request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The bytes, at most 64 MiB; their media type is kept"),
     responses(
         (status = 201, body = ArtifactBody, description = "It is kept"),
@@ -82,8 +98,8 @@ async fn digest(bytes: Bytes) -> Result<String, Problem> {
 /// Downloads an artifact that was uploaded in this tenant.
 #[utoipa::path(
     get, path = "/artifacts/{sha256}", tag = "artifacts",
-    params(("sha256" = String, Path, description = "64 lower-case hexadecimal digits")),
-    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream", description = "The bytes, under the media type they were uploaded with"))
+    params(("sha256" = inline(Sha256Text), Path, description = "64 lower-case hexadecimal digits")),
+    responses((status = 200, body = inline(AnyBytes), content_type = "*/*", description = "The bytes, under the media type they were uploaded with"))
 )]
 pub async fn get_artifact(
     State(app): State<AppState>,

@@ -19,6 +19,7 @@ use super::jobs::{created, show};
 use super::json::{Json, OptionalJson};
 use super::query::Query;
 use super::segment::Segment;
+use super::texts::{JobIdText, KeyHeaderText, LimitNumber};
 use super::words::{ErrorBody, Moment, PageOut, ReasonIn, check_reason};
 use super::{id_of, unexpected};
 use crate::access::{Caller, Scope, require};
@@ -37,7 +38,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeadLetterOut {
     /// The job that failed.
-    #[schema(value_type = String)]
+    #[schema(value_type = JobIdText)]
     pub job: JobId,
     /// Its type.
     pub job_type: String,
@@ -62,7 +63,7 @@ pub struct SettlementOut {
     /// `replayed` or `discarded`.
     pub how: &'static str,
     /// The job that it became.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<JobIdText>)]
     pub job: Option<JobId>,
     /// Who did it: a token's id.
     pub by: String,
@@ -84,7 +85,7 @@ impl From<SettlementRow> for SettlementOut {
     get, path = "/dead-letters", tag = "dead-letters",
     params(
         ("settled" = Option<bool>, Query, description = "Settled ones too"),
-        ("limit" = Option<u32>, Query, description = "Items a page, at most 200; 50 when left out"),
+        ("limit" = inline(Option<LimitNumber>), Query, description = "Items a page, at most 200; 50 when left out"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before, under the same filter"),
     ),
     responses((status = 200, body = PageOut<DeadLetterOut>, description = "A page"))
@@ -134,7 +135,7 @@ async fn shown(app: &AppState, caller: &Caller, found: Vec<DeadLetterFound>) -> 
 
 /// Gets the dead letter of a job.
 #[utoipa::path(
-    get, path = "/dead-letters/{job}", tag = "dead-letters", params(("job" = String, Path)),
+    get, path = "/dead-letters/{job}", tag = "dead-letters", params(("job" = inline(JobIdText), Path)),
     responses((status = 200, body = DeadLetterOut, description = "The dead letter"))
 )]
 pub async fn get_dead_letter(
@@ -160,10 +161,10 @@ async fn one(app: &AppState, caller: &Caller, job: JobId) -> Result<DeadLetterOu
 #[utoipa::path(
     post, path = "/dead-letters/{job}/replay", tag = "dead-letters",
     params(
-        ("job" = String, Path),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes the call safe to repeat"),
+        ("job" = inline(JobIdText), Path),
+        ("Idempotency-Key" = inline(Option<KeyHeaderText>), Header, description = "Makes the call safe to repeat"),
     ),
-    request_body(content = ReasonIn, example = json!({"reason": "upstream is back"})),
+    request_body(content = Option<ReasonIn>, example = json!({"reason": "upstream is back"})),
     responses(
         (status = 201, body = JobOut, description = "The new job, with `origin.kind` `dead_letter`"),
         (status = 200, body = JobOut, description = "The same caller had replayed it before"),
@@ -201,8 +202,8 @@ pub async fn replay_dead_letter(
 
 /// Puts a dead letter away.
 #[utoipa::path(
-    post, path = "/dead-letters/{job}/discard", tag = "dead-letters", params(("job" = String, Path)),
-    request_body(content = ReasonIn, example = json!({"reason": "withdrawn upstream"})),
+    post, path = "/dead-letters/{job}/discard", tag = "dead-letters", params(("job" = inline(JobIdText), Path)),
+    request_body(content = Option<ReasonIn>, example = json!({"reason": "withdrawn upstream"})),
     responses((status = 200, body = DeadLetterOut, description = "The dead letter as settled"))
 )]
 pub async fn discard_dead_letter(

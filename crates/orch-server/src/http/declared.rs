@@ -1,6 +1,9 @@
 //! What sources, job types and projects have in common: versioned documents with a name.
 //! Their members are in their own files.
 
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
 use axum::http::header::{ETAG, IF_MATCH, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -9,7 +12,10 @@ use orch_core::{Code, Refusal};
 use orch_dispatch::Answer;
 use orch_dispatch::answer::ConfigFound;
 use orch_dispatch::command::{Command, Expect, Read};
-use serde::Serialize;
+use serde::{Deserialize as _, Deserializer, Serialize, de};
+use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Schema};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::BASE;
 use super::cursor::List;
@@ -38,6 +44,66 @@ pub trait Declared: Serialize + Sized {
     fn into_doc(self) -> ConfigDoc;
     /// The wire form of a document; `None` for one of another kind.
     fn of_doc(doc: ConfigDoc, version: u64, updated_at: Moment) -> Option<Self>;
+}
+
+/// The schema of a declared thing that is to be made: it must have a name.
+#[derive(Debug)]
+pub struct New<T>(PhantomData<T>);
+
+/// The schema of a declared thing as shown: with all of its members.
+#[derive(Debug)]
+pub struct Full<T>(PhantomData<T>);
+
+/// The schema of `T` with more members required; `which` chooses them among those that it has.
+fn with_required<T: ToSchema>(which: impl Fn(&str) -> bool) -> RefOr<Schema> {
+    let RefOr::T(Schema::Object(whole)) = T::schema() else { return T::schema() };
+    let required = whole.properties.into_keys().filter(|member| which(member));
+    let required = required.fold(ObjectBuilder::new(), ObjectBuilder::required);
+    let all = AllOfBuilder::new().item(Ref::from_schema_name(T::name())).item(required);
+    all.example(whole.example).into()
+}
+
+fn schemas_of<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+    schemas.push((T::name().into_owned(), T::schema()));
+    T::schemas(schemas);
+}
+
+impl<T: ToSchema> PartialSchema for New<T> {
+    fn schema() -> RefOr<Schema> {
+        with_required::<T>(|member| member == "name")
+    }
+}
+
+impl<T: ToSchema> ToSchema for New<T> {
+    fn name() -> Cow<'static, str> {
+        Cow::Owned(format!("{}New", T::name()))
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas_of::<T>(schemas);
+    }
+}
+
+impl<T: ToSchema> PartialSchema for Full<T> {
+    fn schema() -> RefOr<Schema> {
+        with_required::<T>(|_| true)
+    }
+}
+
+impl<T: ToSchema> ToSchema for Full<T> {
+    fn name() -> Cow<'static, str> {
+        Cow::Owned(format!("{}Out", T::name()))
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas_of::<T>(schemas);
+    }
+}
+
+/// For `deserialize_with`: a name may be left out where the path has it, but not be empty.
+pub fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    if name.is_empty() { Err(de::Error::custom("a name must not be empty")) } else { Ok(name) }
 }
 
 /// Lists documents by name.

@@ -9,13 +9,14 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::declared::{self, Declared};
+use super::declared::{self, Declared, Full, New, name};
 use super::error::Problem;
 use super::idempotency::IdempotencyKey;
 use super::json::Json;
 use super::query::Query;
 use super::segment::Segment;
-use super::words::{Moment, PageOut};
+use super::texts::{CountNumber, KeyHeaderText, LimitNumber, MessageText, NameText};
+use super::words::{Moment, PageOut, maybe_exact};
 use crate::access::Caller;
 use crate::state::AppState;
 
@@ -30,29 +31,42 @@ pub fn routes() -> OpenApiRouter<AppState> {
 #[schema(as = JobType, example = json!({"name": "feeds.fetch", "tries_max": 8, "lease_ms": 30000}))]
 pub struct JobTypeBody {
     /// The name; unique in the tenant.
+    #[serde(deserialize_with = "name")]
+    #[schema(value_type = NameText)]
     pub name: String,
     /// Text for people.
+    #[schema(value_type = MessageText)]
     pub description: String,
     /// How long a lease lasts without a heartbeat.
+    #[schema(minimum = 1000, maximum = 3600000)]
     pub lease_ms: u64,
     /// How long an attempt may run.
+    #[schema(minimum = 1000, maximum = 604800000)]
     pub execution_ms_max: u64,
     /// Tries before the job is a dead letter.
+    #[schema(minimum = 1, maximum = 1000)]
     pub tries_max: u32,
     /// Lost leases before the job is a dead letter.
+    #[schema(minimum = 1, maximum = 10000)]
     pub lost_max: u32,
     /// First back-off; doubles with each try.
+    #[schema(minimum = 1, maximum = 86400000)]
     pub backoff_ms: u64,
     /// Longest back-off.
+    #[schema(minimum = 1, maximum = 86400000)]
     pub backoff_ms_max: u64,
     /// From a cancel request to the fence rising.
+    #[schema(minimum = 0, maximum = 3600000)]
     pub cancel_grace_ms: u64,
     /// Attempts of this type at the same time in the tenant.
+    #[schema(value_type = Option<CountNumber>)]
     pub concurrency_max: Option<u32>,
     /// Attempts of one concurrency key at the same time.
+    #[schema(value_type = Option<CountNumber>)]
     pub concurrency_per_key_max: Option<u32>,
     /// The version, from 1; read only.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "maybe_exact")]
+    #[schema(maximum = 9007199254740991_u64)]
     pub version: Option<u64>,
     /// When this version was set; read only.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,6 +93,12 @@ impl Default for JobTypeBody {
         }
     }
 }
+
+/// The schema of one to be.
+pub type JobTypeNew = New<JobTypeBody>;
+
+/// The schema of one as shown.
+pub type JobTypeOut = Full<JobTypeBody>;
 
 impl Declared for JobTypeBody {
     const KIND: ConfigKind = ConfigKind::JobType;
@@ -133,10 +153,10 @@ impl Declared for JobTypeBody {
 #[utoipa::path(
     get, path = "/job-types", tag = "job-types",
     params(
-        ("limit" = Option<u32>, Query, description = "Items a page, at most 200; 50 when left out"),
+        ("limit" = inline(Option<LimitNumber>), Query, description = "Items a page, at most 200; 50 when left out"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
-    responses((status = 200, body = PageOut<JobTypeBody>, description = "A page"))
+    responses((status = 200, body = PageOut<JobTypeOut>, description = "A page"))
 )]
 pub async fn list_job_types(
     State(app): State<AppState>,
@@ -151,11 +171,11 @@ pub async fn list_job_types(
 /// With an `Idempotency-Key`, the same call again is answered 200 with what it made.
 #[utoipa::path(
     post, path = "/job-types", tag = "job-types",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the call safe to repeat")),
-    request_body = JobTypeBody,
+    params(("Idempotency-Key" = inline(Option<KeyHeaderText>), Header, description = "Makes the call safe to repeat")),
+    request_body = JobTypeNew,
     responses(
-        (status = 201, body = JobTypeBody, description = "It was made", headers(("ETag" = String, description = "Its version"))),
-        (status = 200, body = JobTypeBody, description = "The same call made it before"),
+        (status = 201, body = JobTypeOut, description = "It was made", headers(("ETag" = String, description = "Its version"))),
+        (status = 200, body = JobTypeOut, description = "The same call made it before"),
     )
 )]
 pub async fn create_job_type(
@@ -170,8 +190,8 @@ pub async fn create_job_type(
 
 /// Gets a job type.
 #[utoipa::path(
-    get, path = "/job-types/{name}", tag = "job-types", params(("name" = String, Path)),
-    responses((status = 200, body = JobTypeBody, description = "The current version", headers(("ETag" = String, description = "Its version"))))
+    get, path = "/job-types/{name}", tag = "job-types", params(("name" = inline(NameText), Path)),
+    responses((status = 200, body = JobTypeOut, description = "The current version", headers(("ETag" = String, description = "Its version"))))
 )]
 pub async fn get_job_type(
     State(app): State<AppState>,
@@ -186,13 +206,13 @@ pub async fn get_job_type(
 #[utoipa::path(
     put, path = "/job-types/{name}", tag = "job-types",
     params(
-        ("name" = String, Path),
+        ("name" = inline(NameText), Path),
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to replace; needed when it exists", example = "\"v1\""),
     ),
     request_body = JobTypeBody,
     responses(
-        (status = 200, body = JobTypeBody, description = "The new version", headers(("ETag" = String, description = "Its version"))),
-        (status = 201, body = JobTypeBody, description = "It was made"),
+        (status = 200, body = JobTypeOut, description = "The new version", headers(("ETag" = String, description = "Its version"))),
+        (status = 201, body = JobTypeOut, description = "It was made"),
     )
 )]
 pub async fn put_job_type(

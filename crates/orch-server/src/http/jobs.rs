@@ -32,6 +32,7 @@ use super::json::{Json, OptionalJson};
 use super::object::objects;
 use super::query::Query;
 use super::segment::Segment;
+use super::texts::{JobIdText, KeyHeaderText};
 use super::words::{ItemsOut, ReasonIn, check_reason};
 use super::{id_of, unexpected};
 use crate::access::{Caller, Scope, require};
@@ -67,7 +68,7 @@ pub struct BatchIn {
 /// answers 200 with the first job, another content 422 `idempotency_mismatch`.
 #[utoipa::path(
     post, path = "/jobs", tag = "jobs",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the call safe to repeat for 24 hours")),
+    params(("Idempotency-Key" = inline(Option<KeyHeaderText>), Header, description = "Makes the call safe to repeat for 24 hours")),
     request_body = JobIn,
     responses(
         (status = 201, body = JobOut, description = "The job was accepted"),
@@ -111,7 +112,7 @@ fn field_of_one(field: &str, key_by_header: bool) -> String {
 /// Each may have its own idempotency key, and the header holds one for the whole call.
 #[utoipa::path(
     post, path = "/jobs/batch", tag = "jobs",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the call safe to repeat for 24 hours")),
+    params(("Idempotency-Key" = inline(Option<KeyHeaderText>), Header, description = "Makes the call safe to repeat for 24 hours")),
     request_body(content = BatchIn, example = json!({"jobs": [
         {"job_type": "feeds.fetch", "payload": {"path": "a.json"}, "idempotency_key": "a"},
         {"job_type": "feeds.fetch", "payload": {"path": "b.json"}, "idempotency_key": "b"}
@@ -153,7 +154,7 @@ pub fn check_batch(field: &str, entries: usize, max: u64) -> Result<(), Problem>
 /// Gets a job.
 #[utoipa::path(
     get, path = "/jobs/{id}", tag = "jobs",
-    params(("id" = String, Path), ("payload" = Option<bool>, Query, description = "Show the payload too")),
+    params(("id" = inline(JobIdText), Path), ("payload" = Option<bool>, Query, description = "Show the payload too")),
     responses((status = 200, body = JobOut, description = "The job"))
 )]
 pub async fn get_job(
@@ -187,7 +188,7 @@ pub async fn show(app: &AppState, caller: &Caller, id: JobId, with_payload: bool
 
 /// Lists the facts of a job's life, in order.
 #[utoipa::path(
-    get, path = "/jobs/{id}/history", tag = "jobs", params(("id" = String, Path)),
+    get, path = "/jobs/{id}/history", tag = "jobs", params(("id" = inline(JobIdText), Path)),
     responses((status = 200, body = ItemsOut<FactOut>, description = "Facts, oldest first"))
 )]
 pub async fn list_job_history(
@@ -204,7 +205,7 @@ pub async fn list_job_history(
 
 /// Lists a job's attempts, in order.
 #[utoipa::path(
-    get, path = "/jobs/{id}/attempts", tag = "jobs", params(("id" = String, Path)),
+    get, path = "/jobs/{id}/attempts", tag = "jobs", params(("id" = inline(JobIdText), Path)),
     responses((status = 200, body = ItemsOut<AttemptOut>, description = "Attempts, oldest first"))
 )]
 pub async fn list_job_attempts(
@@ -226,8 +227,8 @@ async fn history_of(app: &AppState, caller: &Caller, id: &str) -> Result<Vec<orc
 
 /// Cancels a job: at once, or, when an attempt runs, by asking the worker to stop.
 #[utoipa::path(
-    post, path = "/jobs/{id}/cancel", tag = "jobs", params(("id" = String, Path)),
-    request_body(content = ReasonIn, example = json!({"reason": "wrong feed"})),
+    post, path = "/jobs/{id}/cancel", tag = "jobs", params(("id" = inline(JobIdText), Path)),
+    request_body(content = Option<ReasonIn>, example = json!({"reason": "wrong feed"})),
     responses(
         (status = 200, body = JobOut, description = "It is canceled"),
         (status = 202, body = JobOut, description = "The running attempt was asked to stop"),
@@ -259,10 +260,10 @@ pub struct EmptyIn {}
 #[utoipa::path(
     post, path = "/jobs/{id}/retry", tag = "jobs",
     params(
-        ("id" = String, Path),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes the call safe to repeat for 24 hours"),
+        ("id" = inline(JobIdText), Path),
+        ("Idempotency-Key" = inline(Option<KeyHeaderText>), Header, description = "Makes the call safe to repeat for 24 hours"),
     ),
-    request_body(content = EmptyIn, example = json!({})),
+    request_body(content = Option<EmptyIn>, example = json!({})),
     responses(
         (status = 200, body = JobOut, description = "The job itself is tried now"),
         (status = 201, body = JobOut, description = "A new job with `origin.kind` `retry`"),

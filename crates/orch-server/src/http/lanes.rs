@@ -14,6 +14,7 @@ use super::cursor::List;
 use super::error::Problem;
 use super::json::Json;
 use super::query::Query;
+use super::texts::LimitNumber;
 use super::words::{PageOut, PriorityWord};
 use super::{page_of, unexpected};
 use crate::access::{Caller, Scope, require};
@@ -69,7 +70,7 @@ impl From<LaneFound> for LaneOut {
 #[utoipa::path(
     get, path = "/lanes", tag = "lanes",
     params(
-        ("limit" = Option<u32>, Query, description = "Items a page, at most 200; 50 when left out"),
+        ("limit" = inline(Option<LimitNumber>), Query, description = "Items a page, at most 200; 50 when left out"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
     responses((status = 200, body = PageOut<LaneOut>, description = "A page"))

@@ -1,5 +1,7 @@
 //! Pauses: what operators hold back. Pausing twice, or resuming what is not paused, changes nothing.
 
+use std::borrow::Cow;
+
 use axum::extract::State;
 use orch_core::fact::PauseTarget;
 use orch_core::{LaneNo, limits};
@@ -7,7 +9,9 @@ use orch_dispatch::Answer;
 use orch_dispatch::answer::PauseFound;
 use orch_dispatch::command::{Command, Read};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, OneOfBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -15,6 +19,7 @@ use super::error::Problem;
 use super::fields::{Refusals, check_text};
 use super::json::Json;
 use super::query::Query;
+use super::texts::{LineText, ReasonText, SmallNumber};
 use super::unexpected;
 use super::words::{ItemsOut, Moment, check_reason};
 use super::workers::reports::EmptyOut;
@@ -27,9 +32,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
 }
 
 /// What can be paused.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = PauseTarget)]
 pub enum TargetBody {
     /// All work of the tenant.
     Tenant,
@@ -39,6 +43,29 @@ pub enum TargetBody {
     JobType(String),
     /// One lane, by number.
     Lane(u32),
+}
+
+// Written out, since a derived schema would let each form have further members.
+impl PartialSchema for TargetBody {
+    fn schema() -> RefOr<Schema> {
+        let only = |name: &str, schema: RefOr<Schema>| {
+            let object = ObjectBuilder::new().property(name, schema).required(name);
+            object.additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
+        };
+        let tenant = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["tenant"]));
+        let target = OneOfBuilder::new()
+            .item(tenant.description(Some("All work of the tenant.")))
+            .item(only("source", LineText::schema()).description(Some("Jobs of a source, by name.")))
+            .item(only("job_type", LineText::schema()).description(Some("Jobs of a type, by name.")))
+            .item(only("lane", SmallNumber::schema()).description(Some("One lane, by number.")));
+        target.description(Some("What can be paused.")).into()
+    }
+}
+
+impl ToSchema for TargetBody {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("PauseTarget")
+    }
 }
 
 impl From<TargetBody> for PauseTarget {
@@ -72,7 +99,7 @@ pub struct PauseIn {
     pub target: TargetBody,
     /// Why; kept in history.
     #[serde(default)]
-    #[schema(max_length = 256)]
+    #[schema(value_type = Option<ReasonText>)]
     pub reason: Option<String>,
 }
 

@@ -9,13 +9,14 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::declared::{self, Declared};
+use super::declared::{self, Declared, Full, New, name};
 use super::error::Problem;
 use super::idempotency::IdempotencyKey;
 use super::json::Json;
 use super::query::Query;
 use super::segment::Segment;
-use super::words::{Moment, PageOut};
+use super::texts::{KeyHeaderText, LimitNumber, MessageText, NameText};
+use super::words::{Moment, PageOut, maybe_exact};
 use crate::access::Caller;
 use crate::state::AppState;
 
@@ -30,16 +31,26 @@ pub fn routes() -> OpenApiRouter<AppState> {
 #[schema(as = Project, example = json!({"name": "intake", "description": "public feeds"}))]
 pub struct ProjectBody {
     /// The name; unique in the tenant.
+    #[serde(deserialize_with = "name")]
+    #[schema(value_type = NameText)]
     pub name: String,
     /// Text for people.
+    #[schema(value_type = MessageText)]
     pub description: String,
     /// The version, from 1; read only.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "maybe_exact")]
+    #[schema(maximum = 9007199254740991_u64)]
     pub version: Option<u64>,
     /// When this version was set; read only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<Moment>,
 }
+
+/// The schema of one to be.
+pub type ProjectNew = New<ProjectBody>;
+
+/// The schema of one as shown.
+pub type ProjectOut = Full<ProjectBody>;
 
 impl Declared for ProjectBody {
     const KIND: ConfigKind = ConfigKind::Project;
@@ -73,10 +84,10 @@ impl Declared for ProjectBody {
 #[utoipa::path(
     get, path = "/projects", tag = "projects",
     params(
-        ("limit" = Option<u32>, Query, description = "Items a page, at most 200; 50 when left out"),
+        ("limit" = inline(Option<LimitNumber>), Query, description = "Items a page, at most 200; 50 when left out"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
-    responses((status = 200, body = PageOut<ProjectBody>, description = "A page"))
+    responses((status = 200, body = PageOut<ProjectOut>, description = "A page"))
 )]
 pub async fn list_projects(
     State(app): State<AppState>,
@@ -91,11 +102,11 @@ pub async fn list_projects(
 /// With an `Idempotency-Key`, the same call again is answered 200 with what it made.
 #[utoipa::path(
     post, path = "/projects", tag = "projects",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the call safe to repeat")),
-    request_body = ProjectBody,
+    params(("Idempotency-Key" = inline(Option<KeyHeaderText>), Header, description = "Makes the call safe to repeat")),
+    request_body = ProjectNew,
     responses(
-        (status = 201, body = ProjectBody, description = "It was made", headers(("ETag" = String, description = "Its version"))),
-        (status = 200, body = ProjectBody, description = "The same call made it before"),
+        (status = 201, body = ProjectOut, description = "It was made", headers(("ETag" = String, description = "Its version"))),
+        (status = 200, body = ProjectOut, description = "The same call made it before"),
     )
 )]
 pub async fn create_project(
@@ -110,8 +121,8 @@ pub async fn create_project(
 
 /// Gets a project.
 #[utoipa::path(
-    get, path = "/projects/{name}", tag = "projects", params(("name" = String, Path)),
-    responses((status = 200, body = ProjectBody, description = "The current version", headers(("ETag" = String, description = "Its version"))))
+    get, path = "/projects/{name}", tag = "projects", params(("name" = inline(NameText), Path)),
+    responses((status = 200, body = ProjectOut, description = "The current version", headers(("ETag" = String, description = "Its version"))))
 )]
 pub async fn get_project(
     State(app): State<AppState>,
@@ -126,13 +137,13 @@ pub async fn get_project(
 #[utoipa::path(
     put, path = "/projects/{name}", tag = "projects",
     params(
-        ("name" = String, Path),
+        ("name" = inline(NameText), Path),
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to replace; needed when it exists", example = "\"v1\""),
     ),
     request_body = ProjectBody,
     responses(
-        (status = 200, body = ProjectBody, description = "The new version", headers(("ETag" = String, description = "Its version"))),
-        (status = 201, body = ProjectBody, description = "It was made"),
+        (status = 200, body = ProjectOut, description = "The new version", headers(("ETag" = String, description = "Its version"))),
+        (status = 201, body = ProjectOut, description = "It was made"),
     )
 )]
 pub async fn put_project(

@@ -11,13 +11,16 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::declared::{self, Declared};
+use super::declared::{self, Declared, Full, New, name};
 use super::error::Problem;
 use super::idempotency::IdempotencyKey;
 use super::json::Json;
 use super::query::Query;
 use super::segment::Segment;
-use super::words::{Moment, PageOut};
+use super::texts::{
+    CountNumber, KeyHeaderText, LabelValueText, LabelsMap, LimitNumber, LineText, MessageText, NameText, SecretRefText,
+};
+use super::words::{Moment, PageOut, maybe_exact};
 use crate::access::Caller;
 use crate::state::AppState;
 
@@ -32,28 +35,44 @@ pub fn routes() -> OpenApiRouter<AppState> {
 #[schema(as = Source, example = json!({"name": "kev", "kind": "kev", "host": "www.cisa.gov", "labels": {"feed": "kev"}}))]
 pub struct SourceBody {
     /// The name; unique in the tenant.
+    #[serde(deserialize_with = "name")]
+    #[schema(value_type = NameText)]
     pub name: String,
     /// What kind of upstream: `osv`, `nvd`, `ghsa`, `csaf`, …
+    #[schema(value_type = LineText)]
     pub kind: String,
     /// Text for people.
+    #[schema(value_type = MessageText)]
     pub description: String,
     /// The upstream's host.
+    #[schema(value_type = Option<LabelValueText>)]
     pub host: Option<String>,
     /// Where its secret is kept, as `secret:feeds/nvd/api-key`; never the secret.
+    #[schema(value_type = Option<SecretRefText>)]
     pub auth_ref: Option<String>,
     /// Hosts that its workers may call.
+    #[schema(value_type = Vec<LabelValueText>, max_items = 200)]
     pub egress_allow: Vec<String>,
     /// Attempts for this source at the same time in the tenant.
+    #[schema(value_type = Option<CountNumber>)]
     pub concurrency_max: Option<u32>,
     /// Free labels.
+    #[schema(value_type = LabelsMap)]
     pub labels: BTreeMap<String, String>,
     /// The version, from 1; read only.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "maybe_exact")]
+    #[schema(maximum = 9007199254740991_u64)]
     pub version: Option<u64>,
     /// When this version was set; read only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<Moment>,
 }
+
+/// The schema of one to be.
+pub type SourceNew = New<SourceBody>;
+
+/// The schema of one as shown.
+pub type SourceOut = Full<SourceBody>;
 
 impl Declared for SourceBody {
     const KIND: ConfigKind = ConfigKind::Source;
@@ -102,10 +121,10 @@ impl Declared for SourceBody {
 #[utoipa::path(
     get, path = "/sources", tag = "sources",
     params(
-        ("limit" = Option<u32>, Query, description = "Items a page, at most 200; 50 when left out"),
+        ("limit" = inline(Option<LimitNumber>), Query, description = "Items a page, at most 200; 50 when left out"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
-    responses((status = 200, body = PageOut<SourceBody>, description = "A page"))
+    responses((status = 200, body = PageOut<SourceOut>, description = "A page"))
 )]
 pub async fn list_sources(
     State(app): State<AppState>,
@@ -120,11 +139,11 @@ pub async fn list_sources(
 /// With an `Idempotency-Key`, the same call again is answered 200 with what it made.
 #[utoipa::path(
     post, path = "/sources", tag = "sources",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the call safe to repeat")),
-    request_body = SourceBody,
+    params(("Idempotency-Key" = inline(Option<KeyHeaderText>), Header, description = "Makes the call safe to repeat")),
+    request_body = SourceNew,
     responses(
-        (status = 201, body = SourceBody, description = "It was made", headers(("ETag" = String, description = "Its version"))),
-        (status = 200, body = SourceBody, description = "The same call made it before"),
+        (status = 201, body = SourceOut, description = "It was made", headers(("ETag" = String, description = "Its version"))),
+        (status = 200, body = SourceOut, description = "The same call made it before"),
     )
 )]
 pub async fn create_source(
@@ -139,8 +158,8 @@ pub async fn create_source(
 
 /// Gets a source.
 #[utoipa::path(
-    get, path = "/sources/{name}", tag = "sources", params(("name" = String, Path)),
-    responses((status = 200, body = SourceBody, description = "The current version", headers(("ETag" = String, description = "Its version"))))
+    get, path = "/sources/{name}", tag = "sources", params(("name" = inline(NameText), Path)),
+    responses((status = 200, body = SourceOut, description = "The current version", headers(("ETag" = String, description = "Its version"))))
 )]
 pub async fn get_source(
     State(app): State<AppState>,
@@ -155,13 +174,13 @@ pub async fn get_source(
 #[utoipa::path(
     put, path = "/sources/{name}", tag = "sources",
     params(
-        ("name" = String, Path),
+        ("name" = inline(NameText), Path),
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to replace; needed when it exists", example = "\"v1\""),
     ),
     request_body = SourceBody,
     responses(
-        (status = 200, body = SourceBody, description = "The new version", headers(("ETag" = String, description = "Its version"))),
-        (status = 201, body = SourceBody, description = "It was made"),
+        (status = 200, body = SourceOut, description = "The new version", headers(("ETag" = String, description = "Its version"))),
+        (status = 201, body = SourceOut, description = "It was made"),
     )
 )]
 pub async fn put_source(

@@ -16,6 +16,7 @@ use super::idempotency::IdempotencyKey;
 use super::json::Json;
 use super::page_of;
 use super::query::Query;
+use super::texts::{KeyHeaderText, LimitNumber, NameText, TenantIdText};
 use super::words::{Moment, PageOut};
 use crate::access::{Caller, Scope, require};
 use crate::state::AppState;
@@ -31,7 +32,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
 #[schema(example = json!({"name": "acme"}))]
 pub struct TenantIn {
     /// Its name; unique.
-    #[schema(max_length = 128)]
+    #[schema(value_type = NameText)]
     pub name: String,
 }
 
@@ -39,7 +40,7 @@ pub struct TenantIn {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TenantOut {
     /// Its id.
-    #[schema(value_type = String, example = "ten_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f")]
+    #[schema(value_type = TenantIdText)]
     pub id: TenantId,
     /// Its name.
     pub name: String,
@@ -58,7 +59,7 @@ impl From<TenantRow> for TenantOut {
 /// With an `Idempotency-Key`, the same call again is answered 200 with what it made.
 #[utoipa::path(
     post, path = "/tenants", tag = "tenants",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the call safe to repeat")),
+    params(("Idempotency-Key" = inline(Option<KeyHeaderText>), Header, description = "Makes the call safe to repeat")),
     request_body = TenantIn,
     responses(
         (status = 201, body = TenantOut, description = "The tenant"),
@@ -93,7 +94,7 @@ pub async fn create_tenant(
 #[utoipa::path(
     get, path = "/tenants", tag = "tenants",
     params(
-        ("limit" = Option<u32>, Query, description = "Items a page, at most 200; 50 when left out"),
+        ("limit" = inline(Option<LimitNumber>), Query, description = "Items a page, at most 200; 50 when left out"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
     responses((status = 200, body = PageOut<TenantOut>, description = "A page"))

@@ -17,7 +17,8 @@ use super::error::Problem;
 use super::fields::{Refusals, check_count, check_filled};
 use super::json::Json;
 use super::query::Query;
-use super::words::Moment;
+use super::texts::{FilledText, TokenIdText};
+use super::words::{Moment, ScopeWord};
 use crate::access::{Caller, Scope, require, require_any, secret_from, secret_sha256};
 use crate::state::AppState;
 
@@ -32,10 +33,10 @@ pub fn routes() -> OpenApiRouter<AppState> {
 #[schema(example = json!({"name": "feeds worker", "scopes": ["orch:worker", "orch:submit"]}))]
 pub struct TokenIn {
     /// Text for people.
-    #[schema(max_length = 128)]
+    #[schema(value_type = FilledText)]
     pub name: String,
     /// What it allows. Without `orch:admin`, at most what one's own token allows.
-    #[schema(min_items = 1)]
+    #[schema(value_type = Vec<ScopeWord>, min_items = 1, max_items = 7)]
     pub scopes: Vec<String>,
     /// Another tenant, by id or name; only with `orch:admin`.
     #[serde(default)]
@@ -49,7 +50,7 @@ pub struct TokenIn {
 #[derive(Serialize, ToSchema)]
 pub struct TokenOut {
     /// Its id.
-    #[schema(value_type = String, example = "tok_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f")]
+    #[schema(value_type = TokenIdText)]
     pub id: TokenId,
     /// Send it as `Authorization: Bearer`.
     pub secret: String,

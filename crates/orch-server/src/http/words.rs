@@ -10,6 +10,11 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::fields::{Refusals, check_count, check_message, check_sha256, check_text};
 use super::json::check_depth;
+use super::texts::{LineText, MessageText, ReasonText, Sha256Text, UriText};
+use crate::access::Scope;
+
+/// The years that a moment may have.
+const FROM_1970: &str = "^(19[7-9][0-9]|[2-9][0-9]{3})-";
 
 /// A moment as RFC 3339 in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +37,8 @@ impl<'de> Deserialize<'de> for Moment {
 impl PartialSchema for Moment {
     fn schema() -> RefOr<Schema> {
         let format = Some(SchemaFormat::KnownFormat(KnownFormat::DateTime));
-        ObjectBuilder::new().schema_type(Type::String).format(format).into()
+        let text = ObjectBuilder::new().schema_type(Type::String).format(format);
+        text.pattern(Some(FROM_1970)).into()
     }
 }
 
@@ -67,9 +73,19 @@ word_schema!(
     JobState::ALL.into_iter().map(JobState::as_str)
 );
 word_schema!(
+    /// The words of `orch_core::JobState`, and `pending` for all that have not begun.
+    StateFilterWord,
+    JobState::ALL.into_iter().map(JobState::as_str).chain(["pending"])
+);
+word_schema!(
     /// The words of `orch_core::Code`.
     CodeWord,
     Code::ALL.iter().map(|code| code.as_str())
+);
+word_schema!(
+    /// The words of `access::Scope`.
+    ScopeWord,
+    Scope::ALL.iter().map(|scope| scope.as_str())
 );
 word_schema!(
     /// The words of `orch_core::job::DependsOn`.
@@ -77,23 +93,45 @@ word_schema!(
     ["succeeded", "done"].into_iter()
 );
 
+/// The largest whole number that every reader of JSON keeps exact (RFC 8259 §6).
+const EXACT_MAX: u64 = (1 << 53) - 1;
+
+/// For `deserialize_with`: a whole number that every reader of JSON keeps exact.
+pub fn exact<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let number = u64::deserialize(deserializer)?;
+    if number <= EXACT_MAX { Ok(number) } else { Err(de::Error::custom(format!("expected at most {EXACT_MAX}"))) }
+}
+
+/// The same, or null.
+pub fn maybe_exact<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let number = Option::<u64>::deserialize(deserializer)?;
+    match number {
+        Some(n) if n > EXACT_MAX => Err(de::Error::custom(format!("expected at most {EXACT_MAX}"))),
+        _ => Ok(number),
+    }
+}
+
 /// The error of an attempt.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ErrorBody {
     /// What kind of trouble: `handler` (the default), `upstream`, and what the orchestrator itself says.
     #[serde(default = "handler")]
-    #[schema(default = "handler")]
+    #[schema(value_type = LineText, default = "handler")]
     pub class: String,
     /// A stable code of the worker's choosing.
+    #[schema(value_type = LineText)]
     pub code: String,
     /// Text for people.
+    #[schema(value_type = MessageText)]
     pub message: String,
     /// The upstream's HTTP status, if one is to blame.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 65535)]
     pub http_status: Option<u16>,
     /// Not before this many milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "maybe_exact")]
+    #[schema(maximum = 9007199254740991_u64)]
     pub retry_after_ms: Option<u64>,
     /// Whether another try makes sense.
     pub retryable: bool,
@@ -140,20 +178,22 @@ impl From<JobError> for ErrorBody {
 #[schema(as = ArtifactRef)]
 pub struct ArtifactBody {
     /// Where it lies; `artifact:{sha256}` when it was uploaded here.
-    #[schema(example = "artifact:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
+    #[schema(value_type = UriText)]
     pub uri: String,
     /// Media type.
-    #[schema(example = "application/jsonl")]
+    #[schema(value_type = LineText, example = "application/jsonl")]
     pub media_type: String,
     /// SHA-256, 64 hexadecimal digits.
-    #[schema(example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
+    #[schema(value_type = Sha256Text)]
     pub sha256: String,
     /// Size.
+    #[serde(deserialize_with = "exact")]
+    #[schema(maximum = 9007199254740991_u64)]
     pub size_bytes: u64,
 }
 
 /// Characters of an artifact's URI: as long as browsers and proxies commonly take.
-const URI_CHARS_MAX: u64 = 2_048;
+pub const URI_CHARS_MAX: u64 = 2_048;
 
 impl ArtifactBody {
     /// The artifact in the words of the core, checked.
@@ -161,10 +201,6 @@ impl ArtifactBody {
         check_text(&format!("{field}.uri"), &self.uri, URI_CHARS_MAX)?;
         check_text(&format!("{field}.media_type"), &self.media_type, limits::NAME_CHARS_MAX)?;
         check_sha256(&format!("{field}.sha256"), &self.sha256)?;
-        if i64::try_from(self.size_bytes).is_err() {
-            let detail = format!("`{field}.size_bytes` is larger than any file");
-            return Err(Refusal::field(Code::LimitExceeded, format!("{field}.size_bytes"), detail));
-        }
         Ok(ArtifactRef { uri: self.uri, media_type: self.media_type, sha256: self.sha256, size_bytes: self.size_bytes })
     }
 }
@@ -190,6 +226,7 @@ pub struct ProgressBody {
     pub percent: u8,
     /// Text for people.
     #[serde(default)]
+    #[schema(value_type = MessageText)]
     pub message: String,
 }
 
@@ -199,7 +236,7 @@ pub struct ProgressBody {
 pub struct ReasonIn {
     /// Why; kept in history.
     #[serde(default)]
-    #[schema(max_length = 256)]
+    #[schema(value_type = Option<ReasonText>)]
     pub reason: Option<String>,
 }
 

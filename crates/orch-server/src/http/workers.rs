@@ -22,6 +22,7 @@ use super::cursor::List;
 use super::error::Problem;
 use super::json::Json;
 use super::query::Query;
+use super::texts::{LimitNumber, SessionIdText};
 use super::unexpected;
 use super::words::{Moment, PageOut};
 use crate::access::{Caller, Scope, require};
@@ -47,7 +48,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct WorkerOut {
     /// Its id.
-    #[schema(value_type = String)]
+    #[schema(value_type = SessionIdText)]
     pub session: SessionId,
     /// The worker's name.
     pub worker_id: String,
@@ -84,7 +85,7 @@ impl From<WorkerFound> for WorkerOut {
 #[utoipa::path(
     get, path = "/workers", tag = "workers",
     params(
-        ("limit" = Option<u32>, Query, description = "Items a page, at most 200; 50 when left out"),
+        ("limit" = inline(Option<LimitNumber>), Query, description = "Items a page, at most 200; 50 when left out"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
     responses((status = 200, body = PageOut<WorkerOut>, description = "A page"))

@@ -1,3 +1,5 @@
+//! Conversions between rows and values, both ways.
+
 use super::*;
 
 #[test]

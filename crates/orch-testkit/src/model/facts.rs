@@ -332,6 +332,10 @@ impl Model {
             }
             _ => return Err(bad("facts", format!("{id} goes on after {outcome:?}"))),
         }
+        self.counts
+            .entry(outcome_word(*outcome, report.is_some(), error.is_some()))
+            .and_modify(|n| *n += 1)
+            .or_insert(1);
         ended.lease = None;
         ended.due_at = if let NextTry::At(at) = next { Some(*at) } else { None };
         ended.ends.push(AttemptEnd { epoch: lease.epoch, attempt: *attempt, outcome: Some(*outcome), report });
@@ -477,6 +481,17 @@ impl Model {
         ensure(known && open, "dead letters settle once", || format!("dead letter of {id}: {how:?}"))?;
         job.settled = true;
         Ok(())
+    }
+}
+
+fn outcome_word(outcome: AttemptOutcome, reported: bool, error: bool) -> &'static str {
+    match outcome {
+        AttemptOutcome::Lost => "attempt: lost",
+        AttemptOutcome::Released if reported => "attempt: given back by its report",
+        AttemptOutcome::Released => "attempt: released or unheard",
+        AttemptOutcome::TimedOut => "attempt: timed out",
+        AttemptOutcome::Failed if error => "attempt: failed",
+        _ => "attempt: ended otherwise",
     }
 }
 

@@ -1,3 +1,5 @@
+//! The simulated ledger keeps the promises of the port.
+
 use orch_core::block::BlockWriter;
 use orch_core::fact::{Fact, RULES_VERSION, Record};
 use orch_core::ids::Stream;

@@ -315,7 +315,7 @@ impl World {
             call.parents_open = open.map(|(id, _)| *id).collect();
             call.keys_missing = prepared.keys.is_empty();
         }
-        self.with_owner(n, |owner, now| owner.prepared(id, *prepared, now), None)
+        self.with_owner(n, |owner, now| owner.prepared(id, *prepared, now), Some(call))
     }
 
     fn window(&mut self, n: usize, wish: &WindowWish, began: u64, rows: Option<Vec<WindowRow>>) -> Stepped {
@@ -361,7 +361,7 @@ impl World {
         if let Some(number) = call
             && let Some(call) = self.calls.get(&number)
         {
-            own.calls.insert(number, call.clone());
+            own.calls.entry(number).or_insert_with(|| call.clone());
         }
         let now = own.now(t);
         touch(&mut own.owner, now);
@@ -416,7 +416,7 @@ impl World {
                     let Some(call) = self.nodes[n].own.as_mut().and_then(|own| own.calls.remove(&call)) else {
                         continue;
                     };
-                    self.races(&call, &answer);
+                    self.races(&call, &answer, caller);
                     self.model.judge(&call.command, &answer, call.delivered_at)?;
                     self.answer_late(call.number, Outcome::Answer(answer));
                 }
@@ -448,7 +448,7 @@ impl World {
                 let commit_no = append.commit_no;
                 match self.ledger.append_begin(append) {
                     Ok(id) => {
-                        let late = self.delay(8, self.profile.commit_ms_max);
+                        let late = self.delay(self.profile.commit_ms, self.profile.commit_ms_max);
                         self.after(late, Event::Database(DatabaseEvent::Commit { node, own, id, commit_no }));
                     }
                     Err(_) => {
@@ -538,8 +538,14 @@ impl World {
     }
 
     /// Counts races that an answer shows.
-    fn races(&mut self, call: &Call, answer: &orch_dispatch::Answer) {
+    fn races(&mut self, call: &Call, answer: &orch_dispatch::Answer, caller: Option<CallNo>) {
         use orch_dispatch::{Answer, Command};
+        if let (Command::Claim(params), Answer::Claimed(grants)) = (call.command.as_ref(), answer)
+            && params.wait_until.is_some()
+            && caller != Some(call.number)
+        {
+            self.model.saw(if grants.is_empty() { "a parked claim ended empty" } else { "a parked claim was woken" });
+        }
         if let (Command::Enqueue { tenant, jobs, .. }, Answer::Enqueued(found)) = (call.command.as_ref(), answer) {
             if call.keys_missing && found.iter().any(|found| found.replayed) {
                 self.model.saw("race: a key's twin in flight");

@@ -38,7 +38,17 @@ impl Operator {
             let twice = world.chance(100);
             world.send(who, command.clone(), 0, patience);
             if twice {
-                world.send(who, command, 0, patience);
+                // The edge makes ids anew for each sending.
+                let again = match command {
+                    Command::Retry { tenant, job, key, .. } => {
+                        Command::Retry { tenant, job, new_id: world.new_job_id(), key }
+                    }
+                    Command::ReplayDeadLetter { tenant, job, actor, .. } => {
+                        Command::ReplayDeadLetter { tenant, job, new_id: world.new_job_id(), actor }
+                    }
+                    command => command,
+                };
+                world.send(who, again, 0, patience);
             }
         }
     }

@@ -36,6 +36,8 @@ pub struct Profile {
     pub snapshots: SnapshotPolicy,
     /// Sizes of the dispatcher.
     pub sizes: Sizes,
+    /// A usual commit.
+    pub commit_ms: i64,
     /// Longest commit.
     pub commit_ms_max: i64,
     /// Longest reading.
@@ -51,14 +53,15 @@ impl Profile {
             Sizes {
                 commit_facts: rng.random_range(1..12),
                 window_budget: rng.random_range(3..30),
+                window_bytes: rng.random_range(20..600),
                 window_read: rng.random_range(1..5),
             }
         } else {
             Sizes::default()
         };
         Self {
-            steps: rng.random_range(1_000..1_400),
-            drain_steps: 12_000,
+            steps: rng.random_range(2_000..3_000),
+            drain_steps: 30_000,
             nodes: rng.random_range(2..4),
             tenants: 3,
             submitters: rng.random_range(2..4),
@@ -71,6 +74,7 @@ impl Profile {
             submit_ms: [60, 150, 400][rng.random_range(0..3)],
             snapshots: SnapshotPolicy { facts: rng.random_range(3..200), ms: rng.random_range(100..4_000) },
             sizes,
+            commit_ms: [8, 8, 8, 350][rng.random_range(0..4)],
             commit_ms_max: [20, 300, 2_500][rng.random_range(0..3)],
             read_ms_max: [20, 300, 2_500][rng.random_range(0..3)],
         }

@@ -38,7 +38,7 @@ pub(super) fn job_type(world: &mut World, name: &str) -> ConfigDoc {
         concurrency_max: (name == "slow" || rng.random_ratio(1, 4)).then(|| rng.random_range(1..5)),
         concurrency_per_key_max: (name == "keyed").then(|| rng.random_range(1..3)),
         execution_ms_max: rng.random_range(1_500..8_000),
-        lease_ms: rng.random_range(1_000..3_500),
+        lease_ms: if rng.random_ratio(1, 3) { rng.random_range(3_500..7_000) } else { rng.random_range(1_000..2_500) },
         lost_max: rng.random_range(1..4),
         tries_max: rng.random_range(1..4),
         ..JobType::named(name)

@@ -72,7 +72,10 @@ impl Submitter {
         let n = world.rng.random_range(0..recent.max(1));
         let mut intent = self.used.iter().rev().nth(n)?.clone();
         intent.sent = 0;
-        if world.chance(500) {
+        if world.chance(250) && intent.jobs.iter().all(|job| job.key.is_some()) {
+            // The same items under a key for the whole call that is new: only the key is written.
+            intent.key = Some(new_key(world));
+        } else if world.chance(500) {
             let other = |used: &mut KeyUse, print: u128| used.fingerprint = print.to_be_bytes();
             if let Some(used) = &mut intent.key {
                 other(used, world.rng.random());

@@ -1,3 +1,5 @@
+//! Problems: each code has its page, its status and its form.
+
 use super::*;
 
 fn pages() -> std::collections::BTreeMap<String, String> {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::http::texts::SessionIdText;
 use crate::http::words::{ErrorBody, Moment};
 
 /// One fact.
@@ -57,7 +58,7 @@ pub struct AttemptOut {
     /// Its number, from 1.
     pub attempt: u32,
     /// The worker session that got it.
-    #[schema(value_type = String)]
+    #[schema(value_type = SessionIdText)]
     pub session: SessionId,
     /// When it was handed out.
     pub granted_at: Moment,

@@ -17,6 +17,7 @@ use crate::http::error::Problem;
 use crate::http::fields::{Refusals, check_count, check_filled, check_text};
 use crate::http::idempotency::{Fingerprint, KeySpace};
 use crate::http::object::objects;
+use crate::http::texts::{FilledText, JobIdText, KeyText, LabelsMap, NameText};
 use crate::http::words::{DependsOnWord, Moment, PriorityWord, check_json};
 
 /// A job to be.
@@ -33,10 +34,10 @@ use crate::http::words::{DependsOnWord, Moment, PriorityWord, check_json};
 pub struct JobIn {
     /// An id of the caller's making (a UUIDv7 after `job_`); else one is made.
     #[serde(default)]
-    #[schema(value_type = Option<String>, example = "job_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f")]
+    #[schema(value_type = Option<JobIdText>)]
     pub id: Option<JobId>,
     /// The job type's name.
-    #[schema(max_length = 128)]
+    #[schema(value_type = NameText)]
     pub job_type: String,
     /// Any JSON up to 1 MiB; handed to the worker byte for byte.
     #[serde(default = "empty_object")]
@@ -44,11 +45,11 @@ pub struct JobIn {
     pub payload: Box<RawValue>,
     /// The project's name; `default` when left out.
     #[serde(default)]
-    #[schema(max_length = 128)]
+    #[schema(value_type = Option<NameText>)]
     pub project: Option<String>,
     /// The source's name.
     #[serde(default)]
-    #[schema(max_length = 128)]
+    #[schema(value_type = Option<NameText>)]
     pub source: Option<String>,
     /// What it is before others.
     #[serde(default)]
@@ -56,6 +57,7 @@ pub struct JobIn {
     pub priority: Option<Priority>,
     /// Free labels, at most 32.
     #[serde(default)]
+    #[schema(value_type = LabelsMap)]
     pub labels: BTreeMap<String, String>,
     /// Not before; at most 366 days ahead.
     #[serde(default)]
@@ -65,18 +67,19 @@ pub struct JobIn {
     pub deadline: Option<Moment>,
     /// Existing jobs, or jobs of the same call; at most 10,000.
     #[serde(default, deserialize_with = "objects")]
+    #[schema(max_items = 10000)]
     pub depends_on: Vec<DependencyIn>,
     /// Correlates jobs of one cause.
     #[serde(default)]
-    #[schema(max_length = 128)]
+    #[schema(value_type = Option<FilledText>)]
     pub correlation_id: Option<String>,
     /// Jobs of one type with the same key exclude each other as the type says.
     #[serde(default)]
-    #[schema(max_length = 128)]
+    #[schema(value_type = Option<FilledText>)]
     pub concurrency_key: Option<String>,
     /// The same key with the same content gives the same job for at least 24 hours.
     #[serde(default)]
-    #[schema(max_length = 255)]
+    #[schema(value_type = Option<KeyText>)]
     pub idempotency_key: Option<String>,
 }
 
@@ -85,11 +88,11 @@ pub struct JobIn {
 #[serde(deny_unknown_fields)]
 pub struct DependencyIn {
     /// The parent.
-    #[schema(value_type = String, example = "job_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f")]
+    #[schema(value_type = JobIdText)]
     pub job: JobId,
     /// When it is met: `succeeded` (the default; any other end skips the child) or `done` (any end).
     #[serde(default = "succeeded")]
-    #[schema(value_type = Option<DependsOnWord>)]
+    #[schema(value_type = DependsOnWord)]
     pub on: DependsOn,
 }
 

@@ -12,7 +12,8 @@ use crate::http::error::Problem;
 use crate::http::fields::{Refusals, check_count, check_text};
 use crate::http::json::Json;
 use crate::http::query::{Params, Query};
-use crate::http::words::PageOut;
+use crate::http::texts::{LabelFilterText, LimitNumber, NameText};
+use crate::http::words::{Moment, PageOut, StateFilterWord};
 use crate::state::AppState;
 
 /// Lists jobs, newest first.
@@ -21,13 +22,13 @@ use crate::state::AppState;
 #[utoipa::path(
     get, path = "/jobs", tag = "jobs",
     params(
-        ("state" = Option<String>, Query, description = "States, separated by commas; `pending` means blocked, scheduled and ready", example = "failed,canceled"),
-        ("job_type" = Option<String>, Query, description = "Job types, separated by commas"),
-        ("source" = Option<String>, Query, description = "Sources, separated by commas"),
-        ("label" = Option<String>, Query, description = "`key:value`; repeated: all of them must hold", example = "feed:kev"),
-        ("since" = Option<String>, Query, description = "Accepted at or after this moment", example = "2026-01-15T00:00:00Z"),
-        ("until" = Option<String>, Query, description = "Accepted before this moment"),
-        ("limit" = Option<u32>, Query, description = "Items a page, at most 200; 50 when left out"),
+        ("state" = inline(Option<Vec<StateFilterWord>>), Query, style = Form, explode = false, description = "States, separated by commas; `pending` means blocked, scheduled and ready", example = json!(["failed", "canceled"])),
+        ("job_type" = inline(Option<Vec<NameText>>), Query, style = Form, explode = false, description = "Job types, separated by commas"),
+        ("source" = inline(Option<Vec<NameText>>), Query, style = Form, explode = false, description = "Sources, separated by commas"),
+        ("label" = inline(Option<Vec<LabelFilterText>>), Query, description = "`key:value`; repeated: all of them must hold", example = json!(["feed:kev"])),
+        ("since" = inline(Option<Moment>), Query, description = "Accepted at or after this moment", example = "2026-01-15T00:00:00Z"),
+        ("until" = inline(Option<Moment>), Query, description = "Accepted before this moment"),
+        ("limit" = inline(Option<LimitNumber>), Query, description = "Items a page, at most 200; 50 when left out"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before, under the same filter"),
     ),
     responses((status = 200, body = PageOut<JobOut>, description = "A page"))

@@ -15,6 +15,7 @@ use crate::http::id_of;
 use crate::http::json::Json;
 use crate::http::query::Query;
 use crate::http::segment::Segment;
+use crate::http::texts::{JobIdText, LimitNumber, LogText};
 use crate::http::words::{Moment, PageOut};
 use crate::state::AppState;
 
@@ -46,6 +47,7 @@ pub struct LogLineIn {
     #[serde(default)]
     pub level: LogLevel,
     /// The text, at most 8,192 characters.
+    #[schema(value_type = LogText)]
     pub message: String,
 }
 
@@ -113,8 +115,8 @@ impl Place {
 #[utoipa::path(
     get, path = "/jobs/{id}/logs", tag = "jobs",
     params(
-        ("id" = String, Path),
-        ("limit" = Option<u32>, Query, description = "Items a page, at most 200; 50 when left out"),
+        ("id" = inline(JobIdText), Path),
+        ("limit" = inline(Option<LimitNumber>), Query, description = "Items a page, at most 200; 50 when left out"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
     responses((status = 200, body = PageOut<LogLineOut>, description = "A page"))

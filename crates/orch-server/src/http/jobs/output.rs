@@ -13,13 +13,14 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
+use crate::http::texts::{JobIdText, SessionIdText};
 use crate::http::words::{ArtifactBody, DependsOnWord, ErrorBody, Moment, PriorityWord, ProgressBody, StateWord};
 
 /// A job. Members without a value are left out.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct JobOut {
     /// The id.
-    #[schema(value_type = String, example = "job_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f")]
+    #[schema(value_type = JobIdText)]
     pub id: JobId,
     /// The tenant's id.
     #[schema(example = "ten_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f")]
@@ -76,7 +77,7 @@ pub struct JobOut {
     pub waits_for: u32,
     /// The worker session that has it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<SessionIdText>)]
     pub session: Option<SessionId>,
     /// When the open attempt began.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,7 +116,7 @@ pub struct JobOut {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DependencyOut {
     /// The parent.
-    #[schema(value_type = String)]
+    #[schema(value_type = JobIdText)]
     pub job: JobId,
     /// When it is met.
     #[schema(value_type = DependsOnWord)]
@@ -129,7 +130,7 @@ pub struct OriginOut {
     #[schema(value_type = String, example = "retry")]
     pub kind: OriginKind,
     /// The job it comes from.
-    #[schema(value_type = String)]
+    #[schema(value_type = JobIdText)]
     pub of: JobId,
 }
 

@@ -1,3 +1,5 @@
+//! Strict bodies: what is refused, and which field is named.
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;

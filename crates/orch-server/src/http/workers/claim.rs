@@ -20,6 +20,7 @@ use crate::http::error::Problem;
 use crate::http::fields::{Refusals, check_count, check_range};
 use crate::http::json::{Json, of_bytes};
 use crate::http::query::Query;
+use crate::http::texts::{ClaimIdText, JobIdText, NameText, SessionIdText};
 use crate::http::words::{Moment, PriorityWord};
 use crate::state::AppState;
 
@@ -32,10 +33,10 @@ use crate::state::AppState;
 }))]
 pub struct ClaimIn {
     /// The worker session.
-    #[schema(value_type = String)]
+    #[schema(value_type = SessionIdText)]
     pub session: SessionId,
     /// An id of the caller's making (a UUIDv7 after `clm_`): the same id returns the same leases.
-    #[schema(value_type = String)]
+    #[schema(value_type = ClaimIdText)]
     pub claim_id: ClaimId,
     /// At most so many leases.
     #[schema(minimum = 1, maximum = 1000)]
@@ -46,6 +47,7 @@ pub struct ClaimIn {
     pub wait_ms: u64,
     /// Only these job types; those of the session when left out.
     #[serde(default)]
+    #[schema(value_type = Vec<NameText>, max_items = 1000)]
     pub job_types: Vec<String>,
     /// The hand-out counts as the acknowledgement; true when left out.
     #[serde(default = "yes")]
@@ -74,7 +76,7 @@ pub struct LeaseOut {
     /// The fencing token; reports name the attempt by it.
     token: String,
     /// The job.
-    #[schema(value_type = String)]
+    #[schema(value_type = JobIdText)]
     job: JobId,
     /// The attempt, from 1.
     attempt: u32,

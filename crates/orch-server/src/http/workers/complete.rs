@@ -23,8 +23,9 @@ use crate::http::jobs::input::{Intake, JobIn, fingerprint_of_call};
 use crate::http::json::Json;
 use crate::http::object::{maybe_object, objects};
 use crate::http::query::Query;
+use crate::http::texts::JobIdText;
 use crate::http::unexpected;
-use crate::http::words::{ArtifactBody, CodeWord, ErrorBody, ItemsOut, check_json};
+use crate::http::words::{ArtifactBody, CodeWord, ErrorBody, ItemsOut, check_json, exact, maybe_exact};
 use crate::state::AppState;
 
 /// Reports on attempts.
@@ -55,6 +56,7 @@ pub struct CompletionIn {
     pub result: Option<Box<RawValue>>,
     /// Outputs by digest, at most 100.
     #[serde(default, deserialize_with = "objects")]
+    #[schema(max_items = 100)]
     pub artifacts: Vec<ArtifactBody>,
     /// What went wrong; with `failed`.
     #[serde(default, deserialize_with = "maybe_object")]
@@ -64,6 +66,7 @@ pub struct CompletionIn {
     pub observations: Vec<ObservationIn>,
     /// Jobs that become real together with the success, at most 1,000; only with `succeeded`.
     #[serde(default, deserialize_with = "objects")]
+    #[schema(max_items = 1000)]
     pub follow_ups: Vec<JobIn>,
 }
 
@@ -86,11 +89,15 @@ pub struct ObservationIn {
     /// The upstream's host.
     pub host: String,
     /// Its HTTP status.
+    #[schema(maximum = 65535)]
     pub status: u16,
     /// How long it took.
+    #[serde(deserialize_with = "exact")]
+    #[schema(maximum = 9007199254740991_u64)]
     pub latency_ms: u64,
     /// What it asked for.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe_exact")]
+    #[schema(maximum = 9007199254740991_u64)]
     pub retry_after_ms: Option<u64>,
 }
 
@@ -111,7 +118,7 @@ pub struct CompletedOut {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
     /// The follow-up jobs that were made, in order; none when the report was known already.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<JobIdText>)]
     pub follow_ups: Vec<JobId>,
 }
 

@@ -18,6 +18,7 @@ use crate::http::jobs::input::{Intake, JobIn, fingerprint_of_call};
 use crate::http::json::Json;
 use crate::http::object::objects;
 use crate::http::query::Query;
+use crate::http::texts::{JobIdText, KeyHeaderText};
 use crate::http::unexpected;
 use crate::http::words::ItemsOut;
 use crate::state::AppState;
@@ -42,7 +43,7 @@ pub struct FollowUpsIn {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FollowUpOut {
     /// The job.
-    #[schema(value_type = String)]
+    #[schema(value_type = JobIdText)]
     pub id: JobId,
     /// A key led to a job that was there already.
     pub replayed: bool,
@@ -51,7 +52,7 @@ pub struct FollowUpOut {
 /// Makes jobs under an attempt's fence.
 #[utoipa::path(
     post, path = "/worker/follow-ups", tag = "worker",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Scoped to the parent job")),
+    params(("Idempotency-Key" = inline(Option<KeyHeaderText>), Header, description = "Scoped to the parent job")),
     request_body = FollowUpsIn,
     responses((status = 201, body = ItemsOut<FollowUpOut>, description = "The jobs, in order"))
 )]

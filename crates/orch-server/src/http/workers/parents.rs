@@ -14,6 +14,7 @@ use crate::http::cursor::List;
 use crate::http::error::Problem;
 use crate::http::json::Json;
 use crate::http::query::Query;
+use crate::http::texts::{JobIdText, LeaseText, LimitNumber};
 use crate::http::words::{ArtifactBody, PageOut, StateWord};
 use crate::state::AppState;
 
@@ -21,7 +22,7 @@ use crate::state::AppState;
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ParentOut {
     /// The job.
-    #[schema(value_type = String)]
+    #[schema(value_type = JobIdText)]
     pub job: JobId,
     /// How it ended.
     #[schema(value_type = StateWord)]
@@ -37,8 +38,8 @@ pub struct ParentOut {
 #[utoipa::path(
     get, path = "/worker/parents", tag = "worker",
     params(
-        ("token" = String, Query, description = "The attempt"),
-        ("limit" = Option<u32>, Query, description = "Items a page, at most 200; 50 when left out"),
+        ("token" = inline(LeaseText), Query, description = "The attempt"),
+        ("limit" = inline(Option<LimitNumber>), Query, description = "Items a page, at most 200; 50 when left out"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
     responses((status = 200, body = PageOut<ParentOut>, description = "A page"))

@@ -21,6 +21,7 @@ use crate::http::jobs::logs::{LogLineIn, to_kept};
 use crate::http::json::Json;
 use crate::http::object::{maybe_object, objects};
 use crate::http::query::Query;
+use crate::http::texts::SessionIdText;
 use crate::http::unexpected;
 use crate::http::words::{CodeWord, ItemsOut, Moment, ProgressBody, check_json};
 use crate::state::AppState;
@@ -129,7 +130,7 @@ async fn report(
 }))]
 pub struct HeartbeatIn {
     /// The worker session.
-    #[schema(value_type = String)]
+    #[schema(value_type = SessionIdText)]
     pub session: SessionId,
     /// The leases to extend, at most 1,000; others are not extended.
     #[serde(deserialize_with = "objects")]

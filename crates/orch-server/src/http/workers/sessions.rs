@@ -16,6 +16,7 @@ use crate::http::error::Problem;
 use crate::http::fields::{Refusals, check_count, check_filled, check_range, check_text};
 use crate::http::json::Json;
 use crate::http::query::Query;
+use crate::http::texts::{CountNumber, FilledText, LineText, NameText, SessionIdText};
 use crate::http::unexpected;
 use crate::state::AppState;
 
@@ -28,20 +29,20 @@ use crate::state::AppState;
 }))]
 pub struct SessionIn {
     /// The worker's name.
-    #[schema(max_length = 128)]
+    #[schema(value_type = FilledText)]
     pub worker_id: String,
     /// This boot of it.
-    #[schema(max_length = 128)]
+    #[schema(value_type = FilledText)]
     pub boot_id: String,
     /// Job types that it can do, at least one.
-    #[schema(min_items = 1, max_items = 1000)]
+    #[schema(value_type = Vec<NameText>, min_items = 1, max_items = 1000)]
     pub job_types: Vec<String>,
     /// Leases that it wants at the same time.
-    #[schema(minimum = 1)]
+    #[schema(value_type = CountNumber)]
     pub capacity: u32,
     /// SDK name and version.
     #[serde(default)]
-    #[schema(max_length = 128)]
+    #[schema(value_type = LineText)]
     pub sdk: String,
 }
 
@@ -49,7 +50,7 @@ pub struct SessionIn {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SessionOut {
     /// Its id; the same for the same worker and boot.
-    #[schema(value_type = String, example = "wks_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f")]
+    #[schema(value_type = SessionIdText)]
     pub session: SessionId,
     /// Send a heartbeat this often, for the shortest lease of the session's job types.
     pub heartbeat_ms: u64,

@@ -1,3 +1,5 @@
+//! Claims: what the wire form of a lease holds.
+
 use bytes::Bytes;
 use orch_core::ids::Incarnation;
 use orch_core::job::LaneKey;

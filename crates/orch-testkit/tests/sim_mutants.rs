@@ -1,0 +1,87 @@
+//! The test of the test: each planted bug must be found by the simulated world within the seeds of `sim`.
+//! Needs `--features mutants`. `ORCH_SIM_MUTANT` runs one by name, `ORCH_SIM_SEEDS` says how many seeds (2,000).
+#![cfg(feature = "mutants")]
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use orch_dispatch::mutant::{self, Mutant};
+use orch_testkit::world::{World, WorldMutant};
+
+#[derive(Debug, Clone, Copy)]
+enum Planted {
+    Dispatcher(Mutant),
+    Shell(WorldMutant),
+}
+
+impl Planted {
+    fn name(self) -> String {
+        match self {
+            Self::Dispatcher(mutant) => format!("{mutant:?}"),
+            Self::Shell(mutant) => format!("{mutant:?}"),
+        }
+    }
+
+    /// The first seed that finds it, and what found it.
+    fn hunt(self, seeds: u64) -> Option<(u64, String)> {
+        (0..seeds).find_map(|seed| Some((seed, self.found(seed)?)))
+    }
+
+    fn found(self, seed: u64) -> Option<String> {
+        let shell = match self {
+            Self::Dispatcher(mutant) => {
+                mutant::plant(Some(mutant));
+                None
+            }
+            Self::Shell(mutant) => Some(mutant),
+        };
+        // A bug may break an assertion of the dispatcher before the judge sees it: found as well, if less well.
+        let run = std::panic::catch_unwind(AssertUnwindSafe(|| World::new(seed, shell).run()));
+        mutant::plant(None);
+        match run {
+            Ok(report) => report.failure.map(|failure| failure.violation.to_string()),
+            Err(panic) => Some(format!("panic: {}", words(&*panic))),
+        }
+    }
+}
+
+fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+}
+
+#[test]
+fn every_planted_bug_is_found() {
+    let seeds = std::env::var("ORCH_SIM_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(2_000);
+    let only = std::env::var("ORCH_SIM_MUTANT").ok();
+    let dispatcher = Mutant::ALL.into_iter().map(Planted::Dispatcher);
+    let all = dispatcher.chain(WorldMutant::ALL.into_iter().map(Planted::Shell));
+    let all: Vec<_> = all.filter(|planted| only.as_ref().is_none_or(|name| planted.name() == *name)).collect();
+    std::panic::set_hook(Box::new(|_| {}));
+    let next = AtomicUsize::new(0);
+    let missed = Mutex::new(Vec::new());
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                while let Some(planted) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    match planted.hunt(seeds) {
+                        Some((seed, by)) => {
+                            println!(
+                                "{:<26} seed {seed:<5} {}",
+                                planted.name(),
+                                by.chars().take(150).collect::<String>()
+                            );
+                        }
+                        None => missed.lock().unwrap().push(planted.name()),
+                    }
+                }
+            });
+        }
+    });
+    drop(std::panic::take_hook());
+    let missed = missed.into_inner().unwrap();
+    println!("{} planted bugs, {} not found", all.len(), missed.len());
+    assert!(missed.is_empty(), "not found in {seeds} seeds: {missed:?}");
+}

@@ -1,0 +1,249 @@
+"""What Schemathesis cannot know of this API: a world to act in, and which refusals depend on that world.
+
+Loaded through SCHEMATHESIS_HOOKS with ORCH_ADDRESS and ORCH_TOKEN in the environment.
+Two rules set built-in checks aside, each by the code that the server gives, never by operation alone; both say why.
+"""
+
+import hashlib
+import itertools
+import os
+import threading
+from datetime import datetime, timedelta, timezone
+
+import requests
+import schemathesis
+
+BASE = os.environ["ORCH_ADDRESS"].rstrip("/") + "/api/v1/orchestrator"
+HEADERS = {"Authorization": "Bearer " + os.environ["ORCH_TOKEN"]}
+
+# Refusals that no schema can foretell: they depend on what is in the ledger, on the clock, or on two members together.
+STATE_CODES = {
+    "completion_conflict",  # the attempt has ended otherwise
+    "dependency_cycle",  # two jobs of a batch name each other
+    "digest_mismatch",  # the path must be the digest of the body
+    "forbidden",  # the token's own scopes bound what it may hand on
+    "id_conflict",  # the id is in use
+    "idempotency_mismatch",  # the key was used for something else
+    "invalid_cursor",  # a cursor is opaque: only the server makes them
+    "not_found",
+    "stale_lease",
+    "state_conflict",
+    "time_out_of_range",  # a moment is judged by the clock
+    "unknown_dependency",
+    "unknown_job_type",
+    "unknown_project",
+    "unknown_session",
+    "unknown_source",
+    "version_conflict",  # If-Match names another version
+    "version_required",  # it exists, so If-Match is needed
+}
+
+# Rules over two members at once, which the document states in words.
+RELATIONS = {
+    ("limit_exceeded", "backoff_ms_max"),  # not below `backoff_ms`
+    ("invalid_field", "idempotency_key"),  # not another key than the header's
+}
+
+PROBLEM_MEMBERS = {"type", "title", "status", "code", "detail", "retryable", "request_id", "errors"}
+
+
+class World:
+    """Real things that generated calls can name: jobs, leases, dead letters, a session."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.http = requests.Session()
+        self.http.headers.update(HEADERS)
+        self.turns = itertools.count()
+        self.ids = itertools.count(1)
+        self.leases = []
+        self.dead = []
+        self.session = None
+
+    def call(self, method, path, body):
+        answer = self.http.request(method, BASE + path, json=body, timeout=10)
+        if answer.status_code >= 500:
+            raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text}")
+        return answer.json()
+
+    def prepare(self):
+        for name in ("feeds.fetch", "feeds.parse"):
+            self.call("POST", "/job-types", {"name": name, "lease_ms": 3_600_000, "tries_max": 1, "backoff_ms": 1})
+        self.call("POST", "/sources", {"name": "kev", "kind": "kev", "labels": {"feed": "kev"}})
+        self.call("POST", "/projects", {"name": "intake"})
+        body = b"test"
+        digest = hashlib.sha256(body).hexdigest()
+        self.http.put(f"{BASE}/artifacts/{digest}", data=body, headers={"Content-Type": "text/plain"}, timeout=10)
+        worker = {"worker_id": "feeds-1", "boot_id": "0198f0c2", "job_types": ["feeds.fetch"], "capacity": 1000}
+        self.session = self.call("POST", "/worker/sessions", worker)["session"]
+        self.call("POST", "/jobs", {"id": "job_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f", "job_type": "feeds.parse"})
+        error = {"code": "broken", "message": "on purpose", "retryable": False}
+        for _ in range(20):
+            lease = self.lease()
+            self.call("POST", "/worker/complete", {"items": [{"token": lease["token"], "outcome": "failed", "error": error}]})
+            self.dead.append(lease["job"])
+
+    def claim_id(self):
+        return f"clm_0198f0c2b7a07c3e8d9f{next(self.ids):012x}"
+
+    def lease(self):
+        """A lease that nobody else was given."""
+        while not self.leases:
+            jobs = [{"job_type": "feeds.fetch", "priority": "high", "payload": {"n": n}} for n in range(20)]
+            self.call("POST", "/jobs/batch", {"jobs": jobs})
+            claim = {"session": self.session, "claim_id": self.claim_id(), "max": 20}
+            self.leases = self.call("POST", "/worker/claim", claim)["leases"]
+        return self.leases.pop()
+
+
+WORLD = World()
+WORLD.prepare()
+
+
+def soon():
+    return (datetime.now(timezone.utc) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def ground_job(job, turn):
+    """Gives a generated job a type, project and source that exist; every fourth keeps its own."""
+    if not isinstance(job, dict) or turn % 4 == 0:
+        return
+    job["job_type"] = "feeds.parse"
+    if job.get("project") is not None:
+        job["project"] = "intake"
+    if job.get("source") is not None:
+        job["source"] = "kev"
+    for moment in ("not_before", "deadline"):
+        if job.get(moment) is not None:
+            job[moment] = soon()
+    if job.get("depends_on"):
+        job["depends_on"] = [{"job": "job_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f", "on": "done"}]
+
+
+def ground_body(name, body, turn):
+    if name in ("create_job",):
+        ground_job(body, turn)
+    for member in ("jobs", "follow_ups"):
+        for job in body.get(member) or ():
+            ground_job(job, turn)
+    if turn % 4 == 0:
+        return
+    if "session" in body:
+        body["session"] = WORLD.session
+    if name == "claim_leases":
+        body["claim_id"] = WORLD.claim_id()
+        body["job_types"] = ["feeds.parse"]
+    if name in ("complete_leases", "heartbeat_leases"):
+        for item in (body.get("items") or body.get("leases") or ())[:1]:
+            item["token"] = WORLD.lease()["token"]
+            for job in item.get("follow_ups") or ():
+                ground_job(job, turn)
+    elif "tokens" in body:
+        body["tokens"][:1] = [WORLD.lease()["token"]]
+    elif "token" in body:
+        body["token"] = WORLD.lease()["token"]
+
+
+def ground_path(name, case, turn):
+    path = case.path_parameters
+    if name == "put_artifact" and isinstance(case.body, bytes):
+        path["sha256"] = hashlib.sha256(case.body).hexdigest()
+    elif name == "get_artifact":
+        path["sha256"] = hashlib.sha256(b"test").hexdigest()
+    elif "job" in path:
+        path["job"] = WORLD.dead[turn % len(WORLD.dead)]
+    elif "id" in path:
+        path["id"] = (WORLD.dead + ["job_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f"])[turn % (len(WORLD.dead) + 1)]
+
+
+def whole(value):
+    """JSON Schema takes 1.0 for an integer; the document says in words that such a number has no fraction."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if isinstance(value, list):
+        return [whole(one) for one in value]
+    if isinstance(value, dict):
+        return {key: whole(one) for key, one in value.items()}
+    return value
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    name = case.operation.definition.raw.get("operationId")
+    body = case.body if isinstance(case.body, dict) else None
+    if name == "claim_leases" and body is not None and isinstance(body.get("wait_ms"), int):
+        # The long poll is measured elsewhere; here it would eat the whole time.
+        if 20 < body["wait_ms"] <= 30_000:
+            body["wait_ms"] = 20
+    meta = case.meta
+    if meta is None or not meta.generation.mode.is_positive:
+        return
+    case.body = whole(case.body)
+    body = case.body if isinstance(case.body, dict) else None
+    with WORLD.lock:
+        turn = next(WORLD.turns)
+        if meta.phase.name.value != "stateful" and turn % 4 != 0:
+            ground_path(name, case, turn)
+        if body is not None:
+            ground_body(name, body, turn)
+    if name in ("put_source", "put_job_type", "put_project") and body is not None and "name" in body:
+        # The body may repeat the name in the path, and must not differ from it.
+        body["name"] = case.path_parameters["name"]
+    if turn % 2 and case.query.get("cursor") is not None:
+        del case.query["cursor"]
+
+
+def problem_of(response):
+    if not (response.headers.get("content-type") or [""])[0].startswith("application/problem+json"):
+        return None
+    try:
+        problem = response.json()
+    except ValueError:
+        return None
+    return problem if isinstance(problem, dict) else None
+
+
+def depends_on_state(problem):
+    named = [(error.get("code"), error.get("field", "").rsplit(".", 1)[-1]) for error in problem.get("errors", ())]
+    named = named or [(problem.get("code"), "")]
+    return all(code in STATE_CODES or (code, field) in RELATIONS for code, field in named)
+
+
+def refused_per_item(response):
+    """Reports are answered one by one: a bad one is refused in its place and the call is answered 200."""
+    items = response.json().get("items", []) if response.status_code == 200 else []
+    return any(item.get("status") == "refused" or item.get("answer") == "lost" or "code" in item for item in items)
+
+
+@schemathesis.hook
+def filter_failure(context, failure, case, response):
+    kind = type(failure).__name__
+    if kind == "RejectedPositiveData":
+        problem = problem_of(response)
+        return problem is None or not depends_on_state(problem)
+    if kind == "AcceptedNegativeData":
+        name = case.operation.definition.raw.get("operationId")
+        by_item = name in ("ack_leases", "release_leases", "heartbeat_leases", "complete_leases")
+        return not (by_item and refused_per_item(response))
+    return True
+
+
+@schemathesis.check
+def errors_are_problems(ctx, response, case):
+    """Every answer from 400 on is problem+json with all of its members, and none is 5xx."""
+    status = response.status_code
+    assert status < 500, f"{status} is a server error"
+    if status < 400:
+        return
+    kind = (response.headers.get("content-type") or [""])[0]
+    assert kind == "application/problem+json", f"{status} came as {kind!r}"
+    assert response.headers.get("x-request-id"), f"{status} came without X-Request-Id"
+    if response.request.method == "HEAD":
+        return
+    problem = response.json()
+    assert set(problem) == PROBLEM_MEMBERS, f"members are {sorted(problem)}"
+    assert problem["status"] == status, f"`status` is {problem['status']} in an answer {status}"
+    assert problem["type"] == "urn:orch:error:" + problem["code"], f"`type` is {problem['type']}"
+    assert problem["request_id"] == response.headers["x-request-id"][0], "`request_id` is not the header's"
+    if status in (429, 503):
+        assert response.headers.get("retry-after"), f"{status} came without Retry-After"

@@ -1,0 +1,20 @@
+//! The step of the guides: every page of `crate::guides` as one line of the report.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::report::{Counts, Outcome, Report};
+
+/// Runs the pages.
+pub fn run(report: &mut Report, logs: &Path) -> Result<()> {
+    for page in crate::guides::run(logs)? {
+        for (what, why) in &page.skipped {
+            report.skip(what, why);
+        }
+        let counts = Counts { passed: page.passed, failed: u32::from(page.failure.is_some()), ignored: 0 };
+        let outcome = Outcome { counts, seconds: page.seconds, failure: page.failure, log: logs.to_owned() };
+        report.add("guides", &page.page, outcome);
+    }
+    Ok(())
+}
