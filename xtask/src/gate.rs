@@ -43,6 +43,9 @@ pub fn run(options: &Options) -> Result<bool> {
     let mut gate = Gate::new(options)?;
     gate.static_checks()?;
     gate.tests()?;
+    if gate.wanted.contains(&Area::Sim) && !gate.quick {
+        gate.planted_bugs()?;
+    }
     if gate.wanted.contains(&Area::Docs) {
         gate.docs()?;
     }
@@ -187,6 +190,12 @@ impl Gate {
             environment.push(("ORCH_SIM_SEEDS", Some("50".to_owned())));
         }
         environment
+    }
+
+    /// The test of the simulated world: it must find what is planted. Needs a build of its own.
+    fn planted_bugs(&mut self) -> Result<()> {
+        let arguments = ["test", "--package", "orch-testkit", "--features", "mutants", "--test", "sim_mutants"];
+        self.command("sim: planted bugs", &arguments, &[])
     }
 
     fn docs(&mut self) -> Result<()> {

@@ -175,7 +175,7 @@ fn fences(calls: &[Call], verdict: &mut Verdict) {
     }
     for call in calls.iter().filter(|call| matches!(call.op.as_str(), "heartbeat" | "ack" | "logs" | "release")) {
         let Outcome::Ok { answer, .. } = &call.outcome else { continue };
-        let single = vec![answer.clone()];
+        let single = [answer.clone()];
         let answers: Vec<&Value> = if call.op == "logs" { single.iter().collect() } else { items(answer).collect() };
         for (token, item) in tokens(call).zip(answers) {
             let accepted = match call.op.as_str() {

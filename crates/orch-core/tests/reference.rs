@@ -2,6 +2,8 @@
 //!
 //! `UPDATE=1 cargo test -p orch-core --test reference` writes them; without it they are compared.
 
+#![expect(clippy::unwrap_used, reason = "writing to a string does not fail")]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
@@ -20,7 +22,7 @@ fn is_current(page: &str, source: &str, body: &str) {
     let text = format!("<!-- @generated from {source} by `{again}`; do not edit. -->\n\n{body}");
     let path = docs(page);
     if std::env::var_os("UPDATE").is_some() {
-        fs::write(&path, &text).unwrap();
+        fs::write(&path, &text).expect("the page can be written");
     }
     let found = fs::read_to_string(&path).unwrap_or_default();
     assert!(found == text, "docs/{page} is not what the table says; {again}");

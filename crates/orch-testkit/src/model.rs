@@ -149,6 +149,12 @@ pub struct Lane {
     pub tail: u64,
 }
 
+/// What a key answered: jobs, fingerprint, when, in which commit.
+type KeyAnswer = (Vec<JobId>, [u8; 16], Timestamp, u64);
+
+/// Jobs accepted under one key, with their times.
+type Accepted = Vec<(JobId, Timestamp)>;
+
 /// A tenant, as history tells it.
 #[derive(Debug, Default)]
 pub struct Tenant {
@@ -169,7 +175,7 @@ pub struct Tenant {
     /// What is paused.
     pub pauses: BTreeSet<PauseTarget>,
     /// Keys: fingerprint, jobs, when, commit.
-    pub keys: BTreeMap<[u8; 16], (Vec<JobId>, [u8; 16], Timestamp, u64)>,
+    pub keys: BTreeMap<[u8; 16], KeyAnswer>,
     /// Longest lease that a job type ever had.
     pub lease_ms_most: BTreeMap<String, u64>,
 }
@@ -232,7 +238,7 @@ pub struct Model {
     pub epoch: u64,
     arbiter_seq: u64,
     /// Jobs accepted by key: for promise 2.
-    accepted: BTreeMap<(TenantNo, [u8; 16]), Vec<(JobId, Timestamp)>>,
+    accepted: BTreeMap<(TenantNo, [u8; 16]), Accepted>,
 }
 
 impl Model {

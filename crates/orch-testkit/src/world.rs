@@ -97,6 +97,7 @@ enum Event {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a world has a dozen clients")]
 enum Client {
     Setup(Setup),
     Submitter(Submitter),
@@ -307,8 +308,11 @@ impl World {
         self.rng.random_range(0..1_000) < in_a_thousand
     }
 
-    /// A delay: mostly short, now and then long.
+    /// A delay: mostly short, now and then long; slowness is a fault like others, and stops with them.
     fn delay(&mut self, usual: i64, long: i64) -> i64 {
+        if self.draining {
+            return self.rng.random_range(0..=usual.min(8));
+        }
         let rare = self.profile.slow;
         if self.chance(rare) { self.rng.random_range(0..=long) } else { self.rng.random_range(0..=usual) }
     }

@@ -1,3 +1,5 @@
+//! Guides: snippets are found, run in order, and judged by their exit codes and what they print.
+
 use super::commands::Reference;
 use super::expect::fits;
 use super::page::{Kind, Page, fences};

@@ -60,7 +60,7 @@ fn with_required<T: ToSchema>(which: impl Fn(&str) -> bool) -> RefOr<Schema> {
     let required = whole.properties.into_keys().filter(|member| which(member));
     let required = required.fold(ObjectBuilder::new(), ObjectBuilder::required);
     let all = AllOfBuilder::new().item(Ref::from_schema_name(T::name())).item(required);
-    all.example(whole.example).into()
+    all.examples(whole.examples.into_iter().chain(whole.example)).into()
 }
 
 fn schemas_of<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {

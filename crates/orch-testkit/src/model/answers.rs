@@ -66,6 +66,8 @@ impl Model {
                 Ok(())
             }
             (Command::Log { token, .. } | Command::CheckLease { token, .. }, answer) => match answer {
+                // A question is no sign of life.
+                Answer::Done if matches!(command, Command::CheckLease { .. }) => self.judge_known(*token),
                 Answer::Done => self.judge_taken(*token),
                 _ => self.judge_stale(*token),
             },
@@ -227,13 +229,16 @@ impl Model {
 
     /// A report was taken: its attempt was current in this commit at the earliest end.
     fn judge_taken(&mut self, token: Token) -> Judged {
+        self.heard(token);
+        self.judge_known(token)
+    }
+
+    fn judge_known(&self, token: Token) -> Judged {
         let job = self.job(token.tenant, token.job);
         let known = job.is_some_and(|job| job.current(token).is_some() || job.end_of(token).is_some());
         ensure(known, FENCE, || format!("a report of {token} was taken, which was never granted"))?;
         let stale = job.is_some_and(|job| job.current(token).is_none() && self.settled_before(job.state_commit));
-        ensure(!stale, FENCE, || format!("a report of {token} was taken, its lease is over"))?;
-        self.heard(token);
-        Ok(())
+        ensure(!stale, FENCE, || format!("a report of {token} was taken, its lease is over"))
     }
 
     /// A lease was called stale: it is not current.

@@ -6,6 +6,8 @@ use orch_core::fact::Fact;
 use orch_core::job::{JobState, payload_sha256};
 use orch_core::port::{Append, DoneRow, JobRow};
 
+use orch_dispatch::command::KeyUse;
+
 use super::{Judged, Model, ensure};
 
 const ROWS: &str = "facts and rows agree";
@@ -73,11 +75,10 @@ impl Model {
             tenant.keys.insert(row.key, (row.jobs.clone(), row.fingerprint, row.at, append.commit_no));
         }
         for row in &append.jobs {
-            let Some(asked) = self.log.asked(row.tenant, row.id) else { continue };
-            for key in [asked.job.key, asked.call_key].into_iter().flatten() {
-                let kept = append.keys.iter().any(|used| used.key == key.key && used.jobs.contains(&row.id));
-                ensure(kept, "2: one job a key", || format!("{} was made and its key is not kept", row.id))?;
-            }
+            let Some(sendings) = self.log.jobs.get(&row.id) else { continue };
+            let kept = |used: &KeyUse| append.keys.iter().any(|key| key.key == used.key && key.jobs.contains(&row.id));
+            let whole = sendings.iter().any(|asked| [asked.job.key, asked.call_key].iter().flatten().all(kept));
+            ensure(whole, "2: one job a key", || format!("{} was made and its key is not kept", row.id))?;
         }
         Ok(())
     }

@@ -36,6 +36,8 @@ pub struct Profile {
     pub snapshots: SnapshotPolicy,
     /// Sizes of the dispatcher.
     pub sizes: Sizes,
+    /// Open jobs above which submitters pause.
+    pub backlog: usize,
     /// A usual commit.
     pub commit_ms: i64,
     /// Longest commit.
@@ -60,7 +62,7 @@ impl Profile {
             Sizes::default()
         };
         Self {
-            steps: rng.random_range(2_000..3_000),
+            steps: rng.random_range(600..1_000),
             drain_steps: 30_000,
             nodes: rng.random_range(2..4),
             tenants: 3,
@@ -74,6 +76,7 @@ impl Profile {
             submit_ms: [60, 150, 400][rng.random_range(0..3)],
             snapshots: SnapshotPolicy { facts: rng.random_range(3..200), ms: rng.random_range(100..4_000) },
             sizes,
+            backlog: [15, 40, 120][rng.random_range(0..3)],
             commit_ms: [8, 8, 8, 350][rng.random_range(0..4)],
             commit_ms_max: [20, 300, 2_500][rng.random_range(0..3)],
             read_ms_max: [20, 300, 2_500][rng.random_range(0..3)],

@@ -49,6 +49,9 @@ impl Submitter {
         if !world.ready || world.draining {
             return;
         }
+        if world.model.open_jobs().len() > world.profile.backlog {
+            return;
+        }
         if world.chance(80)
             && let Some(intent) = self.reuse(world)
         {
@@ -224,10 +227,9 @@ fn inside(world: &mut World, jobs: &mut [NewJob]) {
     let first = world.rng.random_range(0..jobs.len());
     jobs[first].id_given = true;
     let parent = jobs[first].id;
-    for n in 0..jobs.len() {
+    for (n, job) in jobs.iter_mut().enumerate() {
         if n != first && world.chance(500) {
-            let edge = edge(world, parent);
-            jobs[n].depends_on.push(edge);
+            job.depends_on.push(edge(world, parent));
         }
     }
 }

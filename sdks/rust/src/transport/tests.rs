@@ -1,3 +1,5 @@
+//! Transport: which calls are repeated, where they go next, and what an answer becomes.
+
 use super::*;
 
 fn problem_of(code: &str, status: u16, retryable: bool) -> Failure {
