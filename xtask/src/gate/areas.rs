@@ -95,7 +95,7 @@ impl Area {
             Self::Client => &["orch-client"],
             Self::Cli => &["orch"],
             Self::Feeds => &["orch-feeds"],
-            Self::Bench => &["orch-bench"],
+            Self::Bench => &["orch-bench", "orch-chaos"],
             Self::E2e => &["orch", "orch-feeds", "orch-server", "orch-client"],
         }
     }
