@@ -150,7 +150,7 @@ pub fn area_of(executable: &Executable) -> Option<Area> {
         "orch-client" => Area::Client,
         "orch" => Area::Cli,
         "orch-feeds" => Area::Feeds,
-        "orch-bench" => Area::Bench,
+        "orch-bench" | "orch-chaos" => Area::Bench,
         _ => return None,
     })
 }
