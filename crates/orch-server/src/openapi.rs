@@ -1,12 +1,13 @@
 //! The API's document, made from the handlers: what they declare, plus what holds for all of them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use axum::response::Response;
 use bytes::Bytes;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::schema::{Schema, SchemaType, Type};
+use utoipa::openapi::schema::{ArrayItems, Schema, SchemaType, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, SecurityRequirement};
 use utoipa::{OpenApi as _, ToSchema as _};
@@ -30,6 +31,21 @@ const SECURITY: &str = "token";
             **Versions.** Declared things have an `ETag`; replacing one needs `If-Match`. `Orch-Version` names the server's version.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
+    tags(
+        (name = "jobs", description = "Units of work: submit, watch, cancel, try again"),
+        (name = "dead-letters", description = "Jobs that failed for good, and what is done about them"),
+        (name = "job-types", description = "The policy of named kinds of work"),
+        (name = "sources", description = "Registered upstreams"),
+        (name = "projects", description = "Groupings inside a tenant"),
+        (name = "lanes", description = "What jobs wait in"),
+        (name = "pauses", description = "What operators hold back"),
+        (name = "workers", description = "Worker sessions as operators see them"),
+        (name = "worker", description = "The worker contract: claim, heartbeat, complete"),
+        (name = "artifacts", description = "Inputs and outputs by digest"),
+        (name = "tenants", description = "The isolation boundary"),
+        (name = "tokens", description = "API tokens"),
+        (name = "health", description = "Whether this process serves"),
+    ),
     components(schemas(ProblemOut<'static>))
 )]
 struct Head;
@@ -45,6 +61,7 @@ fn document() -> OpenApi {
     let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     if let Some(components) = api.components.as_mut() {
         components.add_security_scheme(SECURITY, scheme);
+        name_items(&mut components.schemas);
     }
     api.security = Some(vec![SecurityRequirement::new(SECURITY, Vec::<String>::new())]);
     for item in api.paths.paths.values_mut() {
@@ -54,10 +71,31 @@ fn document() -> OpenApi {
                     never_null(&mut parameter.schema);
                 }
             }
+            if let Some(RefOr::T(body)) = &mut operation.request_body {
+                for content in body.content.values_mut() {
+                    if let RefOr::T(content) = content {
+                        never_null(&mut content.schema);
+                    }
+                }
+            }
             add_problem(operation);
         }
     }
     api
+}
+
+/// Lists name the schema of their items, as `PageOut_JobOut` says it, where they would spell it out once more.
+fn name_items(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
+    let names: BTreeSet<String> = schemas.keys().cloned().collect();
+    for (list, schema) in schemas {
+        let item = list.strip_prefix("PageOut_").or_else(|| list.strip_prefix("ItemsOut_"));
+        let (Some(item), RefOr::T(Schema::Object(object))) = (item.filter(|item| names.contains(*item)), schema) else {
+            continue;
+        };
+        if let Some(RefOr::T(Schema::Array(items))) = object.properties.get_mut("items") {
+            items.items = ArrayItems::RefOrSchema(Box::new(Ref::from_schema_name(item).into()));
+        }
+    }
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

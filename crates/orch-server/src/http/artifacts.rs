@@ -9,7 +9,7 @@ use bytes::Bytes;
 use orch_core::{Code, limits};
 use sha2::{Digest as _, Sha256};
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -41,11 +41,24 @@ impl PartialSchema for AnyBytes {
 
 impl ToSchema for AnyBytes {}
 
+/// Bytes as they are sent.
+#[derive(Debug)]
+pub struct SentBytes;
+
+impl PartialSchema for SentBytes {
+    fn schema() -> RefOr<Schema> {
+        let format = Some(SchemaFormat::KnownFormat(KnownFormat::Binary));
+        ObjectBuilder::new().schema_type(Type::String).format(format).into()
+    }
+}
+
+impl ToSchema for SentBytes {}
+
 /// Uploads an artifact; its SHA-256 is its name.
 #[utoipa::path(
     put, path = "/artifacts/{sha256}", tag = "artifacts",
     params(("sha256" = inline(Sha256Text), Path, description = "64 lower-case hexadecimal digits")),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The bytes, at most 64 MiB; their media type is kept"),
+    request_body(content = inline(SentBytes), content_type = "application/octet-stream", description = "The bytes, at most 64 MiB; their media type is kept"),
     responses(
         (status = 201, body = ArtifactBody, description = "It is kept"),
         (status = 200, body = ArtifactBody, description = "It was there already"),

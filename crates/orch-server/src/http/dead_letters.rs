@@ -135,7 +135,7 @@ async fn shown(app: &AppState, caller: &Caller, found: Vec<DeadLetterFound>) -> 
 
 /// Gets the dead letter of a job.
 #[utoipa::path(
-    get, path = "/dead-letters/{job}", tag = "dead-letters", params(("job" = inline(JobIdText), Path)),
+    get, path = "/dead-letters/{job}", tag = "dead-letters", params(("job" = inline(JobIdText), Path, description = "The job that failed")),
     responses((status = 200, body = DeadLetterOut, description = "The dead letter"))
 )]
 pub async fn get_dead_letter(
@@ -161,7 +161,7 @@ async fn one(app: &AppState, caller: &Caller, job: JobId) -> Result<DeadLetterOu
 #[utoipa::path(
     post, path = "/dead-letters/{job}/replay", tag = "dead-letters",
     params(
-        ("job" = inline(JobIdText), Path),
+        ("job" = inline(JobIdText), Path, description = "The job that failed"),
         ("Idempotency-Key" = inline(Option<KeyHeaderText>), Header, description = "Makes the call safe to repeat"),
     ),
     request_body(content = Option<ReasonIn>, example = json!({"reason": "upstream is back"})),
@@ -202,7 +202,7 @@ pub async fn replay_dead_letter(
 
 /// Puts a dead letter away.
 #[utoipa::path(
-    post, path = "/dead-letters/{job}/discard", tag = "dead-letters", params(("job" = inline(JobIdText), Path)),
+    post, path = "/dead-letters/{job}/discard", tag = "dead-letters", params(("job" = inline(JobIdText), Path, description = "The job that failed")),
     request_body(content = Option<ReasonIn>, example = json!({"reason": "withdrawn upstream"})),
     responses((status = 200, body = DeadLetterOut, description = "The dead letter as settled"))
 )]

@@ -190,7 +190,7 @@ pub async fn create_job_type(
 
 /// Gets a job type.
 #[utoipa::path(
-    get, path = "/job-types/{name}", tag = "job-types", params(("name" = inline(NameText), Path)),
+    get, path = "/job-types/{name}", tag = "job-types", params(("name" = inline(NameText), Path, description = "Its name")),
     responses((status = 200, body = JobTypeOut, description = "The current version", headers(("ETag" = String, description = "Its version"))))
 )]
 pub async fn get_job_type(
@@ -206,7 +206,7 @@ pub async fn get_job_type(
 #[utoipa::path(
     put, path = "/job-types/{name}", tag = "job-types",
     params(
-        ("name" = inline(NameText), Path),
+        ("name" = inline(NameText), Path, description = "Its name"),
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to replace; needed when it exists", example = "\"v1\""),
     ),
     request_body = JobTypeBody,

@@ -154,7 +154,7 @@ pub fn check_batch(field: &str, entries: usize, max: u64) -> Result<(), Problem>
 /// Gets a job.
 #[utoipa::path(
     get, path = "/jobs/{id}", tag = "jobs",
-    params(("id" = inline(JobIdText), Path), ("payload" = Option<bool>, Query, description = "Show the payload too")),
+    params(("id" = inline(JobIdText), Path, description = "The job"), ("payload" = Option<bool>, Query, description = "Show the payload too")),
     responses((status = 200, body = JobOut, description = "The job"))
 )]
 pub async fn get_job(
@@ -188,7 +188,7 @@ pub async fn show(app: &AppState, caller: &Caller, id: JobId, with_payload: bool
 
 /// Lists the facts of a job's life, in order.
 #[utoipa::path(
-    get, path = "/jobs/{id}/history", tag = "jobs", params(("id" = inline(JobIdText), Path)),
+    get, path = "/jobs/{id}/history", tag = "jobs", params(("id" = inline(JobIdText), Path, description = "The job")),
     responses((status = 200, body = ItemsOut<FactOut>, description = "Facts, oldest first"))
 )]
 pub async fn list_job_history(
@@ -205,7 +205,7 @@ pub async fn list_job_history(
 
 /// Lists a job's attempts, in order.
 #[utoipa::path(
-    get, path = "/jobs/{id}/attempts", tag = "jobs", params(("id" = inline(JobIdText), Path)),
+    get, path = "/jobs/{id}/attempts", tag = "jobs", params(("id" = inline(JobIdText), Path, description = "The job")),
     responses((status = 200, body = ItemsOut<AttemptOut>, description = "Attempts, oldest first"))
 )]
 pub async fn list_job_attempts(
@@ -227,7 +227,7 @@ async fn history_of(app: &AppState, caller: &Caller, id: &str) -> Result<Vec<orc
 
 /// Cancels a job: at once, or, when an attempt runs, by asking the worker to stop.
 #[utoipa::path(
-    post, path = "/jobs/{id}/cancel", tag = "jobs", params(("id" = inline(JobIdText), Path)),
+    post, path = "/jobs/{id}/cancel", tag = "jobs", params(("id" = inline(JobIdText), Path, description = "The job")),
     request_body(content = Option<ReasonIn>, example = json!({"reason": "wrong feed"})),
     responses(
         (status = 200, body = JobOut, description = "It is canceled"),
@@ -260,7 +260,7 @@ pub struct EmptyIn {}
 #[utoipa::path(
     post, path = "/jobs/{id}/retry", tag = "jobs",
     params(
-        ("id" = inline(JobIdText), Path),
+        ("id" = inline(JobIdText), Path, description = "The job"),
         ("Idempotency-Key" = inline(Option<KeyHeaderText>), Header, description = "Makes the call safe to repeat for 24 hours"),
     ),
     request_body(content = Option<EmptyIn>, example = json!({})),

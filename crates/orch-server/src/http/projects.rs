@@ -121,7 +121,7 @@ pub async fn create_project(
 
 /// Gets a project.
 #[utoipa::path(
-    get, path = "/projects/{name}", tag = "projects", params(("name" = inline(NameText), Path)),
+    get, path = "/projects/{name}", tag = "projects", params(("name" = inline(NameText), Path, description = "Its name")),
     responses((status = 200, body = ProjectOut, description = "The current version", headers(("ETag" = String, description = "Its version"))))
 )]
 pub async fn get_project(
@@ -137,7 +137,7 @@ pub async fn get_project(
 #[utoipa::path(
     put, path = "/projects/{name}", tag = "projects",
     params(
-        ("name" = inline(NameText), Path),
+        ("name" = inline(NameText), Path, description = "Its name"),
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to replace; needed when it exists", example = "\"v1\""),
     ),
     request_body = ProjectBody,

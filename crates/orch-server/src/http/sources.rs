@@ -158,7 +158,7 @@ pub async fn create_source(
 
 /// Gets a source.
 #[utoipa::path(
-    get, path = "/sources/{name}", tag = "sources", params(("name" = inline(NameText), Path)),
+    get, path = "/sources/{name}", tag = "sources", params(("name" = inline(NameText), Path, description = "Its name")),
     responses((status = 200, body = SourceOut, description = "The current version", headers(("ETag" = String, description = "Its version"))))
 )]
 pub async fn get_source(
@@ -174,7 +174,7 @@ pub async fn get_source(
 #[utoipa::path(
     put, path = "/sources/{name}", tag = "sources",
     params(
-        ("name" = inline(NameText), Path),
+        ("name" = inline(NameText), Path, description = "Its name"),
         ("If-Match" = Option<String>, Header, description = "The ETag of the version to replace; needed when it exists", example = "\"v1\""),
     ),
     request_body = SourceBody,

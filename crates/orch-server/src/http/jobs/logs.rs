@@ -115,7 +115,7 @@ impl Place {
 #[utoipa::path(
     get, path = "/jobs/{id}/logs", tag = "jobs",
     params(
-        ("id" = inline(JobIdText), Path),
+        ("id" = inline(JobIdText), Path, description = "The job"),
         ("limit" = inline(Option<LimitNumber>), Query, description = "Items a page, at most 200; 50 when left out"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
