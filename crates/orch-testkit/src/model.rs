@@ -75,6 +75,8 @@ pub struct Lease {
     pub execution_ms: u64,
     /// The latest end that anybody was told.
     pub told_until: Timestamp,
+    /// The longest length that anybody was told.
+    pub told_ms: u64,
     /// Somebody was told that a sign of life of it was taken.
     pub told_heard: bool,
 }
@@ -187,6 +189,12 @@ impl Tenant {
         self.lanes.get((no.0 as usize).wrapping_sub(1))
     }
 
+    /// The longest lease that the job's type ever had.
+    fn longest_lease_ms(&self, job: JobId) -> u64 {
+        let lane = self.jobs.get(&job).and_then(|job| self.lane(job.lane));
+        lane.and_then(|lane| self.lease_ms_most.get(&lane.key.job_type)).copied().unwrap_or(0)
+    }
+
     fn lane_mut(&mut self, no: LaneNo) -> Option<&mut Lane> {
         self.lanes.get_mut((no.0 as usize).wrapping_sub(1))
     }
@@ -251,6 +259,18 @@ impl Model {
     #[must_use]
     pub fn job(&self, tenant: TenantNo, id: JobId) -> Option<&Job> {
         self.tenants.get(&tenant)?.jobs.get(&id)
+    }
+
+    /// A new owner begins to serve: each lease gets a full length of its time. Its time may lie behind what the
+    /// owner before it told without a fact (the database's clock stepped back), but not behind the ledger's; more than
+    /// that full length nobody can hold it to.
+    pub fn serve(&mut self, now: Timestamp) {
+        let tenants = &self.tenants;
+        self.clock.serve(now, |(no, job, _)| tenants.get(&no).map_or(0, |tenant| tenant.longest_lease_ms(job)));
+        let jobs = self.tenants.values_mut().flat_map(|tenant| tenant.jobs.values_mut());
+        for lease in jobs.filter_map(|job| job.lease.as_mut()) {
+            lease.told_until = lease.told_until.min(now.plus_ms(lease.told_ms));
+        }
     }
 
     /// Takes a commit that has become visible.

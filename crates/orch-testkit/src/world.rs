@@ -218,6 +218,13 @@ impl World {
         self
     }
 
+    /// The same world, in which faults go on so many times longer.
+    #[must_use]
+    pub fn longer(mut self, times: u64) -> Self {
+        self.profile.steps *= times;
+        self
+    }
+
     fn note(&mut self, what: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
             trace.push_back(format!("{:>6} {}", self.t - BEGIN, what()));

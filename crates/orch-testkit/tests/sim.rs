@@ -1,5 +1,5 @@
-//! The simulated world over many seeds. `ORCH_SIM_SEEDS` says how many (2,000), `ORCH_SIM_SEED` repeats one, and
-//! `ORCH_SIM_TRACE` prints so many of its last events.
+//! The simulated world over many seeds. `ORCH_SIM_SEEDS` says how many (2,000), `ORCH_SIM_SEED` repeats one,
+//! `ORCH_SIM_LENGTH` makes each so many times longer, and `ORCH_SIM_TRACE` prints so many of its last events.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,6 +60,10 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
+fn world(seed: u64) -> World {
+    World::new(seed, None).longer(number("ORCH_SIM_LENGTH").unwrap_or(1))
+}
+
 /// Runs seeds on all cores; the first failing seed wins.
 fn run_all(seeds: u64) -> (Counts, u64, Option<(u64, Report)>) {
     let next = AtomicU64::new(0);
@@ -73,7 +77,7 @@ fn run_all(seeds: u64) -> (Counts, u64, Option<(u64, Report)>) {
                     if seed >= seeds {
                         return;
                     }
-                    let report = World::new(seed, None).run();
+                    let report = world(seed).run();
                     let mut found = found.lock().unwrap();
                     for (what, times) in &report.counts {
                         *found.0.entry(what).or_default() += times;
@@ -95,7 +99,7 @@ fn run_all(seeds: u64) -> (Counts, u64, Option<(u64, Report)>) {
 #[test]
 fn the_promises_hold_in_every_world() {
     if let Some(seed) = number("ORCH_SIM_SEED") {
-        let report = World::new(seed, None).traced().run();
+        let report = world(seed).traced().run();
         let skip =
             report.trace.len().saturating_sub(usize::try_from(number("ORCH_SIM_TRACE").unwrap_or(0)).unwrap_or(0));
         report.trace.iter().skip(skip).for_each(|line| println!("{line}"));

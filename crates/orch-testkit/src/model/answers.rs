@@ -215,7 +215,9 @@ impl Model {
             .and_then(|job| job.lease.as_mut())
         {
             lease.told_heard = true;
-            lease.told_until = lease.told_until.max(until.unwrap_or_default());
+            let until = until.unwrap_or_default();
+            lease.told_until = lease.told_until.max(until);
+            lease.told_ms = lease.told_ms.max(until.ms_since(delivered_at));
         }
         Ok(())
     }

@@ -248,6 +248,7 @@ impl Model {
             lease_ms: *lease_ms,
             execution_ms: doc.execution_ms_max,
             told_until: record.at,
+            told_ms: *lease_ms,
             told_heard: false,
         };
         self.clock.granted((no, *id, *attempt), record.at, *lease_ms);

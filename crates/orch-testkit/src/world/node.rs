@@ -258,13 +258,7 @@ impl World {
         self.model.saw("take-over");
         let serving = owner.shard().now();
         if taken.epoch == self.ledger.epoch() {
-            let tenants = &self.model.tenants;
-            self.model.clock.serve(serving, |(no, job, _)| {
-                let tenant = tenants.get(&no);
-                let lane = tenant.and_then(|tenant| tenant.lane(tenant.jobs.get(&job)?.lane));
-                let most = lane.and_then(|lane| tenant?.lease_ms_most.get(&lane.key.job_type));
-                most.copied().unwrap_or(0)
-            });
+            self.model.serve(serving);
         }
         self.next_own += 1;
         let number = self.next_own;

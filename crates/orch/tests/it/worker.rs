@@ -163,8 +163,10 @@ async fn draining_gives_back_what_did_not_end_and_another_worker_takes_it_from_t
         });
     let second = Running::start(second.build());
     let job = ended(&client, &job).await;
-    assert_eq!((job.state, job.attempt, job.result), (JobState::Succeeded, 2, Some(json!({"page": 3}))));
+    assert_eq!((job.state, job.result), (JobState::Succeeded, Some(json!({"page": 3}))));
     assert_eq!(job.tries, Some(1), "a release costs no try");
+    // A claim of the first that the server met only after its drain may have taken it once more, unheard.
+    assert!((2..=3).contains(&job.attempt), "attempt {}", job.attempt);
     second.stop().await;
 }
 
