@@ -11,10 +11,7 @@ use orch_client::{Client, JobId, JobOut, JobQuery, JobState, LogLineOut, Summary
 
 use crate::failure::Failure;
 use crate::moment::{parse_duration, parse_moment};
-use crate::output::{Column, Output};
-
-/// Items of a page that are asked for.
-const PAGE: usize = 200;
+use crate::output::{Listing, Output, View, Watch, all, some};
 
 /// Commands about jobs.
 #[derive(Debug, Subcommand)]
@@ -30,6 +27,8 @@ pub enum Command {
         /// Its payload too.
         #[arg(long)]
         payload: bool,
+        #[command(flatten)]
+        watch: Watch,
     },
     /// Wait until a job is final. Exits 2 when it did not succeed, 3 when the time was up.
     Wait {
@@ -47,11 +46,15 @@ pub enum Command {
     History {
         /// The job.
         job: JobId,
+        #[command(flatten)]
+        watch: Watch,
     },
     /// List a job's attempts.
     Attempts {
         /// The job.
         job: JobId,
+        #[command(flatten)]
+        watch: Watch,
     },
     /// Cancel a job: at once, or by asking its worker to stop.
     Cancel {
@@ -67,7 +70,10 @@ pub enum Command {
         job: JobId,
     },
     /// Count jobs by type, source and state.
-    Summary,
+    Summary {
+        #[command(flatten)]
+        watch: Watch,
+    },
 }
 
 /// Which jobs to list.
@@ -94,6 +100,8 @@ pub struct List {
     /// At most so many.
     #[arg(long, default_value_t = 50)]
     limit: usize,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 /// How long to wait.
@@ -104,29 +112,50 @@ pub struct WaitLimit {
     pub timeout: Duration,
 }
 
-const COLUMNS: &[Column] = &[
-    ("ID", "/id"),
-    ("JOB TYPE", "/job_type"),
-    ("SOURCE", "/source"),
-    ("PRIORITY", "/priority"),
-    ("STATE", "/state"),
-    ("ATTEMPT", "/attempt"),
-    ("CREATED AT", "/created_at"),
-    ("FINISHED AT", "/finished_at"),
-    ("ERROR", "/error/code"),
-];
-const HISTORY_COLUMNS: &[Column] = &[("SEQ", "/seq"), ("AT", "/at"), ("KIND", "/kind"), ("DATA", "/data")];
-const ATTEMPT_COLUMNS: &[Column] = &[
-    ("ATTEMPT", "/attempt"),
-    ("SESSION", "/session"),
-    ("GRANTED AT", "/granted_at"),
-    ("ENDED AT", "/ended_at"),
-    ("OUTCOME", "/outcome"),
-    ("CODE", "/error/code"),
-    ("MESSAGE", "/error/message"),
-];
-const SUMMARY_COLUMNS: &[Column] =
-    &[("JOB TYPE", "/job_type"), ("SOURCE", "/source"), ("STATE", "/state"), ("JOBS", "/jobs")];
+/// How jobs are shown.
+pub const VIEW: View = View {
+    name: "/id",
+    columns: &[
+        ("ID", "/id"),
+        ("JOB TYPE", "/job_type"),
+        ("SOURCE", "/source"),
+        ("PRIORITY", "/priority"),
+        ("STATE", "/state"),
+        ("ATTEMPT", "/attempt"),
+        ("CREATED AT", "/created_at"),
+        ("FINISHED AT", "/finished_at"),
+        ("ERROR", "/error/code"),
+    ],
+    wide: &[
+        ("PROJECT", "/project"),
+        ("KEY", "/concurrency_key"),
+        ("DUE AT", "/due_at"),
+        ("SESSION", "/session"),
+        ("LABELS", "/labels"),
+        ("MESSAGE", "/error/message"),
+    ],
+};
+const HISTORY: View =
+    View { name: "/seq", columns: &[("SEQ", "/seq"), ("AT", "/at"), ("KIND", "/kind"), ("DATA", "/data")], wide: &[] };
+const ATTEMPTS: View = View {
+    name: "/attempt",
+    columns: &[
+        ("ATTEMPT", "/attempt"),
+        ("SESSION", "/session"),
+        ("GRANTED AT", "/granted_at"),
+        ("ENDED AT", "/ended_at"),
+        ("OUTCOME", "/outcome"),
+        ("CODE", "/error/code"),
+        ("MESSAGE", "/error/message"),
+    ],
+    wide: &[],
+};
+const LOGS: View = View { name: "/message", columns: &[], wide: &[] };
+const SUMMARY: View = View {
+    name: "/job_type",
+    columns: &[("JOB TYPE", "/job_type"), ("SOURCE", "/source"), ("STATE", "/state"), ("JOBS", "/jobs")],
+    wide: &[],
+};
 
 /// Runs a command.
 pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(), Failure> {
@@ -134,26 +163,38 @@ pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(
     match command {
         Command::Submit(args) => submit::run(*args, client, output).await,
         Command::List(args) => list(*args, client, output).await,
-        Command::Show { job, payload: false } => output.one(&jobs.get(&job).await?),
-        Command::Show { job, payload: true } => output.one(&jobs.get_with_payload(&job).await?),
+        Command::Show { job, payload, watch } => show(client, &job, payload, &watch, output).await,
         Command::Wait { job, limit } => wait(client, &job, limit.timeout, output).await,
         Command::Logs { job } => logs(&job, client, output).await,
-        Command::History { job } => output.list(&jobs.history(&job).await?, HISTORY_COLUMNS),
-        Command::Attempts { job } => output.list(&jobs.attempts(&job).await?, ATTEMPT_COLUMNS),
+        Command::History { job, watch } => {
+            watch.list(output, &HISTORY, async || Ok(jobs.history(&job).await?.into())).await
+        }
+        Command::Attempts { job, watch } => {
+            watch.list(output, &ATTEMPTS, async || Ok(jobs.attempts(&job).await?.into())).await
+        }
         Command::Cancel { job, reason } => {
             let outcome = jobs.cancel(&job, reason.as_deref()).await?;
             let text = if outcome.requested { "requested" } else { outcome.job.state.as_str() };
-            output.brief(&outcome.job, text)
+            output.brief(&outcome.job, &VIEW, text)
         }
         Command::Retry { job } => {
             let tried = jobs.retry(&job).await?;
-            output.brief(&tried, &tried.id.to_string())
+            output.brief(&tried, &VIEW, &tried.id.to_string())
         }
-        Command::Summary => {
-            let summary = jobs.summary().await?;
-            if output.is_json() { output.one(&summary) } else { output.list(&rows(summary), SUMMARY_COLUMNS) }
+        Command::Summary { watch } if output.is_for_people() => {
+            watch.list(output, &SUMMARY, async || Ok(rows(jobs.summary().await?).into())).await
         }
+        Command::Summary { watch } => watch.one(output, &SUMMARY, async || jobs.summary().await, |_| false).await,
     }
+}
+
+/// Shows a job; watching it ends when it is final.
+async fn show(client: &Client, id: &JobId, payload: bool, watch: &Watch, output: &Output) -> Result<(), Failure> {
+    let read = async || match payload {
+        true => client.jobs().get_with_payload(id).await,
+        false => client.jobs().get(id).await,
+    };
+    watch.one(output, &VIEW, read, |job| job.state.is_final()).await
 }
 
 /// All counts as rows: what waits in no lane is counted over all types.
@@ -169,12 +210,12 @@ fn rows(summary: Summary) -> Vec<SummaryRow> {
 /// Waits for a job, prints it, and fails when it did not succeed.
 async fn wait(client: &Client, id: &JobId, timeout: Duration, output: &Output) -> Result<(), Failure> {
     let job: JobOut = client.jobs().wait(id, timeout).await?;
-    output.brief(&job, &format!("{} {}", job.id, job.state))?;
+    output.brief(&job, &VIEW, &format!("{} {}", job.id, job.state))?;
     if job.state == JobState::Succeeded { Ok(()) } else { Err(Failure::Unsuccessful(Box::new(job))) }
 }
 
 async fn list(args: List, client: &Client, output: &Output) -> Result<(), Failure> {
-    let mut query = JobQuery {
+    let query = JobQuery {
         states: args.states.iter().map(|state| state.as_str().into()).collect(),
         job_type: args.job_type,
         source: args.source,
@@ -183,32 +224,24 @@ async fn list(args: List, client: &Client, output: &Output) -> Result<(), Failur
         until: args.until,
         ..JobQuery::default()
     };
-    let mut items = Vec::new();
-    loop {
-        query.limit = u32::try_from((args.limit - items.len()).min(PAGE)).ok();
-        let page = client.jobs().list(&query).await?;
-        items.extend(page.items);
-        query.cursor = page.next_cursor;
-        if query.cursor.is_none() || items.len() >= args.limit {
-            output.note_more(query.cursor.is_some());
-            return output.list(&items, COLUMNS);
-        }
-    }
+    let page =
+        async |wanted, cursor| client.jobs().list(&JobQuery { limit: Some(wanted), cursor, ..query.clone() }).await;
+    args.watch.list(output, &VIEW, async || some(args.limit, page).await).await
 }
 
 async fn logs(id: &JobId, client: &Client, output: &Output) -> Result<(), Failure> {
-    let mut all = Vec::new();
+    if !output.is_for_people() {
+        let page = async |cursor: Option<String>| client.jobs().logs(id, cursor.as_deref()).await;
+        let lines: Listing<LogLineOut> = all(page).await?;
+        return output.list(&lines, &LOGS);
+    }
     let mut cursor: Option<String> = None;
     loop {
         let page = client.jobs().logs(id, cursor.as_deref()).await?;
-        if output.is_json() {
-            all.extend(page.items);
-        } else {
-            print_lines(&page.items)?;
-        }
+        print_lines(&page.items)?;
         cursor = page.next_cursor;
         if cursor.is_none() {
-            return if output.is_json() { output.list(&all, &[]) } else { Ok(()) };
+            return Ok(());
         }
     }
 }

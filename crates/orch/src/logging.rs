@@ -1,7 +1,6 @@
 //! Logs go to standard error; `ORCH_LOG` filters them.
 
-use std::io::IsTerminal as _;
-
+use anstream::{AutoStream, ColorChoice};
 use tracing_subscriber::EnvFilter;
 
 /// Starts logging: a server tells what it does, a command only what is wrong.
@@ -11,6 +10,6 @@ pub fn start(server: bool) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(AutoStream::choice(&std::io::stderr()) != ColorChoice::Never)
         .init();
 }

@@ -1,16 +1,18 @@
 //! The executable: `dev` and `serve` run the server, everything else talks to one over `orch-client`.
 //!
-//! Commands lie in one file a noun; how they fail and what they exit with is in `failure`, how they print in `output`.
+//! Commands lie in one file a noun; how they fail is in `failure`, what they exit with in `exit`, how they print in `output`.
 
 mod access;
 mod bootstrap;
 mod connection;
 mod dead_letter;
 mod dev;
+mod exit;
 mod failure;
 mod health;
 mod job;
 mod job_type;
+mod lane;
 mod logging;
 mod migrate;
 mod moment;
@@ -20,6 +22,7 @@ mod output;
 mod pause;
 #[cfg(feature = "chaos-mutants")]
 mod plant;
+mod report;
 mod serve;
 mod source;
 mod tenant;
@@ -31,12 +34,14 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use connection::Connection;
+use exit::Exit;
 use failure::Failure;
 use output::Output;
+use report::Report;
 
 /// The Source & Job Orchestrator.
 #[derive(Debug, Parser)]
-#[command(name = "orch", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(name = "orch", version, arg_required_else_help = true, max_term_width = 100, after_help = exit::help())]
 struct Cli {
     #[command(flatten)]
     connection: Connection,
@@ -77,7 +82,7 @@ enum Command {
     Worker(worker::Command),
     /// Lanes: what jobs wait in, and what holds them.
     #[command(subcommand)]
-    Lane(worker::LaneCommand),
+    Lane(lane::Command),
     /// Tenants: create, list.
     #[command(subcommand)]
     Tenant(tenant::Command),
@@ -106,23 +111,31 @@ fn main() -> ExitCode {
 async fn start() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error).into(),
     };
     logging::start(matches!(cli.command, Command::Dev(_) | Command::Serve(_)));
+    let json = cli.output.is_json();
     match run(cli).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => Exit::Done.into(),
         Err(failure) => {
-            failure.print();
-            failure.exit_code()
+            failure.report().iter().for_each(|report| report.print(json));
+            failure.exit().into()
         }
     }
 }
 
 /// What clap has to say; 2 means something else here, so a wrong command line is an ordinary error.
-fn usage(error: &clap::Error) -> ExitCode {
-    // Nobody is left to be told that the terminal is gone.
-    let _ = error.print();
-    if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+fn usage(error: &clap::Error) -> Exit {
+    let wrong = error.use_stderr();
+    if wrong && Output::wants_json(std::env::args()) {
+        let text = error.render().to_string();
+        let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        Report::new(Exit::Error, what).hint("--help says what is understood").print(true);
+    } else {
+        // Nobody is left to be told that the terminal is gone.
+        let _ = error.print();
+    }
+    if wrong { Exit::Error } else { Exit::Done }
 }
 
 async fn run(cli: Cli) -> Result<(), Failure> {
@@ -140,7 +153,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Pause(command) => pause::pause(command, &connection.client()?, output).await,
         Command::Resume(command) => pause::resume(command, &connection.client()?).await,
         Command::Worker(command) => worker::run(command, &connection.client()?, output).await,
-        Command::Lane(command) => worker::run_lane(command, &connection.client()?, output).await,
+        Command::Lane(command) => lane::run(command, &connection.client()?, output).await,
         Command::Tenant(command) => tenant::run(command, &connection.client()?, output).await,
         Command::Token(command) => token::run(command, &connection.client()?, output).await,
     }

@@ -4,13 +4,16 @@ use clap::Subcommand;
 use orch_client::{Client, PauseTarget};
 
 use crate::failure::Failure;
-use crate::output::{Column, Output};
+use crate::output::{Output, View, Watch};
 
 /// What to pause.
 #[derive(Debug, Subcommand)]
 pub enum Pause {
     /// List what is paused.
-    List,
+    List {
+        #[command(flatten)]
+        watch: Watch,
+    },
     #[command(flatten)]
     Target(Target),
 }
@@ -61,12 +64,16 @@ pub struct Why {
     reason: Option<String>,
 }
 
-const COLUMNS: &[Column] = &[("TARGET", "/target"), ("SINCE", "/at"), ("BY", "/by"), ("REASON", "/reason")];
+const VIEW: View = View {
+    name: "/target",
+    columns: &[("TARGET", "/target"), ("SINCE", "/at"), ("BY", "/by"), ("REASON", "/reason")],
+    wide: &[],
+};
 
 /// Pauses, or lists.
 pub async fn pause(command: Pause, client: &Client, output: &Output) -> Result<(), Failure> {
     match command {
-        Pause::List => output.list(&client.pauses().await?, COLUMNS),
+        Pause::List { watch } => watch.list(output, &VIEW, async || Ok(client.pauses().await?.into())).await,
         Pause::Target(target) => {
             let (target, why) = wire(target);
             Ok(client.pause(&target, why.reason.as_deref()).await?)

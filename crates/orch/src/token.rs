@@ -6,7 +6,7 @@ use orch_client::{Client, TokenIn};
 
 use crate::failure::Failure;
 use crate::moment::parse_moment;
-use crate::output::Output;
+use crate::output::{Output, View};
 
 /// Commands about API tokens.
 #[derive(Debug, Subcommand)]
@@ -28,11 +28,13 @@ pub enum Command {
     },
 }
 
+const VIEW: View = View { name: "/id", columns: &[], wide: &[] };
+
 /// Runs a command.
 pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(), Failure> {
     let Command::Create { tenant, name, scopes, expires_at } = command;
     let scopes = scopes.iter().map(|scope| full_scope(scope)).collect();
-    output.one(&client.tokens().create(&TokenIn { name, scopes, tenant, expires_at }).await?)
+    output.one(&client.tokens().create(&TokenIn { name, scopes, tenant, expires_at }).await?, &VIEW)
 }
 
 /// `read` is short for `orch:read`.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use orch_client::{Client, DependsOn, JobId, JobIn, Priority};
 use serde_json::value::RawValue;
 
-use super::{WaitLimit, parse_label, wait};
+use super::{VIEW, WaitLimit, parse_label, wait};
 use crate::failure::Failure;
 use crate::moment::parse_moment;
 use crate::output::Output;
@@ -64,7 +64,7 @@ pub async fn run(args: Args, client: &Client, output: &Output) -> Result<(), Fai
     if args.wait {
         return wait(client, &job.id, args.limit.timeout, output).await;
     }
-    output.brief(&job, &job.id.to_string())
+    output.brief(&job, &VIEW, &job.id.to_string())
 }
 
 fn wire(args: &Args, payload: &RawValue) -> Result<JobIn, Failure> {

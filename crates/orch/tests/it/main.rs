@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 mod commands;
+mod printing;
 mod replicas;
 mod server;
+mod transcript;
 mod worker;
