@@ -3,9 +3,11 @@
 use clap::Subcommand;
 use orch_client::{Client, DeadLetterQuery, JobId};
 
+use crate::consent::Consent;
 use crate::failure::Failure;
 use crate::job;
 use crate::output::{Output, View, Watch, some};
+use crate::rehearsal::told;
 
 /// Commands about dead letters.
 #[derive(Debug, Subcommand)]
@@ -28,21 +30,25 @@ pub enum Command {
         #[command(flatten)]
         watch: Watch,
     },
-    /// Make its job anew.
+    /// Make their jobs anew; prints the new ids.
     Replay {
-        /// The job.
-        job: JobId,
+        /// The jobs.
+        #[arg(required = true)]
+        jobs: Vec<JobId>,
         /// Why; kept in history.
         #[arg(long)]
         reason: Option<String>,
     },
-    /// Put it away.
+    /// Put them away for good; asks before it does.
     Discard {
-        /// The job.
-        job: JobId,
+        /// The jobs.
+        #[arg(required = true)]
+        jobs: Vec<JobId>,
         /// Why; kept in history.
         #[arg(long)]
         reason: Option<String>,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
@@ -77,10 +83,24 @@ pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(
             watch.list(output, &VIEW, async || some(limit, page).await).await
         }
         Command::Show { job, watch } => watch.one(output, &VIEW, async || letters.get(&job).await, |_| false).await,
-        Command::Replay { job, reason } => {
-            let made = letters.replay(&job, reason.as_deref()).await?;
-            output.brief(&made, &job::VIEW, &made.id.to_string())
+        Command::Replay { jobs, reason } => {
+            for job in &jobs {
+                if let Some(made) = told(letters.replay(job, reason.as_deref()).await, output)? {
+                    output.brief(&made, &job::VIEW, &made.id.to_string())?;
+                }
+            }
+            Ok(())
         }
-        Command::Discard { job, reason } => Ok(letters.discard(&job, reason.as_deref()).await?),
+        Command::Discard { jobs, reason, consent } => {
+            let what = match jobs.as_slice() {
+                [job] => format!("discard the dead letter of {job}"),
+                jobs => format!("discard {} dead letters", jobs.len()),
+            };
+            consent.to(&what, client)?;
+            for job in &jobs {
+                told(letters.discard(job, reason.as_deref()).await, output)?;
+            }
+            Ok(())
+        }
     }
 }

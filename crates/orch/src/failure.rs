@@ -20,6 +20,8 @@ pub enum Failure {
     NotServing,
     /// What was asked for is refused here, before anything was sent.
     Refused {
+        /// What to exit with.
+        exit: Exit,
         /// Why.
         what: String,
         /// What to do instead.
@@ -30,12 +32,23 @@ pub enum Failure {
 }
 
 /// What to do without a good token.
-const TOKEN_HINT: &str = "set ORCH_TOKEN, or give --token or --token-file; `orch dev` prints one at its start";
+const TOKEN_HINT: &str =
+    "set ORCH_TOKEN, give --token or --token-file, or use a context; `orch dev` prints one at its start";
 
 impl Failure {
     /// Refuses, and says what to do instead.
     pub fn refused(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Refused { what: what.into(), hint: hint.into() }
+        Self::Refused { exit: Exit::Error, what: what.into(), hint: hint.into() }
+    }
+
+    /// Refuses because something is not there.
+    pub fn missing(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Refused { exit: Exit::NotFound, what: what.into(), hint: hint.into() }
+    }
+
+    /// There is a token, but it could not be fetched.
+    pub fn no_token(error: &anyhow::Error) -> Self {
+        Self::Refused { exit: Exit::Auth, what: format!("there is no token: {error:#}"), hint: TOKEN_HINT.to_owned() }
     }
 
     /// What the command exits with.
@@ -47,7 +60,8 @@ impl Failure {
             Self::Client(error) => error.problem().map_or(Exit::Error, exit_of),
             // `orch … | head` is not an error.
             Self::Other(error) if is_broken_pipe(error) => Exit::Done,
-            Self::Other(_) | Self::Refused { .. } | Self::NotServing => Exit::Error,
+            Self::Refused { exit, .. } => *exit,
+            Self::Other(_) | Self::NotServing => Exit::Error,
         }
     }
 
@@ -59,7 +73,7 @@ impl Failure {
             Self::Unsuccessful(job) => Some(job_report(exit, job)),
             Self::NoToken => Some(Report::new(exit, "there is no token").hint(TOKEN_HINT)),
             Self::NotServing => None,
-            Self::Refused { what, hint } => Some(Report::new(exit, what).hint(hint)),
+            Self::Refused { what, hint, .. } => Some(Report::new(exit, what).hint(hint)),
             Self::Other(error) if is_broken_pipe(error) => None,
             Self::Other(error) => Some(Report::new(exit, format!("{error:#}"))),
         }

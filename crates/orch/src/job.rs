@@ -1,5 +1,6 @@
-//! `orch job …`; submitting is in `submit`.
+//! `orch job …`; submitting is in `submit` and `batch`.
 
+mod batch;
 mod submit;
 
 use std::io::Write as _;
@@ -9,15 +10,19 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use orch_client::{Client, JobId, JobOut, JobQuery, JobState, LogLineOut, Summary, SummaryRow};
 
+use crate::consent::Consent;
 use crate::failure::Failure;
 use crate::moment::{parse_duration, parse_moment};
 use crate::output::{Listing, Output, View, Watch, all, some};
+use crate::rehearsal::told;
 
 /// Commands about jobs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Submit a job; prints its id.
     Submit(Box<submit::Args>),
+    /// Submit jobs from a file of JSON lines; prints their ids.
+    SubmitBatch(batch::Args),
     /// List jobs, newest first.
     List(Box<List>),
     /// Show a job.
@@ -56,13 +61,16 @@ pub enum Command {
         #[command(flatten)]
         watch: Watch,
     },
-    /// Cancel a job: at once, or by asking its worker to stop.
+    /// Cancel jobs: at once, or by asking their workers to stop. Asks when there are several.
     Cancel {
-        /// The job.
-        job: JobId,
+        /// The jobs.
+        #[arg(required = true)]
+        jobs: Vec<JobId>,
         /// Why; kept in history.
         #[arg(long)]
         reason: Option<String>,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// Try a job again: one in back-off now, a final one as a new job.
     Retry {
@@ -162,6 +170,7 @@ pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(
     let jobs = client.jobs();
     match command {
         Command::Submit(args) => submit::run(*args, client, output).await,
+        Command::SubmitBatch(args) => batch::run(args, client, output).await,
         Command::List(args) => list(*args, client, output).await,
         Command::Show { job, payload, watch } => show(client, &job, payload, &watch, output).await,
         Command::Wait { job, limit } => wait(client, &job, limit.timeout, output).await,
@@ -172,10 +181,11 @@ pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(
         Command::Attempts { job, watch } => {
             watch.list(output, &ATTEMPTS, async || Ok(jobs.attempts(&job).await?.into())).await
         }
-        Command::Cancel { job, reason } => {
-            let outcome = jobs.cancel(&job, reason.as_deref()).await?;
-            let text = if outcome.requested { "requested" } else { outcome.job.state.as_str() };
-            output.brief(&outcome.job, &VIEW, text)
+        Command::Cancel { jobs, reason, consent } => {
+            if jobs.len() > 1 {
+                consent.to(&format!("cancel {} jobs", jobs.len()), client)?;
+            }
+            cancel(client, &jobs, reason.as_deref(), output).await
         }
         Command::Retry { job } => {
             let tried = jobs.retry(&job).await?;
@@ -195,6 +205,16 @@ async fn show(client: &Client, id: &JobId, payload: bool, watch: &Watch, output:
         false => client.jobs().get(id).await,
     };
     watch.one(output, &VIEW, read, |job| job.state.is_final()).await
+}
+
+async fn cancel(client: &Client, ids: &[JobId], reason: Option<&str>, output: &Output) -> Result<(), Failure> {
+    for id in ids {
+        let Some(outcome) = told(client.jobs().cancel(id, reason).await, output)? else { continue };
+        let word = if outcome.requested { "requested" } else { outcome.job.state.as_str() };
+        let text = if ids.len() > 1 { format!("{id} {word}") } else { word.to_owned() };
+        output.brief(&outcome.job, &VIEW, &text)?;
+    }
+    Ok(())
 }
 
 /// All counts as rows: what waits in no lane is counted over all types.

@@ -3,13 +3,19 @@
 //! Commands lie in one file a noun; how they fail is in `failure`, what they exit with in `exit`, how they print in `output`.
 
 mod access;
+mod api;
+mod artifact;
 mod bootstrap;
+mod config;
 mod connection;
+mod consent;
+mod context;
 mod dead_letter;
 mod dev;
 mod exit;
 mod failure;
 mod health;
+mod input;
 mod job;
 mod job_type;
 mod lane;
@@ -22,7 +28,12 @@ mod output;
 mod pause;
 #[cfg(feature = "chaos-mutants")]
 mod plant;
+mod private_file;
+mod progress;
+mod project;
+mod rehearsal;
 mod report;
+mod secret;
 mod serve;
 mod source;
 mod tenant;
@@ -31,7 +42,7 @@ mod worker;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use connection::Connection;
 use exit::Exit;
@@ -59,7 +70,7 @@ enum Command {
     Serve(serve::Args),
     /// Bring a PostgreSQL to this version's schema.
     Migrate(migrate::Args),
-    /// Jobs: submit, list, show, wait, logs, history, attempts, cancel, retry, summary.
+    /// Jobs: submit, submit-batch, list, show, wait, logs, history, attempts, cancel, retry, summary.
     #[command(subcommand)]
     Job(job::Command),
     /// Job types: list, show, put.
@@ -68,6 +79,9 @@ enum Command {
     /// Sources: list, show, put.
     #[command(subcommand)]
     Source(source::Command),
+    /// Projects: list, show, put.
+    #[command(subcommand)]
+    Project(project::Command),
     /// Dead letters: list, show, replay, discard.
     #[command(subcommand)]
     DeadLetter(dead_letter::Command),
@@ -83,16 +97,47 @@ enum Command {
     /// Lanes: what jobs wait in, and what holds them.
     #[command(subcommand)]
     Lane(lane::Command),
+    /// Artifacts: get, put.
+    #[command(subcommand)]
+    Artifact(artifact::Command),
     /// Tenants: create, list.
     #[command(subcommand)]
     Tenant(tenant::Command),
     /// API tokens: create.
     #[command(subcommand)]
     Token(token::Command),
+    /// Contexts: where servers are and who we are to them.
+    #[command(subcommand)]
+    Config(config::Command),
     /// Whether the server serves.
     Health,
+    /// Send any call of the API; prints the body of the answer as it came.
+    Api(api::Args),
     /// Print the API's OpenAPI document.
     Openapi,
+}
+
+impl Cli {
+    /// What was typed.
+    fn read() -> Result<Self, clap::Error> {
+        let matches = Self::command().try_get_matches()?;
+        let mut cli = Self::from_arg_matches(&matches)?;
+        cli.connection.note_typed(&matches);
+        Ok(cli)
+    }
+}
+
+impl Command {
+    /// The name of a command that changes something else than what a server keeps.
+    fn without_server(&self) -> Option<&'static str> {
+        match self {
+            Self::Dev(_) => Some("dev"),
+            Self::Serve(_) => Some("serve"),
+            Self::Migrate(_) => Some("migrate"),
+            Self::Config(_) => Some("config"),
+            _ => None,
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -109,7 +154,7 @@ fn main() -> ExitCode {
 }
 
 async fn start() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => return usage(&error).into(),
     };
@@ -138,16 +183,31 @@ fn usage(error: &clap::Error) -> Exit {
     if wrong { Exit::Error } else { Exit::Done }
 }
 
+/// Runs a command; a write that a rehearsal ends in is printed, and no failure.
 async fn run(cli: Cli) -> Result<(), Failure> {
     let (connection, output) = (&cli.connection, &cli.output);
-    match cli.command {
+    match run_command(cli.command, connection, output).await {
+        Err(Failure::Client(orch_client::Error::Rehearsed(rehearsal))) => rehearsal::print(&rehearsal, output),
+        ended => ended,
+    }
+}
+
+async fn run_command(command: Command, connection: &Connection, output: &Output) -> Result<(), Failure> {
+    if let Some(name) = command.without_server() {
+        connection.refuse_dry_run(name)?;
+    }
+    match command {
         Command::Dev(args) => dev::run(&args, output).await,
         Command::Serve(args) => serve::run(&args, output).await,
         Command::Migrate(args) => migrate::run(&args, output).await,
         Command::Openapi => openapi::run(),
+        Command::Config(command) => config::run(command, connection, output),
         Command::Health => health::run(&connection.anonymous()?, output).await,
         Command::Job(command) => job::run(command, &connection.client()?, output).await,
         Command::JobType(command) => job_type::run(command, &connection.client()?, output).await,
+        Command::Project(command) => project::run(command, &connection.client()?, output).await,
+        Command::Artifact(command) => artifact::run(command, &connection.client()?, output).await,
+        Command::Api(args) => api::run(args, &connection.client()?, output).await,
         Command::Source(command) => source::run(command, &connection.client()?, output).await,
         Command::DeadLetter(command) => dead_letter::run(command, &connection.client()?, output).await,
         Command::Pause(command) => pause::pause(command, &connection.client()?, output).await,

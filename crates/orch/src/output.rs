@@ -25,6 +25,9 @@ pub struct Output {
     format: Format,
 }
 
+/// A body that nothing is known about.
+const BODY: View = View { name: "", columns: &[], wide: &[] };
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// Columns, for people.
@@ -81,6 +84,26 @@ impl Output {
     /// Prints one thing; for people, only this text.
     pub fn brief<T: Serialize>(&self, item: &T, view: &View, text: &str) -> Result<(), Failure> {
         if self.is_for_people() { write(&format!("{text}\n")) } else { self.one(item, view) }
+    }
+
+    /// Prints a text of people's.
+    pub fn text(&self, text: &str) -> Result<(), Failure> {
+        write(&format!("{text}\n"))
+    }
+
+    /// Prints the body of an answer: as it came, or, where it is JSON and a format was asked for, in that.
+    pub fn body(&self, bytes: &[u8]) -> Result<(), Failure> {
+        match serde_json::from_slice::<Value>(bytes) {
+            Ok(value) if !self.is_for_people() => self.one(&value, &BODY),
+            _ => {
+                let mut out = io::stdout().lock();
+                out.write_all(bytes)?;
+                if !bytes.is_empty() && !bytes.ends_with(b"\n") {
+                    out.write_all(b"\n")?;
+                }
+                Ok(out.flush()?)
+            }
+        }
     }
 
     fn list_text<T: Serialize>(&self, items: &[T], view: &View) -> Result<String, Failure> {

@@ -1,7 +1,5 @@
 //! `orch job submit`.
 
-use std::io::Read as _;
-
 use anyhow::Context as _;
 use jiff::Timestamp;
 use orch_client::{Client, DependsOn, JobId, JobIn, Priority};
@@ -9,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{VIEW, WaitLimit, parse_label, wait};
 use crate::failure::Failure;
+use crate::input;
 use crate::moment::parse_moment;
 use crate::output::Output;
 
@@ -96,17 +95,7 @@ fn with<T>(job: JobIn, value: Option<T>, set: impl Fn(JobIn, T) -> JobIn) -> Job
 }
 
 fn payload(argument: &str) -> Result<Box<RawValue>, Failure> {
-    let text = match argument.strip_prefix('@') {
-        Some(file) => {
-            std::fs::read_to_string(file).with_context(|| format!("could not read the payload from {file}"))?
-        }
-        None if argument == "-" => {
-            let mut text = String::new();
-            std::io::stdin().lock().read_to_string(&mut text).context("could not read the payload")?;
-            text
-        }
-        None => argument.to_owned(),
-    };
+    let text = input::text(argument, "the payload")?;
     let payload = RawValue::from_string(text.trim().to_owned());
     Ok(payload.context("the payload is not JSON")?)
 }

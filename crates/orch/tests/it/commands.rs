@@ -93,7 +93,7 @@ async fn work_and_its_ends() {
     assert!(kinds.len() >= 3 && history.code == 0, "{kinds:?} {}", history.err);
     transcript.run(&server, &["dead-letter", "list"]);
     transcript.run(&server, &["dead-letter", "show", &bad]);
-    transcript.run(&server, &["dead-letter", "discard", &bad, "--reason", "withdrawn"]);
+    transcript.run(&server, &["dead-letter", "discard", &bad, "--reason", "withdrawn", "--yes"]);
     transcript.run(&server, &["dead-letter", "replay", &bad]);
     transcript.run(&server, &["dead-letter", "list", "--settled"]);
     transcript.run(&server, &["job", "cancel", &bad]);

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 mod commands;
+mod contexts;
 mod printing;
 mod replicas;
+mod resources;
 mod server;
 mod transcript;
 mod worker;
