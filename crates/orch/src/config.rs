@@ -1,4 +1,6 @@
-//! `orch config …`: contexts, which say where a server is and who we are to it.
+//! `orch config …`: contexts, which say where a server is and who we are to it; a server's settings are in `show`.
+
+mod show;
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -8,10 +10,20 @@ use crate::context::{Context, Contexts};
 use crate::failure::Failure;
 use crate::output::{Output, View};
 use crate::secret::Secret;
+use crate::settings::Flags;
+
+/// Commands about contexts and settings.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show every setting of a server with its value and where that comes from: file, env, flag or default.
+    Show(Flags),
+    #[command(flatten)]
+    Context(ContextCommand),
+}
 
 /// Commands about contexts.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum ContextCommand {
     /// List contexts.
     GetContexts,
     /// Print the name of the context that is used.
@@ -70,25 +82,32 @@ struct Shown<'a> {
 
 /// Runs a command.
 pub fn run(command: Command, connection: &Connection, output: &Output) -> Result<(), Failure> {
+    match command {
+        Command::Show(flags) => show::run(&flags, output),
+        Command::Context(command) => run_context(command, connection, output),
+    }
+}
+
+fn run_context(command: ContextCommand, connection: &Connection, output: &Output) -> Result<(), Failure> {
     let mut contexts = Contexts::read()?;
     match command {
-        Command::GetContexts => output.list(&shown(&contexts).into(), &VIEW),
-        Command::CurrentContext => match &contexts.current {
+        ContextCommand::GetContexts => output.list(&shown(&contexts).into(), &VIEW),
+        ContextCommand::CurrentContext => match &contexts.current {
             Some(name) => output.text(name),
             None => Err(Failure::missing("no context is used", "`orch config use-context NAME` uses one")),
         },
-        Command::UseContext { name } => {
+        ContextCommand::UseContext { name } => {
             contexts.get(&name)?;
             contexts.current = Some(name);
             contexts.write()
         }
-        Command::SetContext(set) => {
+        ContextCommand::SetContext(set) => {
             let name = set.name.clone();
             let found = contexts.contexts.remove(&name).unwrap_or_default();
             contexts.contexts.insert(name, changed(found, set, connection)?);
             contexts.write()
         }
-        Command::DeleteContext { name } => {
+        ContextCommand::DeleteContext { name } => {
             contexts.get(&name)?;
             contexts.contexts.remove(&name);
             contexts.current = contexts.current.filter(|current| *current != name);

@@ -35,6 +35,7 @@ mod rehearsal;
 mod report;
 mod secret;
 mod serve;
+mod settings;
 mod source;
 mod tenant;
 mod token;
@@ -106,7 +107,7 @@ enum Command {
     /// API tokens: create.
     #[command(subcommand)]
     Token(token::Command),
-    /// Contexts: where servers are and who we are to them.
+    /// Contexts, which say where servers are and who we are to them; and the settings of a server.
     #[command(subcommand)]
     Config(config::Command),
     /// Whether the server serves.
@@ -158,7 +159,9 @@ async fn start() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error).into(),
     };
-    logging::start(matches!(cli.command, Command::Dev(_) | Command::Serve(_)));
+    if !matches!(cli.command, Command::Dev(_) | Command::Serve(_)) {
+        logging::start();
+    }
     let json = cli.output.is_json();
     match run(cli).await {
         Ok(()) => Exit::Done.into(),

@@ -8,5 +8,6 @@ mod printing;
 mod replicas;
 mod resources;
 mod server;
+mod settings;
 mod transcript;
 mod worker;
