@@ -5,10 +5,11 @@ mod show;
 use clap::Subcommand;
 use serde::Serialize;
 
+use crate::complete;
 use crate::connection::Connection;
 use crate::context::{Context, Contexts};
 use crate::failure::Failure;
-use crate::output::{Output, View};
+use crate::output::{Output, View, text};
 use crate::secret::Secret;
 use crate::settings::Flags;
 
@@ -31,6 +32,7 @@ pub enum ContextCommand {
     /// Use this context from now on.
     UseContext {
         /// Its name.
+        #[arg(add = complete::contexts())]
         name: String,
     },
     /// Make a context, or change what is named here of one that exists. --address says where its server is.
@@ -38,6 +40,7 @@ pub enum ContextCommand {
     /// Forget a context.
     DeleteContext {
         /// Its name.
+        #[arg(add = complete::contexts())]
         name: String,
     },
 }
@@ -46,6 +49,7 @@ pub enum ContextCommand {
 #[derive(Debug, clap::Args)]
 pub struct Set {
     /// Its name.
+    #[arg(add = complete::contexts())]
     name: String,
     /// Which tenant is meant, of those that the token allows.
     #[arg(long)]
@@ -93,7 +97,7 @@ fn run_context(command: ContextCommand, connection: &Connection, output: &Output
     match command {
         ContextCommand::GetContexts => output.list(&shown(&contexts).into(), &VIEW),
         ContextCommand::CurrentContext => match &contexts.current {
-            Some(name) => output.text(name),
+            Some(name) => text(name),
             None => Err(Failure::missing("no context is used", "`orch config use-context NAME` uses one")),
         },
         ContextCommand::UseContext { name } => {

@@ -7,6 +7,7 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 use orch_client::{Client, ClientBuilder};
 
+use crate::complete;
 use crate::context::{Context, Contexts};
 use crate::failure::Failure;
 use crate::secret::Secret;
@@ -28,7 +29,7 @@ pub struct Connection {
     #[arg(long, env = "ORCH_TOKEN_FILE", value_name = "FILE", global = true)]
     token_file: Option<PathBuf>,
     /// The context to use instead of the current one; typed, it goes before the environment.
-    #[arg(long, env = "ORCH_CONTEXT", value_name = "NAME", global = true)]
+    #[arg(long, env = "ORCH_CONTEXT", value_name = "NAME", global = true, add = complete::contexts())]
     context: Option<String>,
     /// Send reads only; print the first write that would have been sent, and end.
     #[arg(long, global = true)]

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use orch_client::{Client, DeadLetterQuery, JobId};
 
+use crate::complete;
 use crate::consent::Consent;
 use crate::failure::Failure;
 use crate::job;
@@ -26,6 +27,7 @@ pub enum Command {
     /// Show the one of a job.
     Show {
         /// The job.
+        #[arg(add = complete::dead_letters())]
         job: JobId,
         #[command(flatten)]
         watch: Watch,
@@ -33,7 +35,7 @@ pub enum Command {
     /// Make their jobs anew; prints the new ids.
     Replay {
         /// The jobs.
-        #[arg(required = true)]
+        #[arg(required = true, add = complete::dead_letters())]
         jobs: Vec<JobId>,
         /// Why; kept in history.
         #[arg(long)]
@@ -42,7 +44,7 @@ pub enum Command {
     /// Put them away for good; asks before it does.
     Discard {
         /// The jobs.
-        #[arg(required = true)]
+        #[arg(required = true, add = complete::dead_letters())]
         jobs: Vec<JobId>,
         /// Why; kept in history.
         #[arg(long)]

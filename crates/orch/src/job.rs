@@ -10,6 +10,7 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use orch_client::{Client, JobId, JobOut, JobQuery, JobState, LogLineOut, Summary, SummaryRow};
 
+use crate::complete;
 use crate::consent::Consent;
 use crate::failure::Failure;
 use crate::moment::{parse_duration, parse_moment};
@@ -28,6 +29,7 @@ pub enum Command {
     /// Show a job.
     Show {
         /// The job.
+        #[arg(add = complete::jobs())]
         job: JobId,
         /// Its payload too.
         #[arg(long)]
@@ -38,6 +40,7 @@ pub enum Command {
     /// Wait until a job is final. Exits 2 when it did not succeed, 3 when the time was up.
     Wait {
         /// The job.
+        #[arg(add = complete::jobs())]
         job: JobId,
         #[command(flatten)]
         limit: WaitLimit,
@@ -45,11 +48,13 @@ pub enum Command {
     /// Print a job's log.
     Logs {
         /// The job.
+        #[arg(add = complete::jobs())]
         job: JobId,
     },
     /// List the facts of a job's life.
     History {
         /// The job.
+        #[arg(add = complete::jobs())]
         job: JobId,
         #[command(flatten)]
         watch: Watch,
@@ -57,6 +62,7 @@ pub enum Command {
     /// List a job's attempts.
     Attempts {
         /// The job.
+        #[arg(add = complete::jobs())]
         job: JobId,
         #[command(flatten)]
         watch: Watch,
@@ -64,7 +70,7 @@ pub enum Command {
     /// Cancel jobs: at once, or by asking their workers to stop. Asks when there are several.
     Cancel {
         /// The jobs.
-        #[arg(required = true)]
+        #[arg(required = true, add = complete::jobs())]
         jobs: Vec<JobId>,
         /// Why; kept in history.
         #[arg(long)]
@@ -75,6 +81,7 @@ pub enum Command {
     /// Try a job again: one in back-off now, a final one as a new job.
     Retry {
         /// The job.
+        #[arg(add = complete::jobs())]
         job: JobId,
     },
     /// Count jobs by type, source and state.
@@ -88,13 +95,13 @@ pub enum Command {
 #[derive(Debug, clap::Args)]
 pub struct List {
     /// Only in these states; may be repeated.
-    #[arg(long = "state", value_delimiter = ',', value_name = "STATE")]
+    #[arg(long = "state", value_delimiter = ',', value_name = "STATE", add = complete::words(STATES))]
     states: Vec<String>,
     /// Only of this type.
-    #[arg(long = "type", value_name = "TYPE")]
+    #[arg(long = "type", value_name = "TYPE", add = complete::job_types())]
     job_type: Option<String>,
     /// Only of this source.
-    #[arg(long)]
+    #[arg(long, add = complete::sources())]
     source: Option<String>,
     /// Only with this label.
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_label)]
@@ -119,6 +126,10 @@ pub struct WaitLimit {
     #[arg(long, default_value = "1h", value_parser = parse_duration, value_name = "DURATION")]
     pub timeout: Duration,
 }
+
+/// The states that a job can be in.
+const STATES: &[&str] =
+    &["blocked", "scheduled", "ready", "leased", "running", "succeeded", "failed", "canceled", "skipped"];
 
 /// How jobs are shown.
 pub const VIEW: View = View {

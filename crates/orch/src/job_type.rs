@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use orch_client::{Client, JobType};
 
+use crate::complete;
 use crate::failure::Failure;
 use crate::output::{Output, View, Watch, all};
 
@@ -17,6 +18,7 @@ pub enum Command {
     /// Show one.
     Show {
         /// Its name.
+        #[arg(add = complete::job_types())]
         name: String,
         #[command(flatten)]
         watch: Watch,
@@ -29,6 +31,7 @@ pub enum Command {
 #[derive(Debug, clap::Args)]
 pub struct Put {
     /// Its name.
+    #[arg(add = complete::job_types())]
     name: String,
     /// Text for people.
     #[arg(long)]

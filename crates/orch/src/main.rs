@@ -6,6 +6,7 @@ mod access;
 mod api;
 mod artifact;
 mod bootstrap;
+mod complete;
 mod config;
 mod connection;
 mod consent;
@@ -20,6 +21,7 @@ mod job;
 mod job_type;
 mod lane;
 mod logging;
+mod man;
 mod migrate;
 mod moment;
 mod node;
@@ -116,6 +118,13 @@ enum Command {
     Api(api::Args),
     /// Print the API's OpenAPI document.
     Openapi,
+    /// Print a script that makes a shell complete commands, and the ids and names that the server knows.
+    Completions {
+        /// The shell.
+        shell: complete::Shell,
+    },
+    /// Write a manual page for every command.
+    Man(man::Args),
 }
 
 impl Cli {
@@ -136,12 +145,14 @@ impl Command {
             Self::Serve(_) => Some("serve"),
             Self::Migrate(_) => Some("migrate"),
             Self::Config(_) => Some("config"),
+            Self::Man(_) => Some("man"),
             _ => None,
         }
     }
 }
 
 fn main() -> ExitCode {
+    complete::answer();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     #[cfg(feature = "chaos-mutants")]
     runtime.on_thread_start(plant::in_this_thread);
@@ -204,6 +215,8 @@ async fn run_command(command: Command, connection: &Connection, output: &Output)
         Command::Serve(args) => serve::run(&args, output).await,
         Command::Migrate(args) => migrate::run(&args, output).await,
         Command::Openapi => openapi::run(),
+        Command::Completions { shell } => complete::print(shell),
+        Command::Man(args) => man::run(&args),
         Command::Config(command) => config::run(command, connection, output),
         Command::Health => health::run(&connection.anonymous()?, output).await,
         Command::Job(command) => job::run(command, &connection.client()?, output).await,

@@ -86,11 +86,6 @@ impl Output {
         if self.is_for_people() { write(&format!("{text}\n")) } else { self.one(item, view) }
     }
 
-    /// Prints a text of people's.
-    pub fn text(&self, text: &str) -> Result<(), Failure> {
-        write(&format!("{text}\n"))
-    }
-
     /// Prints the body of an answer: as it came, or, where it is JSON and a format was asked for, in that.
     pub fn body(&self, bytes: &[u8]) -> Result<(), Failure> {
         match serde_json::from_slice::<Value>(bytes) {
@@ -137,6 +132,11 @@ impl Output {
             eprintln!("there is more: raise --limit");
         }
     }
+}
+
+/// Prints a text that has no other format.
+pub fn text(text: &str) -> Result<(), Failure> {
+    write(&format!("{text}\n"))
 }
 
 fn write(text: &str) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use orch_client::{Client, PauseTarget};
 
+use crate::complete;
 use crate::failure::Failure;
 use crate::output::{Output, View, Watch};
 
@@ -36,6 +37,7 @@ pub enum Target {
     /// Jobs of a source.
     Source {
         /// Its name.
+        #[arg(add = complete::sources())]
         name: String,
         #[command(flatten)]
         why: Why,
@@ -43,6 +45,7 @@ pub enum Target {
     /// Jobs of a type.
     JobType {
         /// Its name.
+        #[arg(add = complete::job_types())]
         name: String,
         #[command(flatten)]
         why: Why,
@@ -50,6 +53,7 @@ pub enum Target {
     /// One lane.
     Lane {
         /// Its number, as `orch lane list` shows it.
+        #[arg(add = complete::lanes())]
         number: u32,
         #[command(flatten)]
         why: Why,

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use orch_client::{Client, Project};
 
+use crate::complete;
 use crate::failure::Failure;
 use crate::output::{Output, View, Watch, all};
 
@@ -17,6 +18,7 @@ pub enum Command {
     /// Show one.
     Show {
         /// Its name.
+        #[arg(add = complete::projects())]
         name: String,
         #[command(flatten)]
         watch: Watch,
@@ -24,6 +26,7 @@ pub enum Command {
     /// Make one, or change what is named here of one that exists.
     Put {
         /// Its name.
+        #[arg(add = complete::projects())]
         name: String,
         /// Text for people.
         #[arg(long)]

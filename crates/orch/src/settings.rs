@@ -187,7 +187,7 @@ fn referred(values: impl Iterator<Item = Value>, variables: &[(String, String)])
 
 fn origin(name: &str, value: &Value, typed: &BTreeMap<&str, &str>, flags: &Flags) -> Origin {
     match value.origin() {
-        Some(ENVIRONMENT) => Origin::Env(format!("ORCH_{}", name.to_ascii_uppercase())),
+        Some(ENVIRONMENT) => Origin::Env(table::variable(name)),
         Some(_) => Origin::File(flags.config.clone().unwrap_or_default()),
         None if typed.contains_key(name) => Origin::Flag,
         None => Origin::Default,

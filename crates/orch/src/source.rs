@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use orch_client::{Client, Source};
 
+use crate::complete;
 use crate::failure::Failure;
 use crate::job::parse_label;
 use crate::output::{Output, View, Watch, all};
@@ -18,6 +19,7 @@ pub enum Command {
     /// Show one.
     Show {
         /// Its name.
+        #[arg(add = complete::sources())]
         name: String,
         #[command(flatten)]
         watch: Watch,
@@ -30,6 +32,7 @@ pub enum Command {
 #[derive(Debug, clap::Args)]
 pub struct Put {
     /// Its name.
+    #[arg(add = complete::sources())]
     name: String,
     /// What kind of upstream: osv, nvd, ghsa, csaf, …
     #[arg(long)]

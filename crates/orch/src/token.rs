@@ -4,6 +4,7 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use orch_client::{Client, TokenIn};
 
+use crate::complete;
 use crate::failure::Failure;
 use crate::moment::parse_moment;
 use crate::output::{Output, View};
@@ -14,19 +15,22 @@ pub enum Command {
     /// Make a token; its secret is shown this once.
     Create {
         /// Its tenant, by name or id; one's own when left out.
-        #[arg(long)]
+        #[arg(long, add = complete::tenants())]
         tenant: Option<String>,
         /// Text for people.
         #[arg(long)]
         name: String,
         /// What it allows: read, operate, quota, backfill, worker, submit, admin.
-        #[arg(long = "scope", required = true, value_delimiter = ',', value_name = "SCOPE")]
+        #[arg(long = "scope", required = true, value_delimiter = ',', value_name = "SCOPE", add = complete::words(SCOPES))]
         scopes: Vec<String>,
         /// When it ends: RFC 3339, or +DURATION.
         #[arg(long, value_parser = parse_moment, value_name = "MOMENT")]
         expires_at: Option<Timestamp>,
     },
 }
+
+/// The scopes, as they are typed.
+const SCOPES: &[&str] = &["read", "operate", "quota", "backfill", "worker", "submit", "admin"];
 
 const VIEW: View = View { name: "/id", columns: &[], wide: &[] };
 

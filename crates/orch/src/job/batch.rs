@@ -7,7 +7,7 @@ use orch_client::{Client, JobIn, JobOut};
 use super::VIEW;
 use crate::failure::Failure;
 use crate::input;
-use crate::output::Output;
+use crate::output::{Output, text};
 use crate::progress::Progress;
 use crate::rehearsal::told;
 
@@ -60,7 +60,7 @@ async fn submit(
 fn print(accepted: &[JobOut], output: &Output) -> Result<(), Failure> {
     if output.is_for_people() {
         let ids: Vec<String> = accepted.iter().map(|job| job.id.to_string()).collect();
-        return output.text(&ids.join("\n"));
+        return text(&ids.join("\n"));
     }
     output.list(&accepted.to_vec().into(), &VIEW)
 }
@@ -68,8 +68,8 @@ fn print(accepted: &[JobOut], output: &Output) -> Result<(), Failure> {
 /// Every line is checked before anything is sent.
 fn read(file: &Path) -> Result<Vec<JobIn>, Failure> {
     let argument = if file == Path::new("-") { "-".to_owned() } else { format!("@{}", file.display()) };
-    let text = input::text(&argument, "the jobs")?;
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let all = input::text(&argument, "the jobs")?;
+    let lines = all.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let jobs = lines.map(|(index, line)| {
         serde_json::from_str(line).map_err(|error| {
             let what = format!("line {} of {} is no job: {error}", index + 1, file.display());

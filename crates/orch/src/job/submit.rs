@@ -6,15 +6,20 @@ use orch_client::{Client, DependsOn, JobId, JobIn, Priority};
 use serde_json::value::RawValue;
 
 use super::{VIEW, WaitLimit, parse_label, wait};
+use crate::complete;
 use crate::failure::Failure;
 use crate::input;
 use crate::moment::parse_moment;
 use crate::output::Output;
 
+/// The priority classes.
+const PRIORITIES: &[&str] = &["urgent", "high", "normal", "low", "backfill"];
+
 /// The job to submit.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Its type.
+    #[arg(add = complete::job_types())]
     job_type: String,
     /// Its payload: JSON, @FILE, or - for standard input.
     #[arg(long, default_value = "{}", value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
@@ -23,13 +28,13 @@ pub struct Args {
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = parse_label)]
     labels: Vec<(String, String)>,
     /// urgent, high, normal, low or backfill.
-    #[arg(long)]
+    #[arg(long, add = complete::words(PRIORITIES))]
     priority: Option<String>,
     /// Its source.
-    #[arg(long)]
+    #[arg(long, add = complete::sources())]
     source: Option<String>,
     /// Its project.
-    #[arg(long)]
+    #[arg(long, add = complete::projects())]
     project: Option<String>,
     /// Makes the command safe to repeat for 24 hours.
     #[arg(long)]

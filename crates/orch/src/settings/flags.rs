@@ -16,7 +16,8 @@ pub struct Flags {
 }
 
 /// What begins with `ORCH_` and is no setting: what commands heed, and what the project's own tests and drivers do.
-const OTHERS: &[&str] = &["ORCH_ADDRESS", "ORCH_TOKEN", "ORCH_TOKEN_FILE", "ORCH_CONTEXT", "ORCH_CONFIG", "ORCH_PLANT"];
+const OTHERS: &[&str] =
+    &["ORCH_ADDRESS", "ORCH_TOKEN", "ORCH_TOKEN_FILE", "ORCH_CONTEXT", "ORCH_CONFIG", "ORCH_COMPLETE", "ORCH_PLANT"];
 /// Kubernetes makes the last two for a service that is called `orch`.
 const OTHER_PREFIXES: &[&str] = &["ORCH_TEST_", "ORCH_SIM_", "ORCH_BENCH_", "ORCH_SERVICE_", "ORCH_PORT"];
 

@@ -136,11 +136,11 @@ impl Setting {
     pub fn find(name: &str) -> Option<&'static Self> {
         TABLE.iter().find(|setting| setting.name == name)
     }
+}
 
-    /// Its name in the environment.
-    pub fn variable(&self) -> String {
-        format!("ORCH_{}", self.name.to_ascii_uppercase())
-    }
+/// A setting's name in the environment.
+pub fn variable(name: &str) -> String {
+    format!("ORCH_{}", name.to_ascii_uppercase())
 }
 
 impl Kind {
