@@ -18,17 +18,24 @@ pub struct Flags {
 /// What begins with `ORCH_` and is no setting: what commands heed, and what the project's own tests and drivers do.
 const OTHERS: &[&str] =
     &["ORCH_ADDRESS", "ORCH_TOKEN", "ORCH_TOKEN_FILE", "ORCH_CONTEXT", "ORCH_CONFIG", "ORCH_COMPLETE", "ORCH_PLANT"];
-/// Kubernetes makes the last two for a service that is called `orch`.
-const OTHER_PREFIXES: &[&str] = &["ORCH_TEST_", "ORCH_SIM_", "ORCH_BENCH_", "ORCH_SERVICE_", "ORCH_PORT"];
+const OTHER_PREFIXES: &[&str] = &["ORCH_TEST_", "ORCH_SIM_", "ORCH_BENCH_"];
+/// What Kubernetes makes for services whose names begin with `orch`.
+const OTHER_PARTS: &[&str] = &["_SERVICE_HOST", "_SERVICE_PORT", "_PORT_"];
 
 /// The variables that are settings, or claim to be: known ones, and those that nobody else knows.
 pub fn variables(all: impl Iterator<Item = (String, String)>, referred: &[String]) -> Vec<(String, String)> {
     all.filter(|(name, _)| {
         let known = name.strip_prefix("ORCH_").is_some_and(|rest| Setting::find(&rest.to_ascii_lowercase()).is_some());
-        let other = OTHERS.contains(&name.as_str()) || OTHER_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-        known || (name.starts_with("ORCH_") && !other && !referred.contains(name))
+        known || (name.starts_with("ORCH_") && !is_others(name) && !referred.contains(name))
     })
     .collect()
+}
+
+fn is_others(name: &str) -> bool {
+    OTHERS.contains(&name)
+        || OTHER_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || OTHER_PARTS.iter().any(|part| name.contains(part))
+        || name.ends_with("_PORT")
 }
 
 fn parse_pair(text: &str) -> Result<(String, String), String> {

@@ -48,7 +48,12 @@ fn what_is_unknown_is_refused_by_name() {
     assert_eq!(refusal("", &[("ORCH_LISTN", "x")], &[]), "there is no setting `listn` (env ORCH_LISTN)");
     assert_eq!(refusal("", &[], &[("a.b", "x")]), "there is no setting `a.b` (flag)");
     assert!(refusal("listen = \n", &[], &[]).contains("is no TOML"));
-    let others = [("ORCH_TOKEN", "t"), ("ORCH_TEST_POSTGRES_URL", "x"), ("ORCH_PORT_7400_TCP", "x"), ("HOME", "x")];
+    let others = [
+        ("ORCH_TOKEN", "t"),
+        ("ORCH_TEST_POSTGRES_URL", "x"),
+        ("ORCH_PORT_7400_TCP", "x"),
+        ("ORCH_DB_SERVICE_HOST", "x"),
+    ];
     assert!(found("", &others, &[]).is_ok());
     assert!(found("database = \"env:ORCH_SECRET\"\n", &[("ORCH_SECRET", "s")], &[]).is_ok(), "it is referred to");
 }
