@@ -65,6 +65,11 @@ impl Failure {
         }
     }
 
+    /// The same may work in a moment.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Client(error) if error.is_retryable())
+    }
+
     /// What is said about it; nothing where enough has been said.
     pub fn report(&self) -> Option<Report> {
         let exit = self.exit();

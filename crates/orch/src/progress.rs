@@ -9,7 +9,7 @@ pub struct Progress(ProgressBar);
 impl Progress {
     /// Of so many steps. Nothing is drawn where standard error is no terminal.
     pub fn new(steps: usize, what: &'static str) -> Self {
-        let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {per_sec} eta {eta}");
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} eta {eta}");
         // The template is ours; without it the bar has its usual look.
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
         Self(ProgressBar::new(steps as u64).with_style(style).with_message(what))

@@ -24,7 +24,7 @@ pub struct Args {
     batch_size: u16,
 }
 
-/// Submits batch after batch; prints ids as they are accepted.
+/// Submits batch after batch; prints the ids of what was accepted, also when a later batch was not.
 pub async fn run(args: Args, client: &Client, output: &Output) -> Result<(), Failure> {
     let jobs = read(&args.file)?;
     let progress = Progress::new(jobs.len(), "submitting");

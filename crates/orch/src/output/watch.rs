@@ -72,7 +72,13 @@ impl Watch {
         let mut seen = Seen::default();
         loop {
             ticks.tick().await;
-            let frame = look().await?;
+            let frame = match look().await {
+                Err(failure) if self.watch && seen.any() && failure.is_passing() => {
+                    seen.outage(&failure, output);
+                    continue;
+                }
+                looked => looked?,
+            };
             if !self.watch {
                 write(&frame.text)?;
                 output.note_more(frame.more);
@@ -92,12 +98,28 @@ impl Watch {
 
 /// What was printed last.
 #[derive(Debug, Default)]
-struct Seen(String);
+struct Seen {
+    text: String,
+    outage: bool,
+}
 
 impl Seen {
+    /// There was a look that came to something.
+    fn any(&self) -> bool {
+        !self.text.is_empty()
+    }
+
+    /// Tells that looking fails for now; once, until it works again.
+    fn outage(&mut self, failure: &Failure, output: &Output) {
+        if !std::mem::replace(&mut self.outage, true) {
+            failure.report().iter().for_each(|report| report.print(output.is_json()));
+        }
+    }
+
     /// What has changed: the lines that were not there, or the whole text.
     fn news(&mut self, text: &str, by_lines: bool) -> String {
-        let before = std::mem::replace(&mut self.0, text.to_owned());
+        self.outage = false;
+        let before = std::mem::replace(&mut self.text, text.to_owned());
         if before == text {
             return String::new();
         }

@@ -68,8 +68,8 @@ fn watching_a_job_ends_with_it() {
 }
 
 #[test]
-fn watching_a_list_tells_what_is_new() {
-    let server = Server::start();
+fn watching_a_list_tells_what_is_new_also_after_an_outage() {
+    let mut server = Server::start();
     server.orch(&["source", "put", "kev", "--kind", "kev"]);
     let (mut watching, mut out) =
         server.orch_start(&["source", "list", "--watch", "--interval", "100ms", "-o", "name"]);
@@ -77,7 +77,10 @@ fn watching_a_list_tells_what_is_new() {
     out.read_line(&mut line).unwrap();
     server.orch(&["source", "put", "osv", "--kind", "osv"]);
     out.read_line(&mut line).unwrap();
-    assert_eq!(line, "kev\nosv\n");
+    server.kill_and_restart();
+    server.orch(&["source", "put", "ghsa", "--kind", "ghsa"]);
+    out.read_line(&mut line).unwrap();
+    assert_eq!(line, "kev\nosv\nghsa\n");
     watching.kill().unwrap();
     watching.wait().unwrap();
 }
