@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::failure::Failure;
 use crate::private_file;
 use crate::secret::Secret;
+use crate::toml_error;
 
 /// Where a server is and who we are to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,8 +53,7 @@ impl Contexts {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
             read => read.with_context(|| format!("could not read the contexts from {}", path.display()))?,
         };
-        let read: Self = toml::from_str(&text)
-            .map_err(|error| anyhow!("{} is wrong: {}", path.display(), error.to_string().trim_end()))?;
+        let read: Self = toml::from_str(&text).map_err(|error| anyhow!(toml_error::tell(path, &text, &error)))?;
         if read.has_inline_tokens() && private_file::is_open_to_others(path) {
             let what = format!("{} holds a token, and others may read it", path.display());
             return Err(Failure::refused(what, "chmod 600 it, and think of another token"));
@@ -124,5 +124,8 @@ mod tests {
         fs::write(&path, "[contexts.a]\naddress = \"http://a\"\n").unwrap();
         let Err(Failure::Other(error)) = Contexts::read_from(&path) else { panic!("it was read") };
         assert!(error.to_string().contains("unknown field `address`"), "{error}");
+        fs::write(&path, "[contexts.a]\ntoken = \"s3cret\"\n").unwrap();
+        let Err(Failure::Other(error)) = Contexts::read_from(&path) else { panic!("it was read") };
+        assert!(error.to_string().contains("line 2") && !error.to_string().contains("s3cret"), "{error}");
     }
 }

@@ -41,6 +41,7 @@ mod settings;
 mod source;
 mod tenant;
 mod token;
+mod toml_error;
 mod worker;
 
 use std::process::ExitCode;

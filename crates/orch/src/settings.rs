@@ -17,6 +17,7 @@ use config::{Config, ConfigError, Environment, File, FileFormat, FileSourceFile,
 
 use crate::failure::Failure;
 use crate::secret::Secret;
+use crate::toml_error;
 
 pub use flags::Flags;
 pub use origin::Origin;
@@ -131,7 +132,8 @@ fn layered(
     typed: &BTreeMap<&str, &str>,
     variables: Vec<(String, String)>,
 ) -> Result<BTreeMap<String, Value>, Failure> {
-    let file = flags.config.as_ref().map(|path| (path, File::from(path.as_path()).format(FileFormat::Toml)));
+    let path = flags.config.as_ref().filter(|path| !path.as_os_str().is_empty());
+    let file = path.map(|path| (path, File::from(path.as_path()).format(FileFormat::Toml)));
     let in_file = file.as_ref().map(|(path, file)| in_file(path, file)).transpose()?.unwrap_or_default();
     let referred = referred(in_file.values().cloned().chain(typed.values().map(|text| (*text).into())), &variables);
     let variables = flags::variables(variables.into_iter(), &referred).into_iter().collect();
@@ -143,15 +145,20 @@ fn layered(
 /// What the file says, with names that are known.
 fn in_file(path: &Path, file: &File<FileSourceFile, FileFormat>) -> Result<config::Map<String, Value>, Failure> {
     let values = file.collect().map_err(|error| match error {
-        // Its own text names the file by a detour.
-        ConfigError::FileParse { cause, .. } => {
-            anyhow!("{} is no TOML: {}", path.display(), cause.to_string().trim_end())
-        }
+        ConfigError::FileParse { cause, .. } => wrong_file(path, &*cause),
         error => anyhow!("could not read the configuration: {error}"),
     })?;
     match values.keys().find(|name| Setting::find(name).is_none()) {
         Some(name) => Err(unknown(name, &Origin::File(path.to_owned()))),
         None => Ok(values),
+    }
+}
+
+/// What is wrong with it, without quoting it.
+fn wrong_file(path: &Path, cause: &(dyn std::error::Error + 'static)) -> anyhow::Error {
+    match (cause.downcast_ref(), std::fs::read_to_string(path)) {
+        (Some(error), Ok(text)) => anyhow!(toml_error::tell(path, &text, error)),
+        _ => anyhow!("{} is no TOML", path.display()),
     }
 }
 
