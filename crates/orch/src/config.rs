@@ -35,7 +35,8 @@ pub enum ContextCommand {
         #[arg(add = complete::contexts())]
         name: String,
     },
-    /// Make a context, or change what is named here of one that exists. --address says where its server is.
+    /// Make a context, or change what is named here of one that exists. --address says where its server is, and
+    /// --token-file, as --token-ref, where the token is kept.
     SetContext(Set),
     /// Forget a context.
     DeleteContext {
@@ -140,7 +141,12 @@ fn changed(mut context: Context, set: Set, connection: &Connection) -> Result<Co
                 "--token-ref env:NAME or file:PATH says where it is kept; --inline-token insists",
             ));
         }
-        (None, None) => {}
+        (None, None) => {
+            if let Some(file) = typed.token_file {
+                // From whatever folder the context is used later.
+                context.token = Some(Secret::File(std::path::absolute(file)?));
+            }
+        }
     }
     Ok(context)
 }

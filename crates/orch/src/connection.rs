@@ -58,6 +58,8 @@ pub struct Typed<'a> {
     pub addresses: Option<&'a [String]>,
     /// --token.
     pub token: Option<&'a str>,
+    /// --token-file.
+    pub token_file: Option<&'a Path>,
 }
 
 impl Connection {
@@ -77,6 +79,7 @@ impl Connection {
         Typed {
             addresses: self.typed.address.then_some(self.address.as_slice()),
             token: self.token.as_deref().filter(|_| self.typed.token),
+            token_file: self.token_file.as_deref().filter(|_| self.typed.token_file),
         }
     }
 

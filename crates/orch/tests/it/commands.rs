@@ -127,6 +127,27 @@ fn tenants_and_tokens() {
 }
 
 #[test]
+fn every_exit_code_is_met() {
+    let server = Server::start();
+    server.orch(&["job-type", "put", "echo"]);
+    server.orch(&["tenant", "create", "acme"]);
+    let (open, canceled) = (server.orch(&["job", "submit", "echo"]).out, server.orch(&["job", "submit", "echo"]).out);
+    let (open, canceled) = (open.trim(), canceled.trim());
+    server.orch(&["job", "cancel", canceled]);
+    let met = [
+        &["health"][..],
+        &["job", "show", "42"],
+        &["job", "wait", canceled],
+        &["job", "wait", open, "--timeout", "0"],
+        &["job", "list", "--token", "wrong"],
+        &["source", "show", "nothing"],
+        &["tenant", "create", "acme"],
+    ]
+    .map(|arguments| server.orch(arguments).code);
+    assert_eq!(met, [0, 1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
 fn a_folder_is_served_by_one_process_and_keeps_its_token() {
     let mut server = Server::start();
     server.orch(&["job-type", "put", "echo"]);

@@ -55,6 +55,9 @@ fn a_token_is_written_down_only_by_force() {
     assert!(std::fs::read_to_string(&file).unwrap().contains("inline:s3cret"));
     let shown = as_user(config.path(), &["config", "get-contexts", "-o", "json"], &[]);
     assert!(shown.out.contains("inline:…") && !shown.out.contains("s3cret"), "{}", shown.out);
+    assert_eq!(as_user(config.path(), &["config", "set-context", "here", "--token-file", "kept"], &[]).code, 0);
+    let kept = std::fs::read_to_string(&file).unwrap();
+    assert!(kept.contains("file:/") && kept.contains("/kept\"") && !kept.contains("s3cret"), "{kept}");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
