@@ -10,6 +10,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use orch_dispatch::mutant::{self, Mutant};
 use orch_testkit::world::{World, WorldMutant};
 
+/// Bugs that only a late seed finds, and a seed that did: tried first, because the way there takes minutes. A change of
+/// the world may make it another one; then the hunt goes through all seeds and prints it.
+const LATE: [(&str, u64); 9] = [
+    ("CancelForgotten", 265),
+    ("KeyFreedOnFailure", 707),
+    ("LastReportForgotten", 79),
+    ("LedgerTimeIgnored", 147),
+    ("LongerLeaseForgotten", 346),
+    ("OtherTenantsUnread", 982),
+    ("ReadBeforeFence", 765),
+    ("ReapWithoutGrace", 562),
+    ("WindowReadNotPinned", 1109),
+];
+
 #[derive(Debug, Clone, Copy)]
 enum Planted {
     Dispatcher(Mutant),
@@ -24,9 +38,11 @@ impl Planted {
         }
     }
 
-    /// The first seed that finds it, and what found it.
+    /// A seed that finds it, and what found it: the one that did so before, else the first of all.
     fn hunt(self, seeds: u64) -> Option<(u64, String)> {
-        (0..seeds).find_map(|seed| Some((seed, self.found(seed)?)))
+        let before = LATE.iter().find(|(name, _)| *name == self.name()).map(|(_, seed)| *seed);
+        let likely = before.into_iter().filter(|seed| *seed < seeds);
+        likely.chain(0..seeds).find_map(|seed| Some((seed, self.found(seed)?)))
     }
 
     fn found(self, seed: u64) -> Option<String> {
