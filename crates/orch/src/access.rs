@@ -1,10 +1,11 @@
 //! The token of `orch dev`: kept beside the ledger, readable by its owner alone.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+
+use crate::private_file;
 
 /// Where the token lies.
 #[derive(Debug, Clone)]
@@ -24,18 +25,8 @@ impl TokenFile {
 
     /// Keeps a token, whole or not at all.
     pub fn write(&self, token: &str) -> Result<()> {
-        let new = self.0.with_extension("new");
-        let written = || -> std::io::Result<()> {
-            let mut options = fs::OpenOptions::new();
-            options.write(true).create(true).truncate(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut file = options.open(&new)?;
-            writeln!(file, "{token}")?;
-            file.sync_all()?;
-            fs::rename(&new, &self.0)
-        };
-        written().with_context(|| format!("could not keep the token in {}", self.0.display()))
+        let written = private_file::write(&self.0, &format!("{token}\n"));
+        written.with_context(|| format!("could not keep the token in {}", self.0.display()))
     }
 }
 

@@ -3,11 +3,12 @@
 use clap::Subcommand;
 use orch_client::{Client, DeadLetterQuery, JobId};
 
+use crate::complete;
+use crate::consent::Consent;
 use crate::failure::Failure;
-use crate::output::{Column, Output};
-
-/// Items of a page that are asked for.
-const PAGE: usize = 200;
+use crate::job;
+use crate::output::{Output, View, Watch, some};
+use crate::rehearsal::told;
 
 /// Commands about dead letters.
 #[derive(Debug, Subcommand)]
@@ -20,66 +21,88 @@ pub enum Command {
         /// At most so many.
         #[arg(long, default_value_t = 50)]
         limit: usize,
+        #[command(flatten)]
+        watch: Watch,
     },
     /// Show the one of a job.
     Show {
         /// The job.
+        #[arg(add = complete::dead_letters())]
         job: JobId,
+        #[command(flatten)]
+        watch: Watch,
     },
-    /// Make its job anew.
+    /// Make their jobs anew; prints the new ids.
     Replay {
-        /// The job.
-        job: JobId,
+        /// The jobs.
+        #[arg(required = true, add = complete::dead_letters())]
+        jobs: Vec<JobId>,
         /// Why; kept in history.
         #[arg(long)]
         reason: Option<String>,
     },
-    /// Put it away.
+    /// Put them away for good; asks before it does.
     Discard {
-        /// The job.
-        job: JobId,
+        /// The jobs.
+        #[arg(required = true, add = complete::dead_letters())]
+        jobs: Vec<JobId>,
         /// Why; kept in history.
         #[arg(long)]
         reason: Option<String>,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
-const COLUMNS: &[Column] = &[
-    ("JOB", "/job"),
-    ("JOB TYPE", "/job_type"),
-    ("SOURCE", "/source"),
-    ("FAILED AT", "/failed_at"),
-    ("CAUSE", "/cause"),
-    ("ATTEMPTS", "/attempts"),
-    ("SETTLED", "/settlement/how"),
-    ("CODE", "/error/code"),
-    ("MESSAGE", "/error/message"),
-];
+const VIEW: View = View {
+    name: "/job",
+    columns: &[
+        ("JOB", "/job"),
+        ("JOB TYPE", "/job_type"),
+        ("SOURCE", "/source"),
+        ("FAILED AT", "/failed_at"),
+        ("CAUSE", "/cause"),
+        ("ATTEMPTS", "/attempts"),
+        ("SETTLED", "/settlement/how"),
+        ("CODE", "/error/code"),
+        ("MESSAGE", "/error/message"),
+    ],
+    wide: &[
+        ("SETTLED AT", "/settlement/at"),
+        ("SETTLED BY", "/settlement/by"),
+        ("BECAME", "/settlement/job"),
+        ("REASON", "/settlement/reason"),
+    ],
+};
 
 /// Runs a command.
 pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(), Failure> {
     let letters = client.dead_letters();
     match command {
-        Command::List { settled, limit } => list(client, output, settled, limit).await,
-        Command::Show { job } => output.one(&letters.get(&job).await?),
-        Command::Replay { job, reason } => {
-            let made = letters.replay(&job, reason.as_deref()).await?;
-            output.brief(&made, &made.id.to_string())
+        Command::List { settled, limit, watch } => {
+            let page =
+                async |wanted, cursor| letters.list(&DeadLetterQuery { settled, limit: Some(wanted), cursor }).await;
+            watch.list(output, &VIEW, async || some(limit, page).await).await
         }
-        Command::Discard { job, reason } => Ok(letters.discard(&job, reason.as_deref()).await?),
-    }
-}
-
-async fn list(client: &Client, output: &Output, settled: bool, limit: usize) -> Result<(), Failure> {
-    let (mut items, mut cursor) = (Vec::new(), None);
-    loop {
-        let wanted = u32::try_from((limit - items.len()).min(PAGE)).ok();
-        let page = client.dead_letters().list(&DeadLetterQuery { settled, limit: wanted, cursor }).await?;
-        items.extend(page.items);
-        cursor = page.next_cursor;
-        if cursor.is_none() || items.len() >= limit {
-            output.note_more(cursor.is_some());
-            return output.list(&items, COLUMNS);
+        Command::Show { job, watch } => watch.one(output, &VIEW, async || letters.get(&job).await, |_| false).await,
+        Command::Replay { jobs, reason } => {
+            for job in &jobs {
+                if let Some(made) = told(letters.replay(job, reason.as_deref()).await, output)? {
+                    output.brief(&made, &job::VIEW, &made.id.to_string())?;
+                }
+            }
+            Ok(())
+        }
+        Command::Discard { jobs, reason, consent } => {
+            let what = match jobs.as_slice() {
+                [job] => format!("discard the dead letter of {job}"),
+                jobs => format!("discard {} dead letters", jobs.len()),
+            };
+            consent.to(&what, client)?;
+            for job in &jobs {
+                told(letters.discard(job, reason.as_deref()).await, output)?;
+            }
+            Ok(())
         }
     }
 }

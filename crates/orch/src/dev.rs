@@ -1,8 +1,7 @@
 //! `orch dev`: ledger, server and everything else in one process and one folder.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,21 +14,22 @@ use serde::Serialize;
 use crate::access::TokenFile;
 use crate::bootstrap::{self, Access};
 use crate::failure::Failure;
+use crate::logging;
 use crate::node::{End, Node, listen};
 use crate::output::Output;
-
-/// How long the engine may take to own and recover its ledger.
-const START_LIMIT: Duration = Duration::from_secs(120);
+use crate::settings::{Flags, Settings};
 
 /// How to serve.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The folder of ledger, artifacts and token; made if it is not there.
-    #[arg(long, default_value = "orch-data", env = "ORCH_DATA", value_name = "DIR")]
-    data: PathBuf,
-    /// Where to listen; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:7400", env = "ORCH_LISTEN", value_name = "ADDRESS")]
-    listen: SocketAddr,
+    /// The folder of ledger, artifacts and token; made if it is not there. Setting `data`, else orch-data.
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+    /// Where to listen; port 0 takes a free one. Setting `listen`, else 127.0.0.1:7400.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    #[command(flatten)]
+    flags: Flags,
     /// Say that it serves in one line of JSON: address, token, and the tenant's id.
     #[arg(long)]
     json: bool,
@@ -45,11 +45,13 @@ struct Ready<'a> {
 
 /// Serves until a signal comes.
 pub async fn run(args: &Args, output: &Output) -> Result<(), Failure> {
+    let settings = Settings::find(&args.flags, &[("data", args.data.as_ref()), ("listen", args.listen.as_ref())])?;
+    logging::start_server(&settings);
     let mut end = End::watch()?;
-    let (listener, address) = listen(args.listen).await?;
-    let engine = engine(args, &address)?;
+    let (listener, address) = listen(settings.listen()).await?;
+    let engine = engine(&settings, &address)?;
     let access = tokio::select! {
-        access = prepare(&engine, args) => access,
+        access = prepare(&engine, &settings) => access,
         () = end.comes() => {
             engine.shutdown().await;
             return Ok(());
@@ -63,26 +65,28 @@ pub async fn run(args: &Args, output: &Output) -> Result<(), Failure> {
         }
     };
     let node = Node::start(listener, engine);
-    say(args, output, &Ready { address: &address, token: &access.token, tenant: &access.tenant })?;
+    let ready = Ready { address: &address, token: &access.token, tenant: &access.tenant };
+    say(args.json || output.is_json(), &settings.data(), &ready)?;
     Ok(node.run(&mut end).await?)
 }
 
-fn engine(args: &Args, address: &str) -> Result<Engine> {
-    let folder = &args.data;
+fn engine(settings: &Settings, address: &str) -> Result<Engine> {
+    let folder = &settings.data();
     std::fs::create_dir_all(folder).with_context(|| format!("could not make the folder {}", folder.display()))?;
     let ledger = SqliteLedger::open(folder.join("ledger.sqlite"));
     let ledger = ledger.with_context(|| format!("could not open the ledger in {}", folder.display()))?;
     let blobs = FolderBlobs::open(folder.join("artifacts")).context("could not open the folder of artifacts")?;
     let mut options = EngineOptions::new(Arc::new(ledger), Arc::new(blobs));
     options.address = address.to_owned();
+    options.node_lease_ms = settings.number("node_lease_ms");
     Ok(Engine::start(options))
 }
 
 /// The token that is kept, if the ledger knows it; else a new one.
-async fn prepare(engine: &Engine, args: &Args) -> Result<Access> {
-    bootstrap::serving(engine, START_LIMIT).await?;
+async fn prepare(engine: &Engine, settings: &Settings) -> Result<Access> {
+    bootstrap::serving(engine, Duration::from_secs(settings.number("start_seconds_max"))).await?;
     let tenant = bootstrap::first_tenant(engine).await?;
-    let file = TokenFile::in_folder(&args.data);
+    let file = TokenFile::in_folder(&settings.data());
     if let Some(token) = file.read()
         && bootstrap::is_good(engine, &tenant, &token).await?
     {
@@ -93,13 +97,13 @@ async fn prepare(engine: &Engine, args: &Args) -> Result<Access> {
     Ok(Access { tenant: tenant.id.to_string(), token })
 }
 
-fn say(args: &Args, output: &Output, ready: &Ready<'_>) -> Result<(), Failure> {
+fn say(json: bool, data: &Path, ready: &Ready<'_>) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    if args.json || output.is_json() {
+    if json {
         writeln!(out, "{}", serde_json::to_string(ready).context("could not write the line")?)?;
     } else {
         writeln!(out, "orch dev serves on {}", ready.address)?;
-        writeln!(out, "data    {}", args.data.display())?;
+        writeln!(out, "data    {}", data.display())?;
         writeln!(out, "tenant  {} ({})", bootstrap::TENANT, ready.tenant)?;
         writeln!(out, "\n  export ORCH_ADDRESS={} ORCH_TOKEN={}\n", ready.address, ready.token)?;
     }

@@ -1,9 +1,11 @@
-//! How commands fail: what is printed, and the exit code that scripts branch on.
+//! Why a command did not do what was asked, what is said about it, and what it exits with.
 
-use std::io::{self, Write as _};
-use std::process::ExitCode;
+use std::io;
 
-use orch_client::JobOut;
+use orch_client::{JobOut, JobState, Problem};
+
+use crate::exit::Exit;
+use crate::report::Report;
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]
@@ -16,80 +18,146 @@ pub enum Failure {
     NoToken,
     /// The server answered that it does not serve; that has been printed.
     NotServing,
+    /// What was asked for is refused here, before anything was sent.
+    Refused {
+        /// What to exit with.
+        exit: Exit,
+        /// Why.
+        what: String,
+        /// What to do instead.
+        hint: String,
+    },
     /// Anything else.
     Other(anyhow::Error),
 }
 
+/// What to do without a good token.
+const TOKEN_HINT: &str =
+    "set ORCH_TOKEN, give --token or --token-file, or use a context; `orch dev` prints one at its start";
+
 impl Failure {
-    /// 1 error, 2 the job was accepted but did not succeed, 3 timed out waiting, 4 credentials, 5 not found, 6 conflict.
-    pub fn exit_code(&self) -> ExitCode {
-        let code = match self {
-            Self::Unsuccessful(_) => 2,
-            Self::Client(orch_client::Error::WaitTimedOut { .. }) => 3,
-            Self::NoToken => 4,
-            Self::Client(error) => match error.status() {
-                Some(401 | 403) => 4,
-                Some(404) => 5,
-                Some(409 | 412 | 428) => 6,
-                Some(422) if error.code() == Some("idempotency_mismatch") => 6,
-                _ => 1,
-            },
-            // `orch … | head` is not an error.
-            Self::Other(error) if is_broken_pipe(error) => 0,
-            Self::Other(_) | Self::NotServing => 1,
-        };
-        ExitCode::from(code)
+    /// Refuses, and says what to do instead.
+    pub fn refused(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Refused { exit: Exit::Error, what: what.into(), hint: hint.into() }
     }
 
-    /// Says it on standard error: what, details, and what to do.
-    pub fn print(&self) {
-        let lines = self.lines();
-        let mut err = io::stderr().lock();
-        // Nobody is left to be told that standard error is gone.
-        let _ = lines.iter().try_for_each(|line| writeln!(err, "{line}"));
+    /// Refuses because something is not there.
+    pub fn missing(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Refused { exit: Exit::NotFound, what: what.into(), hint: hint.into() }
     }
 
-    fn lines(&self) -> Vec<String> {
+    /// There is a token, but it could not be fetched.
+    pub fn no_token(error: &anyhow::Error) -> Self {
+        Self::Refused { exit: Exit::Auth, what: format!("there is no token: {error:#}"), hint: TOKEN_HINT.to_owned() }
+    }
+
+    /// What the command exits with.
+    pub fn exit(&self) -> Exit {
         match self {
-            Self::Client(error) => client_lines(error),
-            Self::Unsuccessful(job) => {
-                let why = job.error.as_ref().map(|error| format!(": {}: {}", error.code, error.message));
-                vec![format!("error: the job ended {}{}", job.state, why.unwrap_or_default())]
-            }
-            Self::NoToken => vec!["error: there is no token".to_owned(), TOKEN_HINT.to_owned()],
-            Self::NotServing => Vec::new(),
-            Self::Other(error) if is_broken_pipe(error) => Vec::new(),
-            Self::Other(error) => vec![format!("error: {error:#}")],
+            Self::Unsuccessful(_) => Exit::Unsuccessful,
+            Self::Client(orch_client::Error::WaitTimedOut { .. }) => Exit::TimedOut,
+            Self::NoToken => Exit::Auth,
+            Self::Client(error) => error.problem().map_or(Exit::Error, exit_of),
+            // `orch … | head` is not an error.
+            Self::Other(error) if is_broken_pipe(error) => Exit::Done,
+            Self::Refused { exit, .. } => *exit,
+            Self::Other(_) | Self::NotServing => Exit::Error,
+        }
+    }
+
+    /// The same may work in a moment.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Client(error) if error.is_retryable())
+    }
+
+    /// What is said about it; nothing where enough has been said.
+    pub fn report(&self) -> Option<Report> {
+        let exit = self.exit();
+        match self {
+            Self::Client(error) => Some(client_report(exit, error)),
+            Self::Unsuccessful(job) => Some(job_report(exit, job)),
+            Self::NoToken => Some(Report::new(exit, "there is no token").hint(TOKEN_HINT)),
+            Self::NotServing => None,
+            Self::Refused { what, hint, .. } => Some(Report::new(exit, what).hint(hint)),
+            Self::Other(error) if is_broken_pipe(error) => None,
+            Self::Other(error) => Some(Report::new(exit, format!("{error:#}"))),
         }
     }
 }
 
-const TOKEN_HINT: &str = "hint: set ORCH_TOKEN, or give --token or --token-file; `orch dev` prints one at its start";
+fn exit_of(problem: &Problem) -> Exit {
+    match problem.status {
+        401 | 403 => Exit::Auth,
+        404 => Exit::NotFound,
+        409 | 412 | 428 => Exit::Conflict,
+        422 if problem.code == "idempotency_mismatch" => Exit::Conflict,
+        _ => Exit::Error,
+    }
+}
 
-fn client_lines(error: &orch_client::Error) -> Vec<String> {
-    let mut text = error.to_string();
+fn client_report(exit: Exit, error: &orch_client::Error) -> Report {
+    if let Some(problem) = error.problem() {
+        return problem_report(exit, problem);
+    }
+    let mut what = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
+        what.push_str(": ");
+        what.push_str(&cause.to_string());
         source = cause.source();
     }
-    let Some(problem) = error.problem() else {
-        let mut lines = vec![format!("error: {text}")];
-        if matches!(error, orch_client::Error::Transport { .. }) {
-            lines.push("hint: is the server running there? --address or ORCH_ADDRESS say where it is".to_owned());
+    let report = Report { retryable: error.is_retryable(), ..Report::new(exit, what) };
+    match error {
+        orch_client::Error::Transport { .. } => {
+            report.hint("is the server running there? --address, ORCH_ADDRESS or the context say where it is")
         }
-        return lines;
-    };
-    let said = if problem.detail.is_empty() { &problem.title } else { &problem.detail };
-    let mut lines = vec![format!("error: {said}"), format!("code: {} (HTTP {})", problem.code, problem.status)];
-    let blamed = problem.errors.iter().map(|error| format!("field: {}: {}", error.field, error.detail));
-    lines.extend(blamed);
-    lines.extend(problem.request_id.as_ref().map(|id| format!("request: {id}")));
-    if problem.status == 401 {
-        lines.push(TOKEN_HINT.to_owned());
+        orch_client::Error::WaitTimedOut { job, .. } => {
+            report.hint(format!("it goes on without us; `orch job wait {job}` waits again"))
+        }
+        _ => report,
     }
-    lines
+}
+
+fn problem_report(exit: Exit, problem: &Problem) -> Report {
+    let what = if problem.detail.is_empty() { &problem.title } else { &problem.detail };
+    let details = problem.errors.iter().map(|error| match error.detail == *what {
+        true => format!("the field is `{}`", error.field),
+        false => format!("`{}`: {}", error.field, error.detail),
+    });
+    Report {
+        details: details.collect(),
+        code: Some(problem.code.clone()),
+        status: Some(problem.status),
+        request_id: problem.request_id.clone(),
+        retryable: problem.retryable,
+        hint: problem_hint(problem).map(str::to_owned),
+        ..Report::new(exit, what)
+    }
+}
+
+/// What helps against the problems that something helps against.
+fn problem_hint(problem: &Problem) -> Option<&'static str> {
+    Some(match problem.code.as_str() {
+        "unauthenticated" => TOKEN_HINT,
+        "forbidden" => "another token may do it; `orch token create --scope …` makes one",
+        "not_found" => "what belongs to another tenant is not found either: is this the right token?",
+        "unknown_job_type" => "`orch job-type put NAME` declares it",
+        "unknown_source" => "`orch source put NAME --kind KIND` declares it",
+        "unknown_project" => "`orch project put NAME` declares it",
+        "idempotency_mismatch" => "the key belongs to another content for 24 hours: take another one",
+        "version_conflict" => "somebody else was faster: look at it, and try again",
+        "overloaded" | "backlog_full" | "not_owner" | "draining" => "--patience waits longer for a server that serves",
+        _ => return None,
+    })
+}
+
+fn job_report(exit: Exit, job: &JobOut) -> Report {
+    let why = job.error.as_ref().map(|error| format!(": {}: {}", error.code, error.message));
+    let report = Report::new(exit, format!("the job ended {}{}", job.state, why.unwrap_or_default()));
+    match job.state {
+        JobState::Failed => report.hint(format!("`orch job logs {}` shows what it did", job.id)),
+        _ => report,
+    }
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

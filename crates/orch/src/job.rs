@@ -1,5 +1,6 @@
-//! `orch job …`; submitting is in `submit`.
+//! `orch job …`; submitting is in `submit` and `batch`.
 
+mod batch;
 mod submit;
 
 use std::io::Write as _;
@@ -9,31 +10,37 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use orch_client::{Client, JobId, JobOut, JobQuery, JobState, LogLineOut, Summary, SummaryRow};
 
+use crate::complete;
+use crate::consent::Consent;
 use crate::failure::Failure;
 use crate::moment::{parse_duration, parse_moment};
-use crate::output::{Column, Output};
-
-/// Items of a page that are asked for.
-const PAGE: usize = 200;
+use crate::output::{Listing, Output, View, Watch, all, some};
+use crate::rehearsal::told;
 
 /// Commands about jobs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Submit a job; prints its id.
     Submit(Box<submit::Args>),
+    /// Submit jobs from a file of JSON lines; prints their ids.
+    SubmitBatch(batch::Args),
     /// List jobs, newest first.
     List(Box<List>),
     /// Show a job.
     Show {
         /// The job.
+        #[arg(add = complete::jobs())]
         job: JobId,
         /// Its payload too.
         #[arg(long)]
         payload: bool,
+        #[command(flatten)]
+        watch: Watch,
     },
     /// Wait until a job is final. Exits 2 when it did not succeed, 3 when the time was up.
     Wait {
         /// The job.
+        #[arg(add = complete::jobs())]
         job: JobId,
         #[command(flatten)]
         limit: WaitLimit,
@@ -41,46 +48,60 @@ pub enum Command {
     /// Print a job's log.
     Logs {
         /// The job.
+        #[arg(add = complete::jobs())]
         job: JobId,
     },
     /// List the facts of a job's life.
     History {
         /// The job.
+        #[arg(add = complete::jobs())]
         job: JobId,
+        #[command(flatten)]
+        watch: Watch,
     },
     /// List a job's attempts.
     Attempts {
         /// The job.
+        #[arg(add = complete::jobs())]
         job: JobId,
+        #[command(flatten)]
+        watch: Watch,
     },
-    /// Cancel a job: at once, or by asking its worker to stop.
+    /// Cancel jobs: at once, or by asking their workers to stop. Asks when there are several.
     Cancel {
-        /// The job.
-        job: JobId,
+        /// The jobs.
+        #[arg(required = true, add = complete::jobs())]
+        jobs: Vec<JobId>,
         /// Why; kept in history.
         #[arg(long)]
         reason: Option<String>,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// Try a job again: one in back-off now, a final one as a new job.
     Retry {
         /// The job.
+        #[arg(add = complete::jobs())]
         job: JobId,
     },
     /// Count jobs by type, source and state.
-    Summary,
+    Summary {
+        #[command(flatten)]
+        watch: Watch,
+    },
 }
 
 /// Which jobs to list.
 #[derive(Debug, clap::Args)]
 pub struct List {
     /// Only in these states; may be repeated.
-    #[arg(long = "state", value_delimiter = ',', value_name = "STATE")]
+    #[arg(long = "state", value_delimiter = ',', value_name = "STATE", add = complete::words(STATES))]
     states: Vec<String>,
     /// Only of this type.
-    #[arg(long = "type", value_name = "TYPE")]
+    #[arg(long = "type", value_name = "TYPE", add = complete::job_types())]
     job_type: Option<String>,
     /// Only of this source.
-    #[arg(long)]
+    #[arg(long, add = complete::sources())]
     source: Option<String>,
     /// Only with this label.
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_label)]
@@ -94,6 +115,8 @@ pub struct List {
     /// At most so many.
     #[arg(long, default_value_t = 50)]
     limit: usize,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 /// How long to wait.
@@ -104,56 +127,105 @@ pub struct WaitLimit {
     pub timeout: Duration,
 }
 
-const COLUMNS: &[Column] = &[
-    ("ID", "/id"),
-    ("JOB TYPE", "/job_type"),
-    ("SOURCE", "/source"),
-    ("PRIORITY", "/priority"),
-    ("STATE", "/state"),
-    ("ATTEMPT", "/attempt"),
-    ("CREATED AT", "/created_at"),
-    ("FINISHED AT", "/finished_at"),
-    ("ERROR", "/error/code"),
-];
-const HISTORY_COLUMNS: &[Column] = &[("SEQ", "/seq"), ("AT", "/at"), ("KIND", "/kind"), ("DATA", "/data")];
-const ATTEMPT_COLUMNS: &[Column] = &[
-    ("ATTEMPT", "/attempt"),
-    ("SESSION", "/session"),
-    ("GRANTED AT", "/granted_at"),
-    ("ENDED AT", "/ended_at"),
-    ("OUTCOME", "/outcome"),
-    ("CODE", "/error/code"),
-    ("MESSAGE", "/error/message"),
-];
-const SUMMARY_COLUMNS: &[Column] =
-    &[("JOB TYPE", "/job_type"), ("SOURCE", "/source"), ("STATE", "/state"), ("JOBS", "/jobs")];
+/// The states that a job can be in.
+const STATES: &[&str] =
+    &["blocked", "scheduled", "ready", "leased", "running", "succeeded", "failed", "canceled", "skipped"];
+
+/// How jobs are shown.
+pub const VIEW: View = View {
+    name: "/id",
+    columns: &[
+        ("ID", "/id"),
+        ("JOB TYPE", "/job_type"),
+        ("SOURCE", "/source"),
+        ("PRIORITY", "/priority"),
+        ("STATE", "/state"),
+        ("ATTEMPT", "/attempt"),
+        ("CREATED AT", "/created_at"),
+        ("FINISHED AT", "/finished_at"),
+        ("ERROR", "/error/code"),
+    ],
+    wide: &[
+        ("PROJECT", "/project"),
+        ("KEY", "/concurrency_key"),
+        ("DUE AT", "/due_at"),
+        ("SESSION", "/session"),
+        ("LABELS", "/labels"),
+        ("MESSAGE", "/error/message"),
+    ],
+};
+const HISTORY: View =
+    View { name: "/seq", columns: &[("SEQ", "/seq"), ("AT", "/at"), ("KIND", "/kind"), ("DATA", "/data")], wide: &[] };
+const ATTEMPTS: View = View {
+    name: "/attempt",
+    columns: &[
+        ("ATTEMPT", "/attempt"),
+        ("SESSION", "/session"),
+        ("GRANTED AT", "/granted_at"),
+        ("ENDED AT", "/ended_at"),
+        ("OUTCOME", "/outcome"),
+        ("CODE", "/error/code"),
+        ("MESSAGE", "/error/message"),
+    ],
+    wide: &[],
+};
+const LOGS: View = View { name: "/message", columns: &[], wide: &[] };
+const SUMMARY: View = View {
+    name: "/job_type",
+    columns: &[("JOB TYPE", "/job_type"), ("SOURCE", "/source"), ("STATE", "/state"), ("JOBS", "/jobs")],
+    wide: &[],
+};
 
 /// Runs a command.
 pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(), Failure> {
     let jobs = client.jobs();
     match command {
         Command::Submit(args) => submit::run(*args, client, output).await,
+        Command::SubmitBatch(args) => batch::run(args, client, output).await,
         Command::List(args) => list(*args, client, output).await,
-        Command::Show { job, payload: false } => output.one(&jobs.get(&job).await?),
-        Command::Show { job, payload: true } => output.one(&jobs.get_with_payload(&job).await?),
+        Command::Show { job, payload, watch } => show(client, &job, payload, &watch, output).await,
         Command::Wait { job, limit } => wait(client, &job, limit.timeout, output).await,
         Command::Logs { job } => logs(&job, client, output).await,
-        Command::History { job } => output.list(&jobs.history(&job).await?, HISTORY_COLUMNS),
-        Command::Attempts { job } => output.list(&jobs.attempts(&job).await?, ATTEMPT_COLUMNS),
-        Command::Cancel { job, reason } => {
-            let outcome = jobs.cancel(&job, reason.as_deref()).await?;
-            let text = if outcome.requested { "requested" } else { outcome.job.state.as_str() };
-            output.brief(&outcome.job, text)
+        Command::History { job, watch } => {
+            watch.list(output, &HISTORY, async || Ok(jobs.history(&job).await?.into())).await
+        }
+        Command::Attempts { job, watch } => {
+            watch.list(output, &ATTEMPTS, async || Ok(jobs.attempts(&job).await?.into())).await
+        }
+        Command::Cancel { jobs, reason, consent } => {
+            if jobs.len() > 1 {
+                consent.to(&format!("cancel {} jobs", jobs.len()), client)?;
+            }
+            cancel(client, &jobs, reason.as_deref(), output).await
         }
         Command::Retry { job } => {
             let tried = jobs.retry(&job).await?;
-            output.brief(&tried, &tried.id.to_string())
+            output.brief(&tried, &VIEW, &tried.id.to_string())
         }
-        Command::Summary => {
-            let summary = jobs.summary().await?;
-            if output.is_json() { output.one(&summary) } else { output.list(&rows(summary), SUMMARY_COLUMNS) }
+        Command::Summary { watch } if output.is_for_people() => {
+            watch.list(output, &SUMMARY, async || Ok(rows(jobs.summary().await?).into())).await
         }
+        Command::Summary { watch } => watch.one(output, &SUMMARY, async || jobs.summary().await, |_| false).await,
     }
+}
+
+/// Shows a job; watching it ends when it is final.
+async fn show(client: &Client, id: &JobId, payload: bool, watch: &Watch, output: &Output) -> Result<(), Failure> {
+    let read = async || match payload {
+        true => client.jobs().get_with_payload(id).await,
+        false => client.jobs().get(id).await,
+    };
+    watch.one(output, &VIEW, read, |job| job.state.is_final()).await
+}
+
+async fn cancel(client: &Client, ids: &[JobId], reason: Option<&str>, output: &Output) -> Result<(), Failure> {
+    for id in ids {
+        let Some(outcome) = told(client.jobs().cancel(id, reason).await, output)? else { continue };
+        let word = if outcome.requested { "requested" } else { outcome.job.state.as_str() };
+        let text = if ids.len() > 1 { format!("{id} {word}") } else { word.to_owned() };
+        output.brief(&outcome.job, &VIEW, &text)?;
+    }
+    Ok(())
 }
 
 /// All counts as rows: what waits in no lane is counted over all types.
@@ -169,12 +241,12 @@ fn rows(summary: Summary) -> Vec<SummaryRow> {
 /// Waits for a job, prints it, and fails when it did not succeed.
 async fn wait(client: &Client, id: &JobId, timeout: Duration, output: &Output) -> Result<(), Failure> {
     let job: JobOut = client.jobs().wait(id, timeout).await?;
-    output.brief(&job, &format!("{} {}", job.id, job.state))?;
+    output.brief(&job, &VIEW, &format!("{} {}", job.id, job.state))?;
     if job.state == JobState::Succeeded { Ok(()) } else { Err(Failure::Unsuccessful(Box::new(job))) }
 }
 
 async fn list(args: List, client: &Client, output: &Output) -> Result<(), Failure> {
-    let mut query = JobQuery {
+    let query = JobQuery {
         states: args.states.iter().map(|state| state.as_str().into()).collect(),
         job_type: args.job_type,
         source: args.source,
@@ -183,32 +255,24 @@ async fn list(args: List, client: &Client, output: &Output) -> Result<(), Failur
         until: args.until,
         ..JobQuery::default()
     };
-    let mut items = Vec::new();
-    loop {
-        query.limit = u32::try_from((args.limit - items.len()).min(PAGE)).ok();
-        let page = client.jobs().list(&query).await?;
-        items.extend(page.items);
-        query.cursor = page.next_cursor;
-        if query.cursor.is_none() || items.len() >= args.limit {
-            output.note_more(query.cursor.is_some());
-            return output.list(&items, COLUMNS);
-        }
-    }
+    let page =
+        async |wanted, cursor| client.jobs().list(&JobQuery { limit: Some(wanted), cursor, ..query.clone() }).await;
+    args.watch.list(output, &VIEW, async || some(args.limit, page).await).await
 }
 
 async fn logs(id: &JobId, client: &Client, output: &Output) -> Result<(), Failure> {
-    let mut all = Vec::new();
+    if !output.is_for_people() {
+        let page = async |cursor: Option<String>| client.jobs().logs(id, cursor.as_deref()).await;
+        let lines: Listing<LogLineOut> = all(page).await?;
+        return output.list(&lines, &LOGS);
+    }
     let mut cursor: Option<String> = None;
     loop {
         let page = client.jobs().logs(id, cursor.as_deref()).await?;
-        if output.is_json() {
-            all.extend(page.items);
-        } else {
-            print_lines(&page.items)?;
-        }
+        print_lines(&page.items)?;
         cursor = page.next_cursor;
         if cursor.is_none() {
-            return if output.is_json() { output.list(&all, &[]) } else { Ok(()) };
+            return Ok(());
         }
     }
 }

@@ -3,18 +3,25 @@
 use clap::Subcommand;
 use orch_client::{Client, JobType};
 
+use crate::complete;
 use crate::failure::Failure;
-use crate::output::{Column, Output};
+use crate::output::{Output, View, Watch, all};
 
 /// Commands about job types.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List job types.
-    List,
+    List {
+        #[command(flatten)]
+        watch: Watch,
+    },
     /// Show one.
     Show {
         /// Its name.
+        #[arg(add = complete::job_types())]
         name: String,
+        #[command(flatten)]
+        watch: Watch,
     },
     /// Make one, or change what is named here of one that exists.
     Put(Box<Put>),
@@ -24,6 +31,7 @@ pub enum Command {
 #[derive(Debug, clap::Args)]
 pub struct Put {
     /// Its name.
+    #[arg(add = complete::job_types())]
     name: String,
     /// Text for people.
     #[arg(long)]
@@ -57,32 +65,38 @@ pub struct Put {
     concurrency_per_key_max: Option<u32>,
 }
 
-const COLUMNS: &[Column] = &[
-    ("NAME", "/name"),
-    ("LEASE MS", "/lease_ms"),
-    ("TRIES", "/tries_max"),
-    ("BACKOFF MS", "/backoff_ms"),
-    ("CONCURRENCY", "/concurrency_max"),
-    ("PER KEY", "/concurrency_per_key_max"),
-    ("DESCRIPTION", "/description"),
-];
+const VIEW: View = View {
+    name: "/name",
+    columns: &[
+        ("NAME", "/name"),
+        ("LEASE MS", "/lease_ms"),
+        ("TRIES", "/tries_max"),
+        ("BACKOFF MS", "/backoff_ms"),
+        ("CONCURRENCY", "/concurrency_max"),
+        ("PER KEY", "/concurrency_per_key_max"),
+        ("DESCRIPTION", "/description"),
+    ],
+    wide: &[
+        ("EXECUTION MS MAX", "/execution_ms_max"),
+        ("LOST MAX", "/lost_max"),
+        ("BACKOFF MS MAX", "/backoff_ms_max"),
+        ("CANCEL GRACE MS", "/cancel_grace_ms"),
+        ("VERSION", "/version"),
+        ("UPDATED AT", "/updated_at"),
+    ],
+};
 
 /// Runs a command.
 pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(), Failure> {
     match command {
-        Command::List => {
-            let (mut items, mut cursor) = (Vec::new(), None);
-            loop {
-                let page = client.job_types().list(cursor.as_deref()).await?;
-                items.extend(page.items);
-                cursor = page.next_cursor;
-                if cursor.is_none() {
-                    return output.list(&items, COLUMNS);
-                }
-            }
+        Command::List { watch } => {
+            let page = async |cursor: Option<String>| client.job_types().list(cursor.as_deref()).await;
+            watch.list(output, &VIEW, async || all(page).await).await
         }
-        Command::Show { name } => output.one(&client.job_types().get(&name).await?),
-        Command::Put(put) => output.one(&client.job_types().create(&wire(*put)).await?),
+        Command::Show { name, watch } => {
+            watch.one(output, &VIEW, async || client.job_types().get(&name).await, |_| false).await
+        }
+        Command::Put(put) => output.one(&client.job_types().create(&wire(*put)).await?, &VIEW),
     }
 }
 

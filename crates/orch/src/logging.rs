@@ -1,16 +1,23 @@
-//! Logs go to standard error; `ORCH_LOG` filters them.
+//! Logs go to standard error: a server tells what it does, a command only what is wrong.
 
-use std::io::IsTerminal as _;
-
+use anstream::{AutoStream, ColorChoice};
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging: a server tells what it does, a command only what is wrong.
-pub fn start(server: bool) {
-    let usual = if server { "info" } else { "warn" };
-    let filter = EnvFilter::try_from_env("ORCH_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+use crate::settings::Settings;
+
+/// Starts a command's logging; `ORCH_LOG` filters it.
+pub fn start() {
+    let filter = EnvFilter::try_from_env("ORCH_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    start_as(filter, false);
+}
+
+/// Starts a server's.
+pub fn start_server(settings: &Settings) {
+    start_as(EnvFilter::new(settings.text("log")), settings.text("log_format") == "json");
+}
+
+fn start_as(filter: EnvFilter, json: bool) {
+    let colours = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    if json { builder.json().init() } else { builder.init() }
 }

@@ -1,17 +1,27 @@
 //! The executable: `dev` and `serve` run the server, everything else talks to one over `orch-client`.
 //!
-//! Commands lie in one file a noun; how they fail and what they exit with is in `failure`, how they print in `output`.
+//! Commands lie in one file a noun; how they fail is in `failure`, what they exit with in `exit`, how they print in `output`.
 
 mod access;
+mod api;
+mod artifact;
 mod bootstrap;
+mod complete;
+mod config;
 mod connection;
+mod consent;
+mod context;
 mod dead_letter;
 mod dev;
+mod exit;
 mod failure;
 mod health;
+mod input;
 mod job;
 mod job_type;
+mod lane;
 mod logging;
+mod man;
 mod migrate;
 mod moment;
 mod node;
@@ -20,23 +30,33 @@ mod output;
 mod pause;
 #[cfg(feature = "chaos-mutants")]
 mod plant;
+mod private_file;
+mod progress;
+mod project;
+mod rehearsal;
+mod report;
+mod secret;
 mod serve;
+mod settings;
 mod source;
 mod tenant;
 mod token;
+mod toml_error;
 mod worker;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use connection::Connection;
+use exit::Exit;
 use failure::Failure;
 use output::Output;
+use report::Report;
 
 /// The Source & Job Orchestrator.
 #[derive(Debug, Parser)]
-#[command(name = "orch", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(name = "orch", version, arg_required_else_help = true, max_term_width = 100, after_help = exit::help())]
 struct Cli {
     #[command(flatten)]
     connection: Connection,
@@ -54,7 +74,7 @@ enum Command {
     Serve(serve::Args),
     /// Bring a PostgreSQL to this version's schema.
     Migrate(migrate::Args),
-    /// Jobs: submit, list, show, wait, logs, history, attempts, cancel, retry, summary.
+    /// Jobs: submit, submit-batch, list, show, wait, logs, history, attempts, cancel, retry, summary.
     #[command(subcommand)]
     Job(job::Command),
     /// Job types: list, show, put.
@@ -63,6 +83,9 @@ enum Command {
     /// Sources: list, show, put.
     #[command(subcommand)]
     Source(source::Command),
+    /// Projects: list, show, put.
+    #[command(subcommand)]
+    Project(project::Command),
     /// Dead letters: list, show, replay, discard.
     #[command(subcommand)]
     DeadLetter(dead_letter::Command),
@@ -77,20 +100,60 @@ enum Command {
     Worker(worker::Command),
     /// Lanes: what jobs wait in, and what holds them.
     #[command(subcommand)]
-    Lane(worker::LaneCommand),
+    Lane(lane::Command),
+    /// Artifacts: get, put.
+    #[command(subcommand)]
+    Artifact(artifact::Command),
     /// Tenants: create, list.
     #[command(subcommand)]
     Tenant(tenant::Command),
     /// API tokens: create.
     #[command(subcommand)]
     Token(token::Command),
+    /// Contexts, which say where servers are and who we are to them; and the settings of a server.
+    #[command(subcommand)]
+    Config(config::Command),
     /// Whether the server serves.
     Health,
+    /// Send any call of the API; prints the body of the answer as it came.
+    Api(api::Args),
     /// Print the API's OpenAPI document.
     Openapi,
+    /// Print a script that makes a shell complete commands, and the ids and names that the server knows.
+    Completions {
+        /// The shell.
+        shell: complete::Shell,
+    },
+    /// Write a manual page for every command.
+    Man(man::Args),
+}
+
+impl Cli {
+    /// What was typed.
+    fn read() -> Result<Self, clap::Error> {
+        let matches = Self::command().try_get_matches()?;
+        let mut cli = Self::from_arg_matches(&matches)?;
+        cli.connection.note_typed(&matches);
+        Ok(cli)
+    }
+}
+
+impl Command {
+    /// The name of a command that changes something else than what a server keeps.
+    fn without_server(&self) -> Option<&'static str> {
+        match self {
+            Self::Dev(_) => Some("dev"),
+            Self::Serve(_) => Some("serve"),
+            Self::Migrate(_) => Some("migrate"),
+            Self::Config(_) => Some("config"),
+            Self::Man(_) => Some("man"),
+            _ => None,
+        }
+    }
 }
 
 fn main() -> ExitCode {
+    complete::answer();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     #[cfg(feature = "chaos-mutants")]
     runtime.on_thread_start(plant::in_this_thread);
@@ -104,43 +167,70 @@ fn main() -> ExitCode {
 }
 
 async fn start() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error).into(),
     };
-    logging::start(matches!(cli.command, Command::Dev(_) | Command::Serve(_)));
+    if !matches!(cli.command, Command::Dev(_) | Command::Serve(_)) {
+        logging::start();
+    }
+    let json = cli.output.is_json();
     match run(cli).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => Exit::Done.into(),
         Err(failure) => {
-            failure.print();
-            failure.exit_code()
+            failure.report().iter().for_each(|report| report.print(json));
+            failure.exit().into()
         }
     }
 }
 
 /// What clap has to say; 2 means something else here, so a wrong command line is an ordinary error.
-fn usage(error: &clap::Error) -> ExitCode {
-    // Nobody is left to be told that the terminal is gone.
-    let _ = error.print();
-    if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+fn usage(error: &clap::Error) -> Exit {
+    let wrong = error.use_stderr();
+    if wrong && Output::wants_json(std::env::args()) {
+        let text = error.render().to_string();
+        let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        Report::new(Exit::Error, what).hint("--help says what is understood").print(true);
+    } else {
+        // Nobody is left to be told that the terminal is gone.
+        let _ = error.print();
+    }
+    if wrong { Exit::Error } else { Exit::Done }
 }
 
+/// Runs a command; a write that a rehearsal ends in is printed, and no failure.
 async fn run(cli: Cli) -> Result<(), Failure> {
     let (connection, output) = (&cli.connection, &cli.output);
-    match cli.command {
+    match run_command(cli.command, connection, output).await {
+        Err(Failure::Client(orch_client::Error::Rehearsed(rehearsal))) => rehearsal::print(&rehearsal, output),
+        ended => ended,
+    }
+}
+
+async fn run_command(command: Command, connection: &Connection, output: &Output) -> Result<(), Failure> {
+    if let Some(name) = command.without_server() {
+        connection.refuse_dry_run(name)?;
+    }
+    match command {
         Command::Dev(args) => dev::run(&args, output).await,
         Command::Serve(args) => serve::run(&args, output).await,
         Command::Migrate(args) => migrate::run(&args, output).await,
         Command::Openapi => openapi::run(),
+        Command::Completions { shell } => complete::print(shell),
+        Command::Man(args) => man::run(&args),
+        Command::Config(command) => config::run(command, connection, output),
         Command::Health => health::run(&connection.anonymous()?, output).await,
         Command::Job(command) => job::run(command, &connection.client()?, output).await,
         Command::JobType(command) => job_type::run(command, &connection.client()?, output).await,
+        Command::Project(command) => project::run(command, &connection.client()?, output).await,
+        Command::Artifact(command) => artifact::run(command, &connection.client()?, output).await,
+        Command::Api(args) => api::run(args, &connection.client()?, output).await,
         Command::Source(command) => source::run(command, &connection.client()?, output).await,
         Command::DeadLetter(command) => dead_letter::run(command, &connection.client()?, output).await,
         Command::Pause(command) => pause::pause(command, &connection.client()?, output).await,
         Command::Resume(command) => pause::resume(command, &connection.client()?).await,
         Command::Worker(command) => worker::run(command, &connection.client()?, output).await,
-        Command::Lane(command) => worker::run_lane(command, &connection.client()?, output).await,
+        Command::Lane(command) => lane::run(command, &connection.client()?, output).await,
         Command::Tenant(command) => tenant::run(command, &connection.client()?, output).await,
         Command::Token(command) => token::run(command, &connection.client()?, output).await,
     }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::bootstrap;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::settings::{Flags, Settings};
 
 /// How long a server that has just died may still own the ledger.
 const OWNER_LIMIT: Duration = Duration::from_secs(30);
@@ -19,9 +20,12 @@ const OWNER_LIMIT: Duration = Duration::from_secs(30);
 /// What to prepare.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The database, as postgres://user:password@host/name.
-    #[arg(long, env = "ORCH_DATABASE", hide_env_values = true, value_name = "URL")]
-    database: String,
+    /// The database, as postgres://user@host/name; with its password only in ORCH_DATABASE, or by reference: env:NAME or
+    /// file:PATH. Setting `database`.
+    #[arg(long, value_name = "URL|REFERENCE")]
+    database: Option<String>,
+    #[command(flatten)]
+    flags: Flags,
     /// Make the first tenant, `default`, and a token that may do everything; needs that no server runs.
     #[arg(long)]
     bootstrap: bool,
@@ -45,16 +49,17 @@ struct Report {
 
 /// Migrates, and makes what is asked for.
 pub async fn run(args: &Args, output: &Output) -> Result<(), Failure> {
-    let applied = PostgresLedger::migrate(&args.database).await.context("could not migrate the database")?;
-    let (tenant, token) = if args.bootstrap { bootstrap(args).await? } else { (None, None) };
+    let database = Settings::find(&args.flags, &[("database", args.database.as_ref())])?.database()?;
+    let applied = PostgresLedger::migrate(&database).await.context("could not migrate the database")?;
+    let (tenant, token) = if args.bootstrap { bootstrap(args, &database).await? } else { (None, None) };
     say(args, output, &Report { applied, tenant, token })
 }
 
 /// The tenant's id, and a token if one was made.
 type Made = (Option<String>, Option<String>);
 
-async fn bootstrap(args: &Args) -> Result<Made> {
-    let ledger = PostgresLedger::connect(&args.database, PostgresOptions::default()).await;
+async fn bootstrap(args: &Args, database: &str) -> Result<Made> {
+    let ledger = PostgresLedger::connect(database, PostgresOptions::default()).await;
     let ledger = ledger.context("could not open the ledger")?;
     let blobs = Arc::new(ledger.blobs());
     let engine = Engine::start(EngineOptions::new(Arc::new(ledger), blobs));

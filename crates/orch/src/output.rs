@@ -1,6 +1,10 @@
-//! How answers are printed: tables for people, JSON and JSON lines for programs.
+//! How answers are printed: tables for people, JSON, JSON lines, YAML and bare names for programs.
 
-use std::io::{self, Write};
+mod page;
+mod table;
+mod watch;
+
+use std::io::{self, Write as _};
 
 use anyhow::Context as _;
 use clap::ValueEnum;
@@ -9,143 +13,150 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 
+pub use page::{Listing, all, some};
+pub use table::View;
+pub use watch::Watch;
+
 /// How answers are printed.
 #[derive(Debug, clap::Args)]
 pub struct Output {
-    /// How answers are printed.
+    /// How answers are printed; errors are told as JSON with json and jsonl.
     #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "table", global = true)]
     format: Format,
 }
+
+/// A body that nothing is known about.
+const BODY: View = View { name: "", columns: &[], wide: &[] };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// Columns, for people.
     Table,
+    /// More columns.
+    Wide,
     /// One indented JSON value.
     Json,
     /// One JSON value a line.
     Jsonl,
+    /// YAML.
+    Yaml,
+    /// Names alone, one a line.
+    Name,
 }
 
-/// A column of a table: its title and where its value is (a JSON pointer).
-pub type Column = (&'static str, &'static str);
-
 impl Output {
-    /// Programs read it.
+    /// What the arguments ask for, of a command line that could not be read as a whole: errors are told as JSON.
+    pub fn wants_json(arguments: impl Iterator<Item = String>) -> bool {
+        let words: Vec<String> = arguments.take_while(|word| word != "--").collect();
+        let glued = words.iter().filter_map(|word| word.strip_prefix("--output=").or_else(|| word.strip_prefix("-o")));
+        let apart = words.windows(2).filter(|pair| matches!(pair[0].as_str(), "-o" | "--output"));
+        let asked = glued.chain(apart.map(|pair| pair[1].as_str())).last();
+        matches!(asked, Some("json" | "jsonl"))
+    }
+
+    /// Programs read it, as JSON.
     pub fn is_json(&self) -> bool {
-        self.format != Format::Table
+        matches!(self.format, Format::Json | Format::Jsonl)
+    }
+
+    /// People read it.
+    pub fn is_for_people(&self) -> bool {
+        matches!(self.format, Format::Table | Format::Wide)
+    }
+
+    /// What comes later can be told line by line.
+    fn is_by_lines(&self) -> bool {
+        matches!(self.format, Format::Jsonl | Format::Name)
     }
 
     /// Prints a list.
-    pub fn list<T: Serialize>(&self, items: &[T], columns: &[Column]) -> Result<(), Failure> {
-        let values = items.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>();
-        let values = values.context("could not write the answer as JSON")?;
-        let mut out = io::stdout().lock();
-        match self.format {
-            Format::Table => print_table(&mut out, &values, columns)?,
-            Format::Json => writeln!(out, "{:#}", Value::Array(values))?,
-            Format::Jsonl => values.iter().try_for_each(|value| writeln!(out, "{value}"))?,
-        }
+    pub fn list<T: Serialize>(&self, listing: &Listing<T>, view: &View) -> Result<(), Failure> {
+        write(&self.list_text(&listing.items, view)?)?;
+        self.note_more(listing.more);
         Ok(())
     }
 
     /// Prints one thing; as a table, the members that have a value, one a line.
-    pub fn one<T: Serialize>(&self, item: &T) -> Result<(), Failure> {
-        let value = serde_json::to_value(item).context("could not write the answer as JSON")?;
-        let mut out = io::stdout().lock();
-        match self.format {
-            Format::Table => print_members(&mut out, &value)?,
-            Format::Json => writeln!(out, "{value:#}")?,
-            Format::Jsonl => writeln!(out, "{value}")?,
-        }
-        Ok(())
+    pub fn one<T: Serialize>(&self, item: &T, view: &View) -> Result<(), Failure> {
+        write(&self.one_text(item, view)?)
     }
 
     /// Prints one thing; for people, only this text.
-    pub fn brief<T: Serialize>(&self, item: &T, text: &str) -> Result<(), Failure> {
-        match self.format {
-            Format::Table => Ok(writeln!(io::stdout().lock(), "{text}")?),
-            Format::Json | Format::Jsonl => self.one(item),
+    pub fn brief<T: Serialize>(&self, item: &T, view: &View, text: &str) -> Result<(), Failure> {
+        if self.is_for_people() { write(&format!("{text}\n")) } else { self.one(item, view) }
+    }
+
+    /// Prints the body of an answer: as it came, or, where it is JSON and a format was asked for, in that.
+    pub fn body(&self, bytes: &[u8]) -> Result<(), Failure> {
+        match serde_json::from_slice::<Value>(bytes) {
+            Ok(value) if !self.is_for_people() => self.one(&value, &BODY),
+            _ => {
+                let mut out = io::stdout().lock();
+                out.write_all(bytes)?;
+                if !bytes.is_empty() && !bytes.ends_with(b"\n") {
+                    out.write_all(b"\n")?;
+                }
+                Ok(out.flush()?)
+            }
         }
     }
 
+    fn list_text<T: Serialize>(&self, items: &[T], view: &View) -> Result<String, Failure> {
+        let values = items.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>();
+        let values = values.context("could not write the answer as JSON")?;
+        Ok(match self.format {
+            Format::Table => table::rows(&values, view.columns, &[]),
+            Format::Wide => table::rows(&values, view.columns, view.wide),
+            Format::Json => format!("{:#}\n", Value::Array(values)),
+            Format::Jsonl => values.iter().map(|value| format!("{value}\n")).collect(),
+            Format::Yaml => yaml(&Value::Array(values))?,
+            Format::Name => values.iter().map(|value| view.name_of(value) + "\n").collect(),
+        })
+    }
+
+    fn one_text<T: Serialize>(&self, item: &T, view: &View) -> Result<String, Failure> {
+        let value = serde_json::to_value(item).context("could not write the answer as JSON")?;
+        Ok(match self.format {
+            Format::Table => table::members(&value),
+            Format::Wide => table::all_members(&value),
+            Format::Json => format!("{value:#}\n"),
+            Format::Jsonl => format!("{value}\n"),
+            Format::Yaml => yaml(&value)?,
+            Format::Name => view.name_of(&value) + "\n",
+        })
+    }
+
     /// Tells people that the list goes on.
-    pub fn note_more(&self, more: bool) {
-        if more && self.format == Format::Table {
+    fn note_more(&self, more: bool) {
+        if more && self.is_for_people() {
             eprintln!("there is more: raise --limit");
         }
     }
 }
 
-fn print_table(out: &mut impl Write, values: &[Value], columns: &[Column]) -> io::Result<()> {
-    let mut rows = vec![columns.iter().map(|(title, _)| (*title).to_owned()).collect::<Vec<_>>()];
-    for value in values {
-        rows.push(columns.iter().map(|(_, pointer)| cell(value.pointer(pointer))).collect());
-    }
-    let widest = |place: usize| rows.iter().map(|row| row[place].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns.len()).map(widest).collect();
-    for row in &rows {
-        let cells = row.iter().zip(&widths).map(|(text, width)| format!("{text:<width$}"));
-        writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
-    }
-    Ok(())
+/// Prints a text that has no other format.
+pub fn text(text: &str) -> Result<(), Failure> {
+    write(&format!("{text}\n"))
 }
 
-fn print_members(out: &mut impl Write, value: &Value) -> io::Result<()> {
-    let Value::Object(members) = value else { return writeln!(out, "{}", cell(Some(value))) };
-    let told = |(_, value): &(&String, &Value)| !is_empty(value);
-    let width = members.iter().filter(told).map(|(name, _)| name.len()).max().unwrap_or(0);
-    for (name, value) in members.iter().filter(told) {
-        writeln!(out, "{name:<width$}  {}", cell(Some(value)))?;
-    }
-    Ok(())
+fn write(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
 }
 
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(members) => members.is_empty(),
-        Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
-/// A value in one line.
-fn cell(value: Option<&Value>) -> String {
-    match value {
-        None | Some(Value::Null) => "-".to_owned(),
-        Some(Value::String(text)) => text.replace(['\n', '\r', '\t'], " "),
-        Some(Value::Array(items)) if items.iter().all(Value::is_string) => {
-            let texts: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
-            texts.join(",")
-        }
-        Some(value) => value.to_string(),
-    }
+fn yaml(value: &Value) -> Result<String, Failure> {
+    Ok(serde_norway::to_string(value).context("could not write the answer as YAML")?)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
-    fn text(print: impl Fn(&mut Vec<u8>) -> io::Result<()>) -> String {
-        let mut out = Vec::new();
-        print(&mut out).unwrap();
-        String::from_utf8(out).unwrap()
-    }
-
     #[test]
-    fn columns_are_as_wide_as_their_widest_cell() {
-        let rows = [json!({"id": "a", "n": {"m": 1}}), json!({"id": "longer", "n": {"m": null}})];
-        let table = text(|out| print_table(out, &rows, &[("ID", "/id"), ("M", "/n/m")]));
-        assert_eq!(table, "ID      M\na       1\nlonger  -\n");
-    }
-
-    #[test]
-    fn members_without_a_value_are_left_out_and_lines_stay_lines() {
-        let value = json!({"a": null, "bcd": "x\ny", "e": ["p", "q"], "f": {}});
-        assert_eq!(text(|out| print_members(out, &value)), "bcd  x y\ne    p,q\n");
+    fn the_format_is_found_in_a_command_line_that_is_wrong() {
+        let wants = |line: &str| Output::wants_json(line.split(' ').map(str::to_owned));
+        assert!(wants("job -o json") && wants("-ojsonl job") && wants("x --output=json") && wants("--output json y"));
+        assert!(!wants("job list") && !wants("-o json -o table") && !wants("-- -o json") && !wants("-o yaml"));
     }
 }

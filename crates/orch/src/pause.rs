@@ -3,14 +3,18 @@
 use clap::Subcommand;
 use orch_client::{Client, PauseTarget};
 
+use crate::complete;
 use crate::failure::Failure;
-use crate::output::{Column, Output};
+use crate::output::{Output, View, Watch};
 
 /// What to pause.
 #[derive(Debug, Subcommand)]
 pub enum Pause {
     /// List what is paused.
-    List,
+    List {
+        #[command(flatten)]
+        watch: Watch,
+    },
     #[command(flatten)]
     Target(Target),
 }
@@ -33,6 +37,7 @@ pub enum Target {
     /// Jobs of a source.
     Source {
         /// Its name.
+        #[arg(add = complete::sources())]
         name: String,
         #[command(flatten)]
         why: Why,
@@ -40,6 +45,7 @@ pub enum Target {
     /// Jobs of a type.
     JobType {
         /// Its name.
+        #[arg(add = complete::job_types())]
         name: String,
         #[command(flatten)]
         why: Why,
@@ -47,6 +53,7 @@ pub enum Target {
     /// One lane.
     Lane {
         /// Its number, as `orch lane list` shows it.
+        #[arg(add = complete::lanes())]
         number: u32,
         #[command(flatten)]
         why: Why,
@@ -61,12 +68,16 @@ pub struct Why {
     reason: Option<String>,
 }
 
-const COLUMNS: &[Column] = &[("TARGET", "/target"), ("SINCE", "/at"), ("BY", "/by"), ("REASON", "/reason")];
+const VIEW: View = View {
+    name: "/target",
+    columns: &[("TARGET", "/target"), ("SINCE", "/at"), ("BY", "/by"), ("REASON", "/reason")],
+    wide: &[],
+};
 
 /// Pauses, or lists.
 pub async fn pause(command: Pause, client: &Client, output: &Output) -> Result<(), Failure> {
     match command {
-        Pause::List => output.list(&client.pauses().await?, COLUMNS),
+        Pause::List { watch } => watch.list(output, &VIEW, async || Ok(client.pauses().await?.into())).await,
         Pause::Target(target) => {
             let (target, why) = wire(target);
             Ok(client.pause(&target, why.reason.as_deref()).await?)

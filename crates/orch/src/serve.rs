@@ -1,7 +1,6 @@
 //! `orch serve`: one replica on a PostgreSQL.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +10,10 @@ use orch_store::postgres::{PostgresLedger, PostgresOptions};
 use serde_json::json;
 
 use crate::failure::Failure;
+use crate::logging;
 use crate::node::{End, Node, listen};
 use crate::output::Output;
+use crate::settings::{Flags, Settings};
 
 /// How long a replica that may become the owner waits with its word; then it says what it is.
 const OWNER_LIMIT: Duration = Duration::from_secs(10);
@@ -20,15 +21,18 @@ const OWNER_LIMIT: Duration = Duration::from_secs(10);
 /// How to serve.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The database, as postgres://user:password@host/name.
-    #[arg(long, env = "ORCH_DATABASE", hide_env_values = true, value_name = "URL")]
-    database: String,
-    /// Where to listen; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:7400", env = "ORCH_LISTEN", value_name = "ADDRESS")]
-    listen: SocketAddr,
-    /// Where other replicas and clients reach this one, if not at the address it listens on.
+    /// The database, as postgres://user@host/name; with its password only in ORCH_DATABASE, or by reference: env:NAME or
+    /// file:PATH. Setting `database`.
+    #[arg(long, value_name = "URL|REFERENCE")]
+    database: Option<String>,
+    /// Where to listen; port 0 takes a free one. Setting `listen`, else 127.0.0.1:7400.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Where other replicas and clients reach this one, if not at the address it listens on. Setting `advertise`.
     #[arg(long, value_name = "URL")]
     advertise: Option<String>,
+    #[command(flatten)]
+    flags: Flags,
     /// Say that it serves in one line of JSON: address, role.
     #[arg(long)]
     json: bool,
@@ -36,13 +40,18 @@ pub struct Args {
 
 /// Serves until a signal comes, then drains.
 pub async fn run(args: &Args, output: &Output) -> Result<(), Failure> {
+    let named = [("database", &args.database), ("listen", &args.listen), ("advertise", &args.advertise)];
+    let settings = Settings::find(&args.flags, &named.map(|(name, value)| (name, value.as_ref())))?;
+    let database = settings.database()?;
+    logging::start_server(&settings);
     let mut end = End::watch()?;
-    let ledger = PostgresLedger::connect(&args.database, PostgresOptions::default()).await;
+    let ledger = PostgresLedger::connect(&database, postgres(&settings)).await;
     let ledger = ledger.context("could not open the ledger")?;
-    let (listener, address) = listen(args.listen).await?;
+    let (listener, address) = listen(settings.listen()).await?;
     let blobs = Arc::new(ledger.blobs());
     let mut options = EngineOptions::new(Arc::new(ledger), blobs);
-    options.address = args.advertise.clone().unwrap_or_else(|| address.clone());
+    options.address = settings.advertise().unwrap_or_else(|| address.clone());
+    options.node_lease_ms = settings.number("node_lease_ms");
     let engine = Engine::start(options);
     let node = Node::start(listener, engine.clone());
     let say = async {
@@ -57,6 +66,14 @@ pub async fn run(args: &Args, output: &Output) -> Result<(), Failure> {
         ended = &mut run => return Ok(ended?),
     }
     Ok(run.await?)
+}
+
+fn postgres(settings: &Settings) -> PostgresOptions {
+    let connections = |name| u32::try_from(settings.number(name)).expect("it fits because its largest value is small");
+    PostgresOptions {
+        readers_max: connections("postgres_readers_max"),
+        requests_max: connections("postgres_requests_max"),
+    }
 }
 
 fn say(json: bool, address: &str, engine: &Engine) -> Result<(), Failure> {

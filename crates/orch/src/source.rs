@@ -3,19 +3,26 @@
 use clap::Subcommand;
 use orch_client::{Client, Source};
 
+use crate::complete;
 use crate::failure::Failure;
 use crate::job::parse_label;
-use crate::output::{Column, Output};
+use crate::output::{Output, View, Watch, all};
 
 /// Commands about sources.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List sources.
-    List,
+    List {
+        #[command(flatten)]
+        watch: Watch,
+    },
     /// Show one.
     Show {
         /// Its name.
+        #[arg(add = complete::sources())]
         name: String,
+        #[command(flatten)]
+        watch: Watch,
     },
     /// Make one, or change what is named here of one that exists.
     Put(Box<Put>),
@@ -25,6 +32,7 @@ pub enum Command {
 #[derive(Debug, clap::Args)]
 pub struct Put {
     /// Its name.
+    #[arg(add = complete::sources())]
     name: String,
     /// What kind of upstream: osv, nvd, ghsa, csaf, …
     #[arg(long)]
@@ -49,30 +57,35 @@ pub struct Put {
     labels: Vec<(String, String)>,
 }
 
-const COLUMNS: &[Column] = &[
-    ("NAME", "/name"),
-    ("KIND", "/kind"),
-    ("HOST", "/host"),
-    ("CONCURRENCY", "/concurrency_max"),
-    ("DESCRIPTION", "/description"),
-];
+const VIEW: View = View {
+    name: "/name",
+    columns: &[
+        ("NAME", "/name"),
+        ("KIND", "/kind"),
+        ("HOST", "/host"),
+        ("CONCURRENCY", "/concurrency_max"),
+        ("DESCRIPTION", "/description"),
+    ],
+    wide: &[
+        ("AUTH REF", "/auth_ref"),
+        ("EGRESS ALLOW", "/egress_allow"),
+        ("LABELS", "/labels"),
+        ("VERSION", "/version"),
+        ("UPDATED AT", "/updated_at"),
+    ],
+};
 
 /// Runs a command.
 pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(), Failure> {
     match command {
-        Command::List => {
-            let (mut items, mut cursor) = (Vec::new(), None);
-            loop {
-                let page = client.sources().list(cursor.as_deref()).await?;
-                items.extend(page.items);
-                cursor = page.next_cursor;
-                if cursor.is_none() {
-                    return output.list(&items, COLUMNS);
-                }
-            }
+        Command::List { watch } => {
+            let page = async |cursor: Option<String>| client.sources().list(cursor.as_deref()).await;
+            watch.list(output, &VIEW, async || all(page).await).await
         }
-        Command::Show { name } => output.one(&client.sources().get(&name).await?),
-        Command::Put(put) => output.one(&client.sources().create(&wire(*put)).await?),
+        Command::Show { name, watch } => {
+            watch.one(output, &VIEW, async || client.sources().get(&name).await, |_| false).await
+        }
+        Command::Put(put) => output.one(&client.sources().create(&wire(*put)).await?, &VIEW),
     }
 }
 

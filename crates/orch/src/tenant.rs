@@ -4,7 +4,7 @@ use clap::Subcommand;
 use orch_client::Client;
 
 use crate::failure::Failure;
-use crate::output::{Column, Output};
+use crate::output::{Output, View, Watch};
 
 /// Commands about tenants; they need the scope `orch:admin`.
 #[derive(Debug, Subcommand)]
@@ -15,15 +15,18 @@ pub enum Command {
         name: String,
     },
     /// List tenants.
-    List,
+    List {
+        #[command(flatten)]
+        watch: Watch,
+    },
 }
 
-const COLUMNS: &[Column] = &[("ID", "/id"), ("NAME", "/name")];
+const VIEW: View = View { name: "/name", columns: &[("ID", "/id"), ("NAME", "/name")], wide: &[] };
 
 /// Runs a command.
 pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(), Failure> {
     match command {
-        Command::Create { name } => output.one(&client.tenants().create(&name).await?),
-        Command::List => output.list(&client.tenants().list().await?, COLUMNS),
+        Command::Create { name } => output.one(&client.tenants().create(&name).await?, &VIEW),
+        Command::List { watch } => watch.list(output, &VIEW, async || Ok(client.tenants().list().await?.into())).await,
     }
 }

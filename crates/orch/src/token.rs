@@ -4,9 +4,10 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use orch_client::{Client, TokenIn};
 
+use crate::complete;
 use crate::failure::Failure;
 use crate::moment::parse_moment;
-use crate::output::Output;
+use crate::output::{Output, View};
 
 /// Commands about API tokens.
 #[derive(Debug, Subcommand)]
@@ -14,13 +15,13 @@ pub enum Command {
     /// Make a token; its secret is shown this once.
     Create {
         /// Its tenant, by name or id; one's own when left out.
-        #[arg(long)]
+        #[arg(long, add = complete::tenants())]
         tenant: Option<String>,
         /// Text for people.
         #[arg(long)]
         name: String,
         /// What it allows: read, operate, quota, backfill, worker, submit, admin.
-        #[arg(long = "scope", required = true, value_delimiter = ',', value_name = "SCOPE")]
+        #[arg(long = "scope", required = true, value_delimiter = ',', value_name = "SCOPE", add = complete::words(SCOPES))]
         scopes: Vec<String>,
         /// When it ends: RFC 3339, or +DURATION.
         #[arg(long, value_parser = parse_moment, value_name = "MOMENT")]
@@ -28,11 +29,16 @@ pub enum Command {
     },
 }
 
+/// The scopes, as they are typed.
+const SCOPES: &[&str] = &["read", "operate", "quota", "backfill", "worker", "submit", "admin"];
+
+const VIEW: View = View { name: "/id", columns: &[], wide: &[] };
+
 /// Runs a command.
 pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(), Failure> {
     let Command::Create { tenant, name, scopes, expires_at } = command;
     let scopes = scopes.iter().map(|scope| full_scope(scope)).collect();
-    output.one(&client.tokens().create(&TokenIn { name, scopes, tenant, expires_at }).await?)
+    output.one(&client.tokens().create(&TokenIn { name, scopes, tenant, expires_at }).await?, &VIEW)
 }
 
 /// `read` is short for `orch:read`.

@@ -47,6 +47,8 @@ impl fmt::Debug for Client {
 pub struct ClientBuilder {
     addresses: Vec<String>,
     token: Option<String>,
+    tenant: Option<String>,
+    rehearsing: bool,
     patience: Option<Duration>,
 }
 
@@ -62,6 +64,20 @@ impl ClientBuilder {
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
+        self
+    }
+
+    /// Which tenant is meant, by name or id; the server refuses one that the token does not allow.
+    #[must_use]
+    pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.tenant = Some(tenant.into());
+        self
+    }
+
+    /// Sends reads only: a write ends in [`Error::Rehearsed`], which tells what would have been sent.
+    #[must_use]
+    pub fn rehearsing(mut self) -> Self {
+        self.rehearsing = true;
         self
     }
 
@@ -82,7 +98,9 @@ impl ClientBuilder {
         }
         let addresses = self.addresses.iter().map(|text| address(text)).collect::<Result<_, _>>()?;
         let token = self.token.as_deref().map(bearer).transpose()?;
-        let transport = Arc::new(Transport::new(Settings { addresses, token })?);
+        let tenant = self.tenant.as_deref().map(header).transpose()?;
+        let settings = Settings { addresses, token, tenant, rehearsing: self.rehearsing };
+        let transport = Arc::new(Transport::new(settings)?);
         Ok(Client { transport, patience: self.patience.unwrap_or(PATIENCE) })
     }
 }
@@ -93,6 +111,10 @@ fn address(text: &str) -> Result<Url, Error> {
         return Ok(url);
     }
     Err(Error::Settings(format!("`{text}` is no address: it must begin with http:// or https://")))
+}
+
+fn header(tenant: &str) -> Result<HeaderValue, Error> {
+    HeaderValue::from_str(tenant).map_err(|_| Error::Settings(format!("`{tenant}` is no tenant")))
 }
 
 fn bearer(token: &str) -> Result<HeaderValue, Error> {
@@ -113,6 +135,12 @@ impl Client {
     #[must_use]
     pub fn with_patience(&self, patience: Duration) -> Self {
         Self { transport: Arc::clone(&self.transport), patience }
+    }
+
+    /// True when writes are told, not sent.
+    #[must_use]
+    pub fn is_rehearsing(&self) -> bool {
+        self.transport.settings().rehearsing
     }
 
     /// Calls about jobs.
@@ -213,6 +241,11 @@ impl Client {
             Err(Failure::Problem(problem, body)) => serde_json::from_slice(&body).map_err(|_| Error::Problem(problem)),
             Err(failure) => Err(failure.into_error()),
         }
+    }
+
+    /// The way to the server.
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
     }
 
     /// Sends a call and reads its answer.

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::id::JobId;
 use crate::job::JobState;
+use crate::rehearsal::Rehearsal;
 
 /// Any error of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,9 @@ pub enum Error {
     /// The client cannot be made of these settings.
     #[error("{0}")]
     Settings(String),
+    /// A rehearsing client did not send this write.
+    #[error("{} {} was not sent: this is a rehearsal", .0.method, .0.path)]
+    Rehearsed(Box<Rehearsal>),
     /// The job was not final when the time was up.
     #[error("job {job} is still {state}")]
     WaitTimedOut {

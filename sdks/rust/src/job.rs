@@ -136,11 +136,13 @@ pub struct Dependency {
 }
 
 /// A job that is asked for.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct JobIn {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<JobId>,
     job_type: String,
+    #[serde(default = "empty")]
     payload: Box<RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     project: Option<String>,
@@ -148,13 +150,13 @@ pub struct JobIn {
     source: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     priority: Option<Priority>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     labels: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     not_before: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deadline: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     depends_on: Vec<Dependency>,
     #[serde(skip_serializing_if = "Option::is_none")]
     correlation_id: Option<String>,
@@ -162,6 +164,11 @@ pub struct JobIn {
     concurrency_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     idempotency_key: Option<String>,
+}
+
+/// What a job without a payload has, as the server says.
+fn empty() -> Box<RawValue> {
+    RawValue::from_string("{}".to_owned()).expect("an empty object is JSON")
 }
 
 impl JobIn {

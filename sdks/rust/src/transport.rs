@@ -2,21 +2,27 @@
 //!
 //! Knows nothing of jobs. What a call may be repeated after is decided in [`Failure::spares`] and nowhere else.
 
+use std::borrow::Cow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, IF_MATCH, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, IF_MATCH, RETRY_AFTER};
 use reqwest::{Method, Url};
 use serde::Serialize;
 
 use crate::budget::Budget;
 use crate::clock;
 use crate::error::{Error, Problem};
+use crate::rehearsal::Rehearsal;
 
 /// Where the API lies on every address.
-const BASE: &str = "/api/v1/orchestrator";
+pub const BASE: &str = "/api/v1/orchestrator";
+/// Which tenant is meant.
+const TENANT: &str = "x-stella-tenant";
+/// What makes a write safe to repeat.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// How long an exchange may take unless the call says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a connection may take.
@@ -33,9 +39,11 @@ const BUDGET_PAUSE: Duration = Duration::from_millis(250);
 pub struct Call {
     method: Method,
     path: String,
-    query: Vec<(&'static str, String)>,
+    query: Vec<(Cow<'static, str>, String)>,
+    headers: Vec<(HeaderName, HeaderValue)>,
     body: Option<(Bytes, HeaderValue)>,
     key: Option<String>,
+    key_given: bool,
     if_match: Option<u64>,
     repeatable: bool,
     timeout: Duration,
@@ -57,13 +65,16 @@ impl Call {
         Self::new(Method::PUT, path.into())
     }
 
-    fn new(method: Method, path: String) -> Self {
+    /// Any method; not repeated when its outcome is not known.
+    pub fn new(method: Method, path: String) -> Self {
         Self {
             method,
             path,
             query: Vec::new(),
+            headers: Vec::new(),
             body: None,
             key: None,
+            key_given: false,
             if_match: None,
             repeatable: false,
             timeout: TIMEOUT,
@@ -89,8 +100,14 @@ impl Call {
     }
 
     /// With one query parameter more.
-    pub fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.query.push((name, value.into()));
+    pub fn query(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.query.push((name.into(), value.into()));
+        self
+    }
+
+    /// With one header more.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
         self
     }
 
@@ -104,6 +121,7 @@ impl Call {
 
     /// With an idempotency key, a new one if none is given; may be repeated.
     pub fn keyed(mut self, key: Option<&str>) -> Self {
+        self.key_given = key.is_some();
         self.key = Some(key.map_or_else(|| clock::uuid().to_string(), str::to_owned));
         self.repeatable()
     }
@@ -130,6 +148,29 @@ impl Call {
     pub fn name(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
+
+    /// What it would have been.
+    fn rehearsal(&self) -> Rehearsal {
+        let mut headers = Vec::new();
+        let mut add = |name: &str, value: &str| headers.push((name.to_owned(), value.to_owned()));
+        if let Some((_, media_type)) = &self.body {
+            add(CONTENT_TYPE.as_str(), &String::from_utf8_lossy(media_type.as_bytes()));
+        }
+        if let Some(key) = self.key.as_ref().filter(|_| self.key_given) {
+            add(IDEMPOTENCY_KEY, key);
+        }
+        if let Some(version) = self.if_match {
+            add(IF_MATCH.as_str(), &etag(version));
+        }
+        for (name, value) in &self.headers {
+            add(name.as_str(), &String::from_utf8_lossy(value.as_bytes()));
+        }
+        let query: Vec<_> =
+            self.query.iter().map(|(name, value)| format!("{}={}", segment(name), segment(value))).collect();
+        let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
+        let body = self.body.as_ref().map(|(bytes, _)| bytes.clone()).unwrap_or_default();
+        Rehearsal { method: self.method.to_string(), path: format!("{BASE}{}{query}", self.path), headers, body }
+    }
 }
 
 /// A successful answer.
@@ -148,6 +189,10 @@ pub struct Settings {
     pub addresses: Vec<Url>,
     /// The bearer token.
     pub token: Option<HeaderValue>,
+    /// Which tenant is meant, of those that the token allows.
+    pub tenant: Option<HeaderValue>,
+    /// Writes are told, not sent.
+    pub rehearsing: bool,
 }
 
 /// Connections to the server.
@@ -183,8 +228,17 @@ impl Transport {
         &self.settings
     }
 
+    /// Refuses a write that must not be sent, and tells what it would have been.
+    pub fn rehearse(&self, call: &Call) -> Result<(), Error> {
+        if self.settings.rehearsing && call.method != Method::GET {
+            return Err(Error::Rehearsed(Box::new(call.rehearsal())));
+        }
+        Ok(())
+    }
+
     /// Sends a call, and again as long as that is safe, allowed by the budget, and `patience` lasts.
     pub async fn send(&self, call: &Call, patience: Duration) -> Result<Answer, Error> {
+        self.rehearse(call)?;
         let until = clock::now() + patience;
         self.lock_budget().call();
         let mut failures = 0;
@@ -256,11 +310,17 @@ impl Transport {
         if let Some(token) = &self.settings.token {
             request = request.header(AUTHORIZATION, token.clone());
         }
+        if let Some(tenant) = &self.settings.tenant {
+            request = request.header(TENANT, tenant.clone());
+        }
         if let Some(key) = &call.key {
-            request = request.header("idempotency-key", key);
+            request = request.header(IDEMPOTENCY_KEY, key);
         }
         if let Some(version) = call.if_match {
-            request = request.header(IF_MATCH, format!("\"v{version}\""));
+            request = request.header(IF_MATCH, etag(version));
+        }
+        for (name, value) in &call.headers {
+            request = request.header(name, value);
         }
         match &call.body {
             Some((bytes, media_type)) => request.header(CONTENT_TYPE, media_type.clone()).body(bytes.clone()),
@@ -326,6 +386,11 @@ impl Failure {
             Self::Problem(problem, _) => Error::Problem(problem),
         }
     }
+}
+
+/// A version as the server writes it.
+fn etag(version: u64) -> String {
+    format!("\"v{version}\"")
 }
 
 fn refused_whole(problem: &Problem) -> bool {

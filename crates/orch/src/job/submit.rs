@@ -1,21 +1,25 @@
 //! `orch job submit`.
 
-use std::io::Read as _;
-
 use anyhow::Context as _;
 use jiff::Timestamp;
 use orch_client::{Client, DependsOn, JobId, JobIn, Priority};
 use serde_json::value::RawValue;
 
-use super::{WaitLimit, parse_label, wait};
+use super::{VIEW, WaitLimit, parse_label, wait};
+use crate::complete;
 use crate::failure::Failure;
+use crate::input;
 use crate::moment::parse_moment;
 use crate::output::Output;
+
+/// The priority classes.
+const PRIORITIES: &[&str] = &["urgent", "high", "normal", "low", "backfill"];
 
 /// The job to submit.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Its type.
+    #[arg(add = complete::job_types())]
     job_type: String,
     /// Its payload: JSON, @FILE, or - for standard input.
     #[arg(long, default_value = "{}", value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
@@ -24,13 +28,13 @@ pub struct Args {
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = parse_label)]
     labels: Vec<(String, String)>,
     /// urgent, high, normal, low or backfill.
-    #[arg(long)]
+    #[arg(long, add = complete::words(PRIORITIES))]
     priority: Option<String>,
     /// Its source.
-    #[arg(long)]
+    #[arg(long, add = complete::sources())]
     source: Option<String>,
     /// Its project.
-    #[arg(long)]
+    #[arg(long, add = complete::projects())]
     project: Option<String>,
     /// Makes the command safe to repeat for 24 hours.
     #[arg(long)]
@@ -64,7 +68,7 @@ pub async fn run(args: Args, client: &Client, output: &Output) -> Result<(), Fai
     if args.wait {
         return wait(client, &job.id, args.limit.timeout, output).await;
     }
-    output.brief(&job, &job.id.to_string())
+    output.brief(&job, &VIEW, &job.id.to_string())
 }
 
 fn wire(args: &Args, payload: &RawValue) -> Result<JobIn, Failure> {
@@ -96,17 +100,7 @@ fn with<T>(job: JobIn, value: Option<T>, set: impl Fn(JobIn, T) -> JobIn) -> Job
 }
 
 fn payload(argument: &str) -> Result<Box<RawValue>, Failure> {
-    let text = match argument.strip_prefix('@') {
-        Some(file) => {
-            std::fs::read_to_string(file).with_context(|| format!("could not read the payload from {file}"))?
-        }
-        None if argument == "-" => {
-            let mut text = String::new();
-            std::io::stdin().lock().read_to_string(&mut text).context("could not read the payload")?;
-            text
-        }
-        None => argument.to_owned(),
-    };
+    let text = input::text(argument, "the payload")?;
     let payload = RawValue::from_string(text.trim().to_owned());
     Ok(payload.context("the payload is not JSON")?)
 }

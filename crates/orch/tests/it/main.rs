@@ -3,6 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 mod commands;
+mod completions;
+mod contexts;
+mod printing;
 mod replicas;
+mod resources;
 mod server;
+mod settings;
+mod transcript;
 mod worker;

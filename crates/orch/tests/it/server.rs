@@ -57,9 +57,21 @@ impl Server {
         Client::builder().address(&self.address).token(&self.token).build().unwrap()
     }
 
+    /// What commands need to reach it.
+    pub fn environment(&self) -> [(&str, &str); 2] {
+        [("ORCH_ADDRESS", &self.address), ("ORCH_TOKEN", &self.token)]
+    }
+
     /// Runs a command against it.
     pub fn orch(&self, arguments: &[&str]) -> Outcome {
-        orch(arguments, &[("ORCH_ADDRESS", &self.address), ("ORCH_TOKEN", &self.token)])
+        orch(arguments, &self.environment())
+    }
+
+    /// Starts a command against it; its standard output can be read while it runs.
+    pub fn orch_start(&self, arguments: &[&str]) -> (Child, BufReader<ChildStdout>) {
+        let mut child = command(arguments, &self.environment()).stdout(Stdio::piped()).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        (child, out)
     }
 }
 
@@ -94,16 +106,24 @@ pub struct Outcome {
     pub err: String,
 }
 
-/// Runs a command with this environment and nothing else of ours.
-pub fn orch(arguments: &[&str], environment: &[(&str, &str)]) -> Outcome {
+/// A command with this environment and nothing else of ours.
+pub fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(ORCH);
     command.args(arguments).stdin(Stdio::null());
-    for name in
-        ["ORCH_ADDRESS", "ORCH_TOKEN", "ORCH_TOKEN_FILE", "ORCH_LOG", "ORCH_DATABASE", "ORCH_DATA", "ORCH_LISTEN"]
-    {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_ours(&name.to_string_lossy())) {
         command.env_remove(name);
     }
-    let output = command.envs(environment.iter().copied()).output().unwrap();
+    command.env("XDG_CONFIG_HOME", "/nonexistent").envs(environment.iter().copied());
+    command
+}
+
+fn is_ours(name: &str) -> bool {
+    name.starts_with("ORCH_") || matches!(name, "NO_COLOR" | "CLICOLOR" | "CLICOLOR_FORCE")
+}
+
+/// Runs a command with this environment and nothing else of ours.
+pub fn orch(arguments: &[&str], environment: &[(&str, &str)]) -> Outcome {
+    let output = command(arguments, environment).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Outcome { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
 }

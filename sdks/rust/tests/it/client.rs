@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use orch_client::{Client, Error, HealthStatus, JobId, JobIn, JobState, JobType, PauseTarget, Priority, TokenIn};
+use orch_client::{
+    Client, Error, HealthStatus, JobId, JobIn, JobState, JobType, PauseTarget, Priority, RawRequest, TokenIn,
+};
 use serde_json::{Value, json};
 
 use crate::stub::{Fault, Stub};
@@ -151,4 +153,33 @@ async fn settings_that_cannot_work_are_refused() {
     }
     assert!(matches!(Client::builder().build(), Err(Error::Settings(_))));
     assert!(matches!(Client::builder().address("http://x").token("a\nb").build(), Err(Error::Settings(_))));
+}
+
+#[tokio::test]
+async fn a_rehearsal_reads_and_tells_what_it_would_write() {
+    let stub = Stub::start(1_000);
+    stub.change(|world| {
+        drop(world.routes.insert("GET /job-types/a".to_owned(), json!({"name": "a", "lease_ms": 1, "version": 7})));
+    });
+    let client = Client::builder().address(stub.url()).token("t").rehearsing().build().unwrap();
+    let policy = JobType { lease_ms: Some(2), ..JobType::new("a") };
+    let Err(Error::Rehearsed(put)) = client.job_types().create(&policy).await else { panic!("it was sent") };
+    assert_eq!((put.method.as_str(), put.path.as_str()), ("PUT", "/api/v1/orchestrator/job-types/a"));
+    assert!(put.headers.contains(&("if-match".to_owned(), "\"v7\"".to_owned())), "{:?}", put.headers);
+    assert_eq!(serde_json::from_slice::<Value>(&put.body).unwrap()["lease_ms"], 2);
+    assert!(stub.world().seen.iter().all(|seen| seen.path == "/job-types/a"));
+    assert_eq!(stub.world().seen.len(), 1, "the read alone");
+}
+
+#[tokio::test]
+async fn a_call_by_hand_tells_what_came() {
+    let stub = Stub::start(1_000);
+    stub.change(|world| drop(world.routes.insert("GET /jobs?state=failed".to_owned(), json!({"items": []}))));
+    let client = client(&stub);
+    let answer = client.raw(&RawRequest::new("get", "/jobs?state=failed")).await.unwrap();
+    assert_eq!((answer.status, &answer.body[..]), (200, &br#"{"items":[]}"#[..]));
+    stub.fault("/jobs", Fault::Problem(503, "overloaded", None));
+    let answer = client.raw(&RawRequest::new("GET", "/api/v1/orchestrator/jobs")).await.unwrap();
+    assert_eq!((answer.status, answer.problem.unwrap().code.as_str()), (503, "overloaded"));
+    assert!(matches!(client.raw(&RawRequest::new("GET", "jobs")).await, Err(Error::Settings(_))));
 }

@@ -1,0 +1,86 @@
+//! Projects, artifacts, calls by hand, batches, rehearsals and consent.
+
+use crate::server::Server;
+use crate::transcript::Transcript;
+
+#[test]
+fn projects_artifacts_and_calls_by_hand() {
+    let server = Server::start();
+    let mut transcript = Transcript::default();
+    transcript.run(&server, &["project", "put", "feeds", "--description", "what comes in"]);
+    transcript.run(&server, &["project", "list"]);
+    transcript.run(&server, &["project", "show", "nothing"]);
+    let (file, copy) = (server.folder().join("a.txt"), server.folder().join("b.txt"));
+    std::fs::write(&file, "some bytes\n").unwrap();
+    let digest = server.orch(&["artifact", "put", file.to_str().unwrap(), "--media-type", "text/plain"]).out;
+    let digest = digest.trim();
+    transcript.run(&server, &["artifact", "get", digest]);
+    server.orch(&["artifact", "get", digest, "--out", copy.to_str().unwrap()]);
+    assert_eq!(std::fs::read(&copy).unwrap(), std::fs::read(&file).unwrap());
+    transcript.run(&server, &["artifact", "get", &"0".repeat(64)]);
+    transcript.run(&server, &["api", "GET", "/projects/feeds", "-o", "yaml"]);
+    let make = ["api", "post", "/job-types", "--data", r#"{"name": "echo", "tries_max": 2}"#, "--key", "once"];
+    assert_eq!(server.orch(&make).code, 0);
+    let again = server.orch(&make);
+    assert!(
+        again.code == 0 && again.out.contains("\"tries_max\":2"),
+        "the key leads to the same answer: {}",
+        again.out
+    );
+    transcript.run(&server, &["api", "GET", "/job-types/none"]);
+    transcript.run(&server, &["api", "POST", "/job-types", "--data", r#"{"nam": "echo"}"#, "-o", "json"]);
+    transcript.run(&server, &["api", "GET", "job-types"]);
+    insta::assert_snapshot!("projects_artifacts_and_calls_by_hand", transcript.0);
+}
+
+#[test]
+fn a_rehearsal_tells_the_write_and_sends_none() {
+    let server = Server::start();
+    let mut transcript = Transcript::default();
+    server.orch(&["job-type", "put", "echo"]);
+    transcript.run(&server, &["job", "submit", "echo", "--payload", "[1]", "--key", "k", "--dry-run"]);
+    transcript.run(&server, &["job-type", "put", "echo", "--tries-max", "9", "--dry-run", "-o", "json"]);
+    transcript.run(&server, &["pause", "source", "kev", "--dry-run"]);
+    transcript.run(&server, &["api", "DELETE", "/jobs/1?x=y", "--dry-run"]);
+    transcript.run(&server, &["job", "list", "--dry-run"]);
+    transcript.run(&server, &["migrate", "--database", "postgres://nowhere/x", "--dry-run"]);
+    insta::assert_snapshot!("a_rehearsal_tells_the_write_and_sends_none", transcript.0);
+}
+
+#[test]
+fn what_cannot_be_taken_back_needs_consent() {
+    let server = Server::start();
+    let mut transcript = Transcript::default();
+    server.orch(&["job-type", "put", "echo"]);
+    let jobs: Vec<String> = (0..2).map(|_| server.orch(&["job", "submit", "echo"]).out.trim().to_owned()).collect();
+    transcript.run(&server, &["job", "cancel", &jobs[0], &jobs[1]]);
+    transcript.run(&server, &["dead-letter", "discard", &jobs[0]]);
+    transcript.run(&server, &["job", "cancel", &jobs[0], &jobs[1], "--yes"]);
+    transcript.run(&server, &["job", "wait", &jobs[1], "-o", "name"]);
+    insta::assert_snapshot!("what_cannot_be_taken_back_needs_consent", transcript.0);
+}
+
+#[test]
+fn a_file_of_jobs_is_submitted_in_batches_and_once() {
+    let server = Server::start();
+    let mut transcript = Transcript::default();
+    server.orch(&["job-type", "put", "echo"]);
+    let file = server.folder().join("jobs.jsonl");
+    let lines: String = (0..7).map(|n| format!("{{\"job_type\": \"echo\", \"payload\": {n}}}\n")).collect();
+    std::fs::write(&file, lines + "\n{\"job_type\": \"echo\"}\n").unwrap();
+    let file = file.to_str().unwrap();
+    let submit = ["job", "submit-batch", file, "--batch-size", "3", "--key", "k"];
+    let first = server.orch(&submit);
+    assert_eq!((first.code, first.out.lines().count(), first.err.as_str()), (0, 8, ""));
+    assert_eq!(server.orch(&submit).out, first.out, "the key leads to the same jobs");
+    transcript.run(&server, &["job", "summary"]);
+    std::fs::write(file, "{\"job_type\": \"echo\"}\n{\"job_type\": \"echo\", \"payloda\": 1}\n").unwrap();
+    let wrong = server.orch(&["job", "submit-batch", file]);
+    assert_eq!((wrong.code, wrong.out.as_str()), (1, ""));
+    assert!(wrong.err.contains("line 2 of") && wrong.err.contains("unknown field `payloda`"), "{}", wrong.err);
+    std::fs::write(file, "{\"job_type\": \"echo\"}\n{\"job_type\": \"nobody\"}\n").unwrap();
+    let half = server.orch(&["job", "submit-batch", file, "--batch-size", "1"]);
+    assert_eq!((half.code, half.out.lines().count()), (1, 1));
+    assert!(half.err.contains("1 of 2 jobs were accepted"), "{}", half.err);
+    insta::assert_snapshot!("a_file_of_jobs_is_submitted_in_batches_and_once", transcript.0);
+}
