@@ -11,6 +11,7 @@ pub mod job;
 pub mod lease;
 pub mod limits;
 pub mod port;
+pub mod query;
 pub mod refusal;
 pub mod retry;
 pub mod time;

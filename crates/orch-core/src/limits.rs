@@ -69,6 +69,10 @@ limits! {
     PAGE_MAX = 200, "page_max", "a page answers in milliseconds";
     /// Items of a page when none is asked for.
     PAGE_DEFAULT = 50, "page_default", "fits a screen";
+    /// Characters of a query.
+    QUERY_CHARS_MAX = 2_048, "query_chars_max", "it travels in a URL";
+    /// Values in all terms of a query together.
+    QUERY_VALUES_MAX = 100, "query_values_max", "each is compared with each row that is walked";
     /// How far ahead `not_before` and `deadline` may lie, in days.
     AHEAD_DAYS_MAX = 366, "ahead_days_max", "a waiting job is held in memory; longer plans are schedules";
     /// Milliseconds of the shortest lease.

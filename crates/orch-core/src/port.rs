@@ -447,6 +447,8 @@ pub struct JobPageParams {
     pub open_only: bool,
     /// Only jobs with all of these labels.
     pub labels: Vec<(String, String)>,
+    /// Only jobs that ended with an error of one of these codes or classes; empty: no matter which, or none.
+    pub errors: Vec<String>,
     /// Only jobs accepted at or after.
     pub since: Option<Timestamp>,
     /// Only jobs accepted before.

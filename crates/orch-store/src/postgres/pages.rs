@@ -29,9 +29,11 @@ pub async fn job_page(requests: &PgPool, tenant: TenantNo, params: &JobPageParam
         Walk::Labelled => include_str!("../../sql/postgres/job/page_labelled.sql"),
         Walk::Ended => include_str!("../../sql/postgres/job/page_ended.sql"),
         Walk::Unsuccessful => include_str!("../../sql/postgres/job/page_unsuccessful.sql"),
+        Walk::Failed => include_str!("../../sql/postgres/job/page_failed.sql"),
     };
     let lanes = params.lanes.as_ref().map(|lanes| lanes.iter().map(|lane| lane.in_ledger(tenant)).collect::<Vec<_>>());
-    let found = sqlx::query(statement)
+    let errors = params.errors.iter().map(String::as_str);
+    let query = sqlx::query(statement)
         .bind(small(tenant.0))
         .bind(params.before.map_or(Uuid::max(), |before| before.0))
         .bind(lanes)
@@ -42,10 +44,9 @@ pub async fn job_page(requests: &PgPool, tenant: TenantNo, params: &JobPageParam
         .bind(params.labels.iter().map(|(key, _)| key.as_str()).bind_iter())
         .bind(params.labels.iter().map(|(_, value)| value.as_str()).bind_iter())
         .bind(job_page::rows_wanted(params))
-        .bind(job_page::rows_walked(params))
-        .fetch_all(&mut *for_tenant(requests, tenant).await?)
-        .await
-        .map_err(store_error)?;
+        .bind(job_page::rows_walked(params));
+    let query = if job_page::walk(params) == Walk::Failed { query.bind(errors.bind_iter()) } else { query };
+    let found = query.fetch_all(&mut *for_tenant(requests, tenant).await?).await.map_err(store_error)?;
     let Some(first) = found.first() else { return Ok(JobPage { jobs: Vec::new(), next: None }) };
     let walked = rows::get(first, 17)?;
     let last = rows::get::<Option<Uuid>>(first, 18)?.map(JobId);

@@ -7,7 +7,7 @@ use orch_core::port::{
     ArtifactRow, DeadLetterFound, DeadLetterPageParams, DoneCount, JobPage, JobPageParams, LogRow, StoreError, TokenRow,
 };
 use orch_core::time::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ToSql, params};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -27,9 +27,11 @@ pub fn job_page(connection: &Connection, tenant: TenantNo, params: &JobPageParam
         Walk::Labelled => include_str!("../../sql/sqlite/job/page_labelled.sql"),
         Walk::Ended => include_str!("../../sql/sqlite/job/page_ended.sql"),
         Walk::Unsuccessful => include_str!("../../sql/sqlite/job/page_unsuccessful.sql"),
+        Walk::Failed => include_str!("../../sql/sqlite/job/page_failed.sql"),
     };
     let lanes = params.lanes.as_ref().map(|lanes| lanes.iter().map(|lane| lane.in_ledger(tenant)).collect::<Vec<_>>());
     let before = params.before.map_or(Uuid::max(), |before| before.0);
+    let errors = json!(params.errors).to_string();
     let bound = params![
         tenant.0,
         &before.as_bytes()[..],
@@ -42,7 +44,9 @@ pub fn job_page(connection: &Connection, tenant: TenantNo, params: &JobPageParam
         job_page::rows_wanted(params),
         job_page::rows_walked(params),
     ];
-    let found = all(connection, statement, bound, |row| {
+    let more = (job_page::walk(params) == Walk::Failed).then_some(&errors as &dyn ToSql);
+    let bound: Vec<&dyn ToSql> = bound.iter().copied().chain(more).collect();
+    let found = all(connection, statement, bound.as_slice(), |row| {
         let id: Option<[u8; 16]> = rows::get(row, 0)?;
         let job = id.map(|_| rows::job_found(row)).transpose()?;
         let last: Option<[u8; 16]> = rows::get(row, 18)?;
