@@ -106,10 +106,7 @@ impl Owner {
         now: Timestamp,
         policy: SnapshotPolicy,
     ) -> Result<Self, RecoverError> {
-        let mut shard = match snapshot {
-            Some(row) => Shard::load(identity, row.commit_no, row.format, &row.state)?,
-            None => Shard::empty(identity),
-        };
+        let mut shard = Shard::begin(identity, snapshot)?;
         for commit in tail {
             shard.replay(&commit)?;
         }
