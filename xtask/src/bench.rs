@@ -21,7 +21,7 @@ pub struct Options {
 /// `ORCH_BENCH_ORCH` names the server program.
 pub fn run(options: &Options) -> Result<bool> {
     println!("building orch and orch-bench");
-    let mut built = build(Profile::Release, &["orch", "orch-bench"])?.into_iter();
+    let mut built = build(&Profile::Release, &["orch", "orch-bench"])?.into_iter();
     let (orch, driver) = (built.next().context("orch was built")?, built.next().context("orch-bench was built")?);
     let mut command = Command::new(driver);
     command.args(&options.arguments).env("ORCH_BENCH_ORCH", orch);

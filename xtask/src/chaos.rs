@@ -50,12 +50,12 @@ pub fn run(options: &Options) -> Result<bool> {
     // Copies: servers are started again and again, and a build in between must not change them.
     let keep = |from: &Path, name: &str| copied(from, scratch.path(), name);
     let planted = if options.plants {
-        let built = build_with(profile, &["orch"], &["orch/chaos-mutants"])?;
+        let built = build_with(&profile, &["orch"], &["orch/chaos-mutants"])?;
         Some(keep(built.first().context("orch was built")?, "orch-planted")?)
     } else {
         None
     };
-    let built = build(profile, &["orch", "orch-feeds", "orch-chaos"])?;
+    let built = build(&profile, &["orch", "orch-feeds", "orch-chaos"])?;
     let [orch, feeds, chaos] = built.as_slice() else { bail!("three programs were to be built") };
     let (orch, feeds) = (keep(orch, "orch")?, keep(feeds, "orch-feeds")?);
     keep(&chaos.with_file_name("orch-chaos-worker"), "orch-chaos-worker")?;

@@ -40,13 +40,25 @@ pub struct Options {
     /// Run programs of the dev profile, which compile faster and run slower.
     #[arg(long)]
     pub dev_profile: bool,
+    /// Run the programs of this folder instead of building them.
+    #[arg(long, value_name = "DIR", conflicts_with = "dev_profile")]
+    pub programs: Option<PathBuf>,
+}
+
+impl Options {
+    fn profile(&self) -> Profile {
+        match &self.programs {
+            Some(folder) => Profile::Built(folder.clone()),
+            None if self.dev_profile => Profile::Dev,
+            None => Profile::Release,
+        }
+    }
 }
 
 /// Runs the demo. True when the run succeeded and everything ended in order.
 pub fn run(options: &Options) -> Result<bool> {
-    let profile = if options.dev_profile { Profile::Dev } else { Profile::Release };
     println!("building orch and orch-feeds");
-    let programs = Programs::build(profile)?;
+    let programs = Programs::build(&options.profile())?;
     let ledger = Ledger::from_option(options.postgres.as_deref());
     let mut site = Site::open(&programs, &ledger, options.handlers, options.keep)?;
     println!("server on {}, ledger {}, folder {}", site.access().address, ledger.name(), site.folder().display());

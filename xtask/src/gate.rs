@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::cargo::{Executable, cargo, executables, root};
+use crate::cargo::{Executable, Profile, cargo, executables, root};
 use crate::postgres::{Cluster, Durability, Missing, find_or_install};
 use areas::Area;
 use report::{Counts, Report};
@@ -50,10 +50,10 @@ pub fn run(options: &Options) -> Result<bool> {
         gate.docs()?;
     }
     if gate.wanted.contains(&Area::Guides) {
-        guides::run(&mut gate.report, &gate.logs)?;
+        guides::run(&mut gate.report, &gate.logs, &gate.programs)?;
     }
     if gate.wanted.contains(&Area::E2e) {
-        e2e::run(&mut gate.report, &gate.logs)?;
+        e2e::run(&mut gate.report, &gate.logs, &gate.programs)?;
     }
     Ok(gate.report.finish())
 }
@@ -69,6 +69,8 @@ struct Gate {
     quick: bool,
     logs: PathBuf,
     report: Report,
+    /// The programs for the steps that start them: those that the tests were compiled with, if they were.
+    programs: Profile,
 }
 
 impl Gate {
@@ -80,7 +82,14 @@ impl Gate {
         if options.quick {
             report.skip("PostgreSQL, and the areas of the whole gate", "--quick");
         }
-        Ok(Self { wanted, chosen: !options.area.is_empty(), quick: options.quick, logs, report })
+        Ok(Self {
+            wanted,
+            chosen: !options.area.is_empty(),
+            quick: options.quick,
+            logs,
+            report,
+            programs: Profile::Dev,
+        })
     }
 
     /// What needs no test executable.
@@ -106,8 +115,9 @@ impl Gate {
             return Ok(());
         }
         if !present {
-            println!("installing cargo-deny (some minutes): cargo install cargo-deny --locked");
-            self.command("install cargo-deny", &["install", "cargo-deny", "--locked", "--quiet"], &[])?;
+            // Unoptimised: it is built once and runs for a second.
+            println!("installing cargo-deny (some minutes): cargo install cargo-deny --locked --debug");
+            self.command("install cargo-deny", &["install", "cargo-deny", "--locked", "--debug", "--quiet"], &[])?;
         }
         self.report.skip("deny: advisories", "they need a download; `cargo deny check advisories`");
         self.command("deny", &["deny", "--log-level", "error", "check", "licenses", "bans", "sources"], &[])
@@ -150,8 +160,19 @@ impl Gate {
         let passed = outcome.failure.is_none();
         self.report.add("compile", "", outcome);
         let mut tests = executables(&log.stdout());
+        if let Some(folder) = self.whole_build(&tests) {
+            self.programs = Profile::Built(folder);
+        }
         tests.retain(|one| one.is_test);
         Ok(passed.then_some(tests))
+    }
+
+    /// Where the programs lie, when all were compiled: a build of them alone would compile half of the tree once more,
+    /// since some crates have other features without the tests.
+    fn whole_build(&self, made: &[Executable]) -> Option<PathBuf> {
+        let orch = made.iter().find(|one| !one.is_test && one.target == "orch")?;
+        let whole = !self.chosen && !self.quick;
+        orch.path.parent().filter(|_| whole).map(PathBuf::from)
     }
 
     /// A PostgreSQL for the tests, unless there is one already or none is needed.

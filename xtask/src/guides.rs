@@ -55,8 +55,8 @@ struct Programs {
 }
 
 /// Runs every page; what the sessions printed goes to `logs`.
-pub fn run(logs: &Path) -> Result<Vec<PageRun>> {
-    let programs = Programs::build()?;
+pub fn run(profile: &Profile, logs: &Path) -> Result<Vec<PageRun>> {
+    let programs = Programs::build(profile)?;
     let reference = Reference::ask(&programs.orch)?;
     let mut runs = vec![reference_page(&reference)?, commands_of_pages(&reference)?];
     for path in guides()? {
@@ -82,12 +82,14 @@ impl PageRun {
 }
 
 impl Programs {
-    fn build() -> Result<Self> {
-        let made = build(Profile::Dev, &["orch", "orch-feeds"])?;
+    fn build(profile: &Profile) -> Result<Self> {
+        let made = build(profile, &["orch", "orch-feeds"])?;
         let [orch, _] = made.as_slice() else { bail!("two programs were asked for") };
-        let status = cargo(&["build", "--quiet", "--package", "orch-client", "--example", EXAMPLE]).status()?;
-        if !status.success() {
-            bail!("could not build the example {EXAMPLE}");
+        if !matches!(profile, Profile::Built(_)) {
+            let status = cargo(&["build", "--quiet", "--package", "orch-client", "--example", EXAMPLE]).status()?;
+            if !status.success() {
+                bail!("could not build the example {EXAMPLE}");
+            }
         }
         let folder = orch.parent().context("a program lies in a folder")?;
         Ok(Self { orch: orch.clone(), folders: vec![folder.to_owned(), folder.join("examples")] })

@@ -79,7 +79,7 @@ impl Options {
 pub fn run(options: &Options) -> Result<bool> {
     let seed = options.seed.unwrap_or_else(|| Chance::fresh().draw() >> 32);
     println!("building orch and orch-feeds");
-    let programs = Programs::build(if options.dev_profile { Profile::Dev } else { Profile::Release })?;
+    let programs = Programs::build(&if options.dev_profile { Profile::Dev } else { Profile::Release })?;
     let scratch = Scratch::new("orch-kills", options.keep)?;
     let feeds = match &options.feeds {
         Some(feeds) => feeds.canonicalize()?,

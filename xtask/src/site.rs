@@ -56,7 +56,7 @@ pub struct Programs {
 
 impl Programs {
     /// Builds them.
-    pub fn build(profile: Profile) -> Result<Self> {
+    pub fn build(profile: &Profile) -> Result<Self> {
         let mut built = build(profile, &["orch", "orch-feeds"])?.into_iter();
         let (orch, feeds) = (built.next().context("orch was built")?, built.next().context("orch-feeds was built")?);
         Ok(Self { orch, feeds })

@@ -81,6 +81,9 @@ impl JobState {
         Self::ALL.get(usize::try_from(number).ok()?).copied()
     }
 
+    /// What the older name `pending` means: all that has not begun.
+    pub const PENDING: [Self; 3] = [Self::Blocked, Self::Scheduled, Self::Ready];
+
     /// Reads the word, and the older names that are accepted at the edges.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -69,6 +69,14 @@ limits! {
     PAGE_MAX = 200, "page_max", "a page answers in milliseconds";
     /// Items of a page when none is asked for.
     PAGE_DEFAULT = 50, "page_default", "fits a screen";
+    /// Bytes of a job type's payload schema.
+    PAYLOAD_SCHEMA_BYTES_MAX = 64 << 10, "payload_schema_bytes_max", "it is compiled, kept in memory and in history";
+    /// How deep a payload schema may be nested.
+    PAYLOAD_SCHEMA_DEPTH_MAX = 32, "payload_schema_depth_max", "it is walked for every payload";
+    /// Characters of a query.
+    QUERY_CHARS_MAX = 2_048, "query_chars_max", "it travels in a URL";
+    /// Values in all terms of a query together.
+    QUERY_VALUES_MAX = 100, "query_values_max", "each is compared with each row that is walked";
     /// How far ahead `not_before` and `deadline` may lie, in days.
     AHEAD_DAYS_MAX = 366, "ahead_days_max", "a waiting job is held in memory; longer plans are schedules";
     /// Milliseconds of the shortest lease.
@@ -115,6 +123,8 @@ limits! {
     LANES_MAX = 100_000, "lanes_max", "a lane is kept for good";
     /// Hours that an idempotency key is kept at the least.
     KEY_HOURS = 24, "key_hours", "the promise";
+    /// Days that a tenant marked for deletion can be restored.
+    TENANT_RESTORE_DAYS = 7, "tenant_restore_days", "a weekend and the days around it to notice a mistake";
     /// Facts between two snapshots.
     SNAPSHOT_FACTS = 500_000, "snapshot_facts", "bounds the replay at take-over";
     /// Milliseconds between two snapshots.

@@ -447,6 +447,8 @@ pub struct JobPageParams {
     pub open_only: bool,
     /// Only jobs with all of these labels.
     pub labels: Vec<(String, String)>,
+    /// Only jobs that ended with an error of one of these codes or classes; empty: no matter which, or none.
+    pub errors: Vec<String>,
     /// Only jobs accepted at or after.
     pub since: Option<Timestamp>,
     /// Only jobs accepted before.
@@ -578,6 +580,17 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// All tenants. Platform-wide: for the owner's start and for `orch:admin`.
     async fn tenant_list(&self) -> Result<Vec<TenantRow>, StoreError>;
+
+    /// The tenant's tokens with ids above `after`, by id, at most `limit`.
+    async fn token_page(
+        &self,
+        tenant: TenantNo,
+        after: Option<TokenId>,
+        limit: usize,
+    ) -> Result<Vec<TokenRow>, StoreError>;
+
+    /// The tenant's token of that id.
+    async fn token_get(&self, tenant: TenantNo, id: TokenId) -> Result<Option<TokenRow>, StoreError>;
 
     /// The token with this secret's hash. Platform-wide: the tenant is what is being looked up.
     async fn token_lookup(&self, secret_sha256: [u8; 32]) -> Result<Option<TokenRow>, StoreError>;

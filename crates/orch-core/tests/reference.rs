@@ -2,8 +2,6 @@
 //!
 //! `UPDATE=1 cargo test -p orch-core --test reference` writes them; without it they are compared.
 
-#![expect(clippy::unwrap_used, reason = "writing to a string does not fail")]
-
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;

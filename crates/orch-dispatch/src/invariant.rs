@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use orch_core::ids::{JobId, LaneNo};
+use orch_core::ids::{JobId, LaneNo, TenantNo};
 use orch_core::job::JobState;
+use orch_core::time::Timestamp;
 
 use crate::shard::Shard;
 use crate::tenant::Tenant;
@@ -21,6 +22,12 @@ impl Shard {
             check_dependents(tenant)?;
         }
         Ok(())
+    }
+
+    /// When a job's lease ends unless its worker is heard before; `None` when it is not handed out.
+    #[must_use]
+    pub fn lease_end(&self, tenant: TenantNo, job: JobId) -> Option<Timestamp> {
+        Some(self.tenants.get(&tenant)?.jobs.get(&job)?.lease.as_ref()?.until)
     }
 }
 

@@ -9,7 +9,6 @@ use orch_core::port::Append;
 use orch_core::time::Timestamp;
 
 use crate::answer::Answer;
-use crate::mutant::{self, Mutant};
 use crate::shard::WaiterId;
 
 /// Facts and rows of the commands since the last `take`, in the form of an append.
@@ -40,8 +39,7 @@ impl Output {
     /// True when there is nothing to append.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let keys = self.rows.keys.is_empty() || mutant::on(Mutant::KeyWithoutCommit);
-        self.facts == 0 && self.rows.is_empty() && keys
+        self.facts == 0 && self.rows.is_empty()
     }
 
     /// The append of everything so far, which becomes commit `commit_no`.

@@ -106,10 +106,7 @@ impl Owner {
         now: Timestamp,
         policy: SnapshotPolicy,
     ) -> Result<Self, RecoverError> {
-        let mut shard = match snapshot {
-            Some(row) => Shard::load(identity, row.commit_no, row.format, &row.state)?,
-            None => Shard::empty(identity),
-        };
+        let mut shard = Shard::begin(identity, snapshot)?;
         for commit in tail {
             shard.replay(&commit)?;
         }
@@ -314,8 +311,9 @@ impl Owner {
 
     /// Keeps an answer until everything that it could have seen is committed.
     fn hold(&mut self, call: CallId, answer: Answer) {
-        let uncommitted = u64::from(!self.shard.output().is_empty());
-        let position = self.shard.taken() + uncommitted;
+        let output = self.shard.output();
+        let uncommitted = if mutant::on(Mutant::KeyWithoutCommit) { output.facts() > 0 } else { !output.is_empty() };
+        let position = self.shard.taken() + u64::from(uncommitted);
         let position = if mutant::on(Mutant::AnswerBeforeCommit) { 0 } else { position };
         self.held.entry(position).or_default().push((call, answer));
     }

@@ -5,10 +5,11 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use orch_core::block::BlockError;
+use orch_core::config::ConfigDoc;
 use orch_core::fact::{Fact, Record};
 use orch_core::ids::{Incarnation, JobId, SessionId, ShardNo, Stream, TenantNo};
 use orch_core::limits;
-use orch_core::port::{Append, Commit};
+use orch_core::port::{Append, Commit, SnapshotRow};
 use orch_core::refusal::{Code, Refusal};
 use orch_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,7 @@ use crate::warm;
 use crate::wheel::{Watched, Wheel};
 
 /// The form of snapshots that this code writes and reads.
-pub const SNAPSHOT_FORMAT: u32 = 1;
+pub const SNAPSHOT_FORMAT: u32 = 2;
 
 /// A parked claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -90,6 +91,9 @@ impl Default for Sizes {
 /// Why a shard could not be recovered.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoverError {
+    /// The snapshot was written by a newer program.
+    #[error("the snapshot's form is {0}, and this program knows {SNAPSHOT_FORMAT}: run the newer program")]
+    Newer(u32),
     /// The snapshot is not readable.
     #[error("the snapshot cannot be read: {0}")]
     Snapshot(String),
@@ -156,6 +160,19 @@ impl Shard {
             ledger_time: Timestamp::ZERO,
             sizes: Sizes::default(),
             held: Held::default(),
+        }
+    }
+
+    /// The state that the tail is replayed on: the snapshot's; or the empty one where there is none, or only one in an
+    /// older form, and then the tail is the whole history.
+    ///
+    /// # Errors
+    /// The snapshot is newer than this program, or its bytes are not a state.
+    pub fn begin(identity: Identity, snapshot: Option<&SnapshotRow>) -> Result<Self, RecoverError> {
+        match snapshot {
+            Some(row) if row.format > SNAPSHOT_FORMAT => Err(RecoverError::Newer(row.format)),
+            Some(row) if row.format == SNAPSHOT_FORMAT => Self::load(identity, row.commit_no, row.format, &row.state),
+            _ => Ok(Self::empty(identity)),
         }
     }
 
@@ -243,6 +260,16 @@ impl Shard {
             }
             tenant.jobs = jobs;
         }
+    }
+
+    /// The job types that say what payloads must look like, with their schemas.
+    pub fn payload_schemas(&self) -> impl Iterator<Item = (TenantNo, &str, &str)> {
+        self.tenants.iter().flat_map(|(no, tenant)| {
+            tenant.configs.values().filter_map(|found| match &found.doc {
+                ConfigDoc::JobType(doc) => Some((*no, doc.name.as_str(), doc.payload_schema.as_deref()?)),
+                _ => None,
+            })
+        })
     }
 
     /// The owner's time of the last command.
@@ -409,7 +436,8 @@ impl Shard {
         match command {
             Command::CreateTenant(row) => self.create_tenant(row),
             Command::OpenSession(params) => {
-                let session = Session { heard_at: self.now, params };
+                let draining = self.sessions.get(&params.session).is_some_and(|known| known.draining);
+                let session = Session { heard_at: self.now, params, draining };
                 self.sessions.insert(session.params.session, session);
                 Answer::Done
             }
@@ -418,6 +446,7 @@ impl Shard {
                 Answer::Done
             }
             Command::Read(read) => self.read(read),
+            Command::Drain { tenant, session } => self.drain_session(tenant, session),
             Command::Ack { .. }
             | Command::Heartbeat { .. }
             | Command::Complete { .. }
@@ -465,14 +494,16 @@ impl Shard {
                 Answer::Items(each.collect())
             }
             Command::Heartbeat { tenants, session, beats } => {
+                let mut drain = false;
                 if let Some(known) = self.sessions.get_mut(&session) {
                     known.heard_at = self.now;
+                    drain = known.draining;
                 }
                 let each = beats.into_iter().map(|beat| {
                     let answer = self.at_desk(&tenants, beat.token, readings, |desk| Ok(desk.beat(session, beat)));
                     answer.unwrap_or(crate::answer::BeatAnswer::Lost)
                 });
-                Answer::Beats(each.collect())
+                Answer::Beats { leases: each.collect(), drain }
             }
             Command::Complete { tenants, completions } => {
                 let each = completions.into_iter().map(|completion| {
@@ -522,6 +553,8 @@ impl Shard {
             | Command::Pause { tenant, .. }
             | Command::Resume { tenant, .. }
             | Command::PutConfig { tenant, .. }
+            | Command::MarkTenant { tenant, .. }
+            | Command::RestoreTenant { tenant, .. }
             | Command::RevokeToken { tenant, .. } => *tenant,
             Command::CreateToken(row) => row.tenant,
             _ => return Answer::Done,
@@ -529,6 +562,11 @@ impl Shard {
         let Some(mut desk) = self.desk(no, readings.of(no)) else {
             return Answer::Refused(Refusal::new(Code::NotFound, "there is no such tenant"));
         };
+        if is_new(&command)
+            && let Err(refusal) = desk.takes_new()
+        {
+            return Answer::Refused(refusal);
+        }
         match command {
             Command::Enqueue { jobs, key, .. } => desk.enqueue(jobs, key),
             Command::Cancel { job, actor, .. } => desk.cancel(job, actor),
@@ -540,9 +578,23 @@ impl Shard {
             Command::PutConfig { doc, expect, .. } => desk.put_config(doc, expect),
             Command::CreateToken(row) => desk.create_token(row),
             Command::RevokeToken { row, .. } => desk.revoke_token(row),
+            Command::MarkTenant { actor, .. } => desk.mark_tenant(actor),
+            Command::RestoreTenant { actor, .. } => desk.restore_tenant(actor),
             _ => Answer::Done,
         }
     }
+}
+
+/// What a tenant that is marked for deletion does not take.
+fn is_new(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Enqueue { .. }
+            | Command::Retry { .. }
+            | Command::ReplayDeadLetter { .. }
+            | Command::PutConfig { .. }
+            | Command::CreateToken(_)
+    )
 }
 
 fn done(result: Result<(), Refusal>) -> Answer {

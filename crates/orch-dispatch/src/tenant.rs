@@ -18,9 +18,25 @@ use crate::warm::Warm;
 /// A declared thing's current version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Versioned {
+    #[serde(with = "doc_text")]
     pub doc: ConfigDoc,
     pub version: u64,
     pub at: Timestamp,
+}
+
+/// Documents in snapshots are JSON, since their members may be left out.
+mod doc_text {
+    use orch_core::config::ConfigDoc;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+
+    pub fn serialize<S: Serializer>(doc: &ConfigDoc, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::to_string(doc).map_err(ser::Error::custom)?.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ConfigDoc, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        serde_json::from_str(&text).map_err(de::Error::custom)
+    }
 }
 
 /// Who paused and why.
@@ -61,6 +77,8 @@ pub(crate) struct Tenant {
     pub pauses: BTreeMap<PauseTarget, Pause>,
     /// Virtual time of the last lane served.
     pub vtime: u64,
+    /// It is marked for deletion, and can be restored until then.
+    pub erase_at: Option<Timestamp>,
     #[serde(skip)]
     pub index: Index,
     #[serde(skip)]
@@ -104,6 +122,7 @@ impl Tenant {
             dependents: BTreeMap::new(),
             pauses: BTreeMap::new(),
             vtime: 0,
+            erase_at: None,
             index: Index::default(),
             warm: Warm::default(),
         }
@@ -173,6 +192,9 @@ impl Tenant {
     pub fn held_by(&self, no: LaneNo) -> Option<&'static str> {
         let lane = self.lane(no);
         let source = lane.key.source.as_deref();
+        if self.erase_at.is_some() {
+            return Some("deleting");
+        }
         if self.pauses.contains_key(&PauseTarget::Lane(no)) || self.group_paused(&lane.key.job_type, source) {
             return Some("paused");
         }

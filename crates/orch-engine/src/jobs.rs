@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use orch_core::config::{ConfigDoc, ConfigKind};
 use orch_core::fact::Record;
 use orch_core::ids::{JobId, LaneNo, Stream, TenantNo};
-use orch_core::job::{JobState, LaneKey};
+use orch_core::job::{JobError, JobState, LaneKey};
 use orch_core::limits;
 use orch_core::port::{DoneRow, JobExtra, JobFound, JobOutput, JobPageParams, JobRow};
+use orch_core::query::Pattern;
 use orch_core::time::Timestamp;
 use orch_dispatch::answer::OpenJob;
 use orch_dispatch::command::Read;
@@ -42,11 +44,21 @@ pub struct JobFilter {
     /// Only these states; empty: all.
     pub states: Vec<JobState>,
     /// Only these job types; empty: all.
-    pub job_types: Vec<String>,
+    pub job_types: Vec<Pattern>,
     /// Only these sources; empty: all.
-    pub sources: Vec<String>,
+    pub sources: Vec<Pattern>,
+    /// Only sources with these hosts; empty: all, and jobs without a source.
+    pub hosts: Vec<Pattern>,
+    /// Only these projects; empty: all.
+    pub projects: Vec<Pattern>,
     /// Only jobs with all of these labels.
     pub labels: Vec<(String, String)>,
+    /// Only jobs with all of these labels, each in one of its values.
+    pub labels_in: Vec<(String, Vec<String>)>,
+    /// Only jobs whose last error has one of these codes or classes; empty: no matter which.
+    pub errors: Vec<String>,
+    /// Only these; empty: all.
+    pub ids: Vec<JobId>,
     /// Accepted at or after.
     pub since: Option<Timestamp>,
     /// Accepted before.
@@ -131,12 +143,17 @@ impl Engine {
     /// Whatever keeps the engine or the ledger from answering.
     pub async fn jobs(&self, tenant: TenantNo, filter: &JobFilter) -> Result<(Vec<JobView>, Option<JobId>), Error> {
         let limit = filter.limit.clamp(1, limits::PAGE_MAX as usize);
+        let sources = self.sources_of(tenant, filter).await?;
+        let fits = |view: &JobView| filter.fits(view, sources.as_ref());
+        if !filter.ids.is_empty() {
+            return self.named_jobs(tenant, filter, fits, limit).await;
+        }
         if let [state @ (JobState::Blocked | JobState::Scheduled | JobState::Leased | JobState::Running)] =
             filter.states[..]
         {
-            return self.held_jobs(tenant, filter, state, limit).await;
+            return self.held_jobs(tenant, filter.before, state, fits, limit).await;
         }
-        let lanes = self.lanes_of(tenant, filter).await?;
+        let lanes = self.lanes_of(tenant, filter, sources.as_ref()).await?;
         let finals: Vec<_> = filter.states.iter().copied().filter(|state| state.is_final()).collect();
         let only_final = !filter.states.is_empty() && finals.len() == filter.states.len();
         let mut params = JobPageParams {
@@ -146,6 +163,7 @@ impl Engine {
             states: only_final.then_some(finals.clone()),
             open_only: !filter.states.is_empty() && finals.is_empty(),
             labels: filter.labels.clone(),
+            errors: if only_final { filter.errors.clone() } else { Vec::new() },
             since: filter.since,
             until: filter.until,
         };
@@ -159,7 +177,7 @@ impl Engine {
             for (mut found, open) in page.jobs.into_iter().zip(open) {
                 found.done = found.done.or_else(|| ended.remove(&found.job.id));
                 let view = self.view(tenant, found, open).await?;
-                if filter.states.is_empty() || filter.states.contains(&view.state) {
+                if fits(&view) {
                     views.push(view);
                 }
             }
@@ -191,11 +209,11 @@ impl Engine {
     async fn held_jobs(
         &self,
         tenant: TenantNo,
-        filter: &JobFilter,
+        mut before: Option<JobId>,
         state: JobState,
+        fits: impl Fn(&JobView) -> bool,
         limit: usize,
     ) -> Result<(Vec<JobView>, Option<JobId>), Error> {
-        let mut before = filter.before;
         let mut views = Vec::new();
         for _ in 0..PAGES_MAX {
             let read = Read::OpenJobs { tenant, state, before, limit };
@@ -206,7 +224,7 @@ impl Engine {
             let last = open.last().map(|job| job.id);
             let ids: Vec<_> = open.iter().map(|job| job.id).collect();
             let found = self.job_views(tenant, &ids).await?;
-            views.extend(found.into_iter().filter(|view| view.state == state && filter.fits(view)));
+            views.extend(found.into_iter().filter(|view| view.state == state && fits(view)));
             before = last.filter(|_| ids.len() == limit);
             if before.is_none() || views.len() >= limit {
                 break;
@@ -219,12 +237,56 @@ impl Engine {
         Ok((views, before))
     }
 
-    async fn lanes_of(&self, tenant: TenantNo, filter: &JobFilter) -> Result<Option<Vec<LaneNo>>, Error> {
-        if filter.job_types.is_empty() && filter.sources.is_empty() {
+    /// Jobs that the filter names one by one.
+    async fn named_jobs(
+        &self,
+        tenant: TenantNo,
+        filter: &JobFilter,
+        fits: impl Fn(&JobView) -> bool,
+        limit: usize,
+    ) -> Result<(Vec<JobView>, Option<JobId>), Error> {
+        let mut ids = filter.ids.clone();
+        ids.retain(|id| filter.before.is_none_or(|before| *id < before));
+        ids.sort_unstable();
+        ids.dedup();
+        ids.reverse();
+        let more = ids.len() > limit;
+        ids.truncate(limit);
+        let next = ids.last().copied().filter(|_| more);
+        let mut views = self.job_views(tenant, &ids).await?;
+        views.retain(fits);
+        Ok((views, next))
+    }
+
+    /// The sources with a host that the filter names; `None`: it names no host.
+    async fn sources_of(&self, tenant: TenantNo, filter: &JobFilter) -> Result<Option<BTreeSet<String>>, Error> {
+        if filter.hosts.is_empty() {
+            return Ok(None);
+        }
+        let read = Read::Configs { tenant, kind: ConfigKind::Source };
+        let found = match self.command(Command::Read(read)).await? {
+            Answer::Configs(found) => found,
+            answer => return Err(unexpected(&answer)),
+        };
+        let named = found.into_iter().filter_map(|found| match found.doc {
+            ConfigDoc::Source(source) => source.host.filter(|host| any_fits(&filter.hosts, host)).map(|_| source.name),
+            _ => None,
+        });
+        Ok(Some(named.collect()))
+    }
+
+    async fn lanes_of(
+        &self,
+        tenant: TenantNo,
+        filter: &JobFilter,
+        sources: Option<&BTreeSet<String>>,
+    ) -> Result<Option<Vec<LaneNo>>, Error> {
+        let patterns = [&filter.job_types, &filter.sources, &filter.projects];
+        if sources.is_none() && patterns.iter().all(|patterns| patterns.is_empty()) {
             return Ok(None);
         }
         let keys = self.lane_keys(tenant, LaneNo(0)).await?;
-        let fitting = keys.iter().zip(1u32..).filter(|(key, _)| filter.fits_lane(key));
+        let fitting = keys.iter().zip(1u32..).filter(|(key, _)| filter.fits_lane(key, sources));
         Ok(Some(fitting.map(|(_, no)| LaneNo(no)).collect()))
     }
 
@@ -274,17 +336,33 @@ impl Engine {
 }
 
 impl JobFilter {
-    fn fits_lane(&self, lane: &LaneKey) -> bool {
-        let type_fits = self.job_types.is_empty() || self.job_types.contains(&lane.job_type);
-        let source_fits =
-            self.sources.is_empty() || lane.source.as_ref().is_some_and(|source| self.sources.contains(source));
-        type_fits && source_fits
+    fn fits_lane(&self, lane: &LaneKey, sources: Option<&BTreeSet<String>>) -> bool {
+        let source = lane.source.as_deref();
+        let hosted = sources.is_none_or(|sources| source.is_some_and(|source| sources.contains(source)));
+        let of_source = self.sources.is_empty() || source.is_some_and(|source| any_fits(&self.sources, source));
+        let of_project = self.projects.is_empty() || any_fits(&self.projects, &lane.project);
+        let of_type = self.job_types.is_empty() || any_fits(&self.job_types, &lane.job_type);
+        of_type && of_source && of_project && hosted
     }
 
-    fn fits(&self, view: &JobView) -> bool {
-        let labelled = self.labels.iter().all(|(key, value)| view.extra.labels.get(key) == Some(value));
+    fn fits(&self, view: &JobView, sources: Option<&BTreeSet<String>>) -> bool {
+        let in_state = self.states.is_empty() || self.states.contains(&view.state);
+        let label = |key: &String| view.extra.labels.get(key);
+        let labelled = self.labels.iter().all(|(key, value)| label(key) == Some(value));
+        let labelled_in = self.labels_in.iter().all(|(key, of)| label(key).is_some_and(|value| of.contains(value)));
         let after = self.since.is_none_or(|since| view.row.created_at >= since);
         let before = self.until.is_none_or(|until| view.row.created_at < until);
-        self.fits_lane(&view.lane) && labelled && after && before
+        let in_lane = self.fits_lane(&view.lane, sources);
+        in_state && in_lane && labelled && labelled_in && after && before && self.fits_error(view)
     }
+
+    fn fits_error(&self, view: &JobView) -> bool {
+        let last = view.output.error.as_ref().or(view.open.as_ref().and_then(|open| open.error.as_ref()));
+        let named = |error: &JobError| self.errors.iter().any(|text| *text == error.code || *text == error.class);
+        self.errors.is_empty() || last.is_some_and(named)
+    }
+}
+
+fn any_fits(patterns: &[Pattern], name: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.fits(name))
 }

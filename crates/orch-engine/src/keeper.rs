@@ -8,12 +8,13 @@ use orch_core::limits;
 use orch_core::port::{Ledger, NodeParams, Ownership, StoreError, TakeOver};
 use orch_dispatch::Shard;
 use orch_dispatch::owner::{Owner, SnapshotPolicy};
-use orch_dispatch::shard::{Identity, RecoverError};
+use orch_dispatch::shard::{Identity, RecoverError, SNAPSHOT_FORMAT};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
 use crate::engine::{Call, Role, Status};
+use crate::payload_schema::PayloadSchemas;
 use crate::serving::{End, Renewer, Serving};
 
 /// Commits read at a time at recovery.
@@ -30,6 +31,7 @@ pub(crate) struct Keeper {
     pub reserved: mpsc::Receiver<Call>,
     pub status: watch::Sender<Status>,
     pub stop: watch::Receiver<bool>,
+    pub schemas: Arc<PayloadSchemas>,
 }
 
 /// Why a shard is not served.
@@ -39,6 +41,8 @@ enum KeepError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Recover(#[from] RecoverError),
+    #[error("the snapshot's form is {found}, and this build knows up to {known}; use the newer build")]
+    Newer { found: u32, known: u32 },
 }
 
 impl Keeper {
@@ -101,9 +105,11 @@ impl Keeper {
         );
         self.status.send_modify(|status| status.incarnation = Some(ownership.incarnation));
         let valid_until = sent + Duration::from_millis(self.node_lease_ms);
+        self.schemas.reset(owner.shard().payload_schemas());
         let mut serving = Serving::new(self, owner, ownership.epoch, valid_until);
         let end = serving.run().await;
         drop(serving);
+        self.schemas.reset(std::iter::empty());
         if matches!(end, End::Stopped) {
             self.ledger.shard_release(self.shard, self.node, ownership.epoch).await?;
             info!(shard = self.shard.0, epoch = ownership.epoch, "shard given up");
@@ -114,7 +120,15 @@ impl Keeper {
     async fn recover(&self, ownership: &Ownership) -> Result<Owner, KeepError> {
         let identity = Identity { shard: self.shard, epoch: ownership.epoch, incarnation: ownership.incarnation };
         let mut shard = match self.ledger.snapshot_get(self.shard).await? {
-            Some(row) => Shard::load(identity, row.commit_no, row.format, &row.state)?,
+            Some(row) if row.format == SNAPSHOT_FORMAT => Shard::load(identity, row.commit_no, row.format, &row.state)?,
+            Some(row) if row.format > SNAPSHOT_FORMAT => {
+                return Err(KeepError::Newer { found: row.format, known: SNAPSHOT_FORMAT });
+            }
+            // History is the truth: what an older build saved is made again from the first fact on.
+            Some(row) => {
+                warn!(shard = self.shard.0, format = row.format, "the snapshot has an older form; all facts are read");
+                Shard::empty(identity)
+            }
             None => Shard::empty(identity),
         };
         loop {

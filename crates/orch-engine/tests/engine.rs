@@ -1,4 +1,5 @@
 //! The engine on a real SQLite ledger: a job's life, restarts, two engines on one ledger's shard.
+#![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ struct World {
 
 impl World {
     async fn open(folder: &Path) -> Self {
-        let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&folder.join("ledger.sqlite")).unwrap());
+        let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(folder.join("ledger.sqlite")).unwrap());
         let blobs: Arc<dyn BlobStore> = Arc::new(FolderBlobs::open(folder.join("blobs")).unwrap());
         let engine = Engine::start(EngineOptions::new(ledger, blobs));
         assert!(engine.serving().await);
@@ -91,7 +92,7 @@ impl World {
             auto_ack: true,
             wait_until: Some(now.plus_ms(wait_ms)),
         };
-        self.engine.claim(params).await.unwrap()
+        self.engine.claim(params).await.unwrap().leases
     }
 
     async fn complete(&self, lease: &Lease, outcome: Report) -> Result<(), orch_core::Refusal> {

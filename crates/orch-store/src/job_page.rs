@@ -17,11 +17,14 @@ pub enum Walk {
     Ended,
     /// Those that ended without success.
     Unsuccessful,
+    /// The same, for their errors.
+    Failed,
 }
 
 /// The narrowest walk that meets every job which the page wants.
 pub fn walk(params: &JobPageParams) -> Walk {
     match &params.states {
+        _ if !params.errors.is_empty() => Walk::Failed,
         _ if !params.labels.is_empty() => Walk::Labelled,
         Some(_) if params.open_only => Walk::Jobs,
         Some(states) if states.contains(&JobState::Succeeded) => Walk::Ended,
@@ -46,6 +49,7 @@ pub fn rows_walked(params: &JobPageParams) -> i64 {
     let filtered = params.lanes.is_some()
         || params.states.is_some()
         || params.open_only
+        || !params.errors.is_empty()
         || params.since.is_some()
         || params.until.is_some()
         || params.labels.len() > 1;

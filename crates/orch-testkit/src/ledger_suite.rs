@@ -64,6 +64,7 @@ macro_rules! ledger_suite {
                 the_same_ids_live_in_two_tenants
                 pages_show_every_job_once_newest_first
                 pages_keep_to_their_filters
+                pages_find_errors_by_code_and_class
                 a_page_reads_a_bounded_number_of_rows
                 dead_letters_are_open_until_settled
                 a_dead_letter_is_settled_once

@@ -264,13 +264,28 @@ impl Model {
     /// A new owner begins to serve: each lease gets a full length of its time. Its time may lie behind what the
     /// owner before it told without a fact (the database's clock stepped back), but not behind the ledger's; more than
     /// that full length nobody can hold it to.
-    pub fn serve(&mut self, now: Timestamp) {
+    ///
+    /// # Errors
+    /// `end_of` a lease lies before that full length.
+    pub fn serve(
+        &mut self,
+        now: Timestamp,
+        end_of: impl Fn(TenantNo, JobId) -> Option<Timestamp>,
+    ) -> Result<(), Violation> {
         let tenants = &self.tenants;
         self.clock.serve(now, |(no, job, _)| tenants.get(&no).map_or(0, |tenant| tenant.longest_lease_ms(job)));
-        let jobs = self.tenants.values_mut().flat_map(|tenant| tenant.jobs.values_mut());
-        for lease in jobs.filter_map(|job| job.lease.as_mut()) {
-            lease.told_until = lease.told_until.min(now.plus_ms(lease.told_ms));
+        for (no, tenant) in &mut self.tenants {
+            for (id, job) in &mut tenant.jobs {
+                let Some(lease) = &mut job.lease else { continue };
+                let full = now.plus_ms(lease.told_ms);
+                let end = end_of(*no, *id);
+                ensure(end.is_some_and(|end| end >= full), "7: no live worker is robbed", || {
+                    format!("after a recovery {id}'s lease ends at {end:?}, and was told to last until {full}")
+                })?;
+                lease.told_until = lease.told_until.min(full);
+            }
         }
+        Ok(())
     }
 
     /// Takes a commit that has become visible.

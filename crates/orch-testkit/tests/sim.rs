@@ -1,5 +1,6 @@
 //! The simulated world over many seeds. `ORCH_SIM_SEEDS` says how many (2,000), `ORCH_SIM_SEED` repeats one,
 //! `ORCH_SIM_LENGTH` makes each so many times longer, and `ORCH_SIM_TRACE` prints so many of its last events.
+#![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -64,10 +65,13 @@ fn world(seed: u64) -> World {
     World::new(seed, None).longer(number("ORCH_SIM_LENGTH").unwrap_or(1))
 }
 
+/// What was counted, how many steps were made, and the first seed that failed.
+type Found = (Counts, u64, Option<(u64, Report)>);
+
 /// Runs seeds on all cores; the first failing seed wins.
-fn run_all(seeds: u64) -> (Counts, u64, Option<(u64, Report)>) {
+fn run_all(seeds: u64) -> Found {
     let next = AtomicU64::new(0);
-    let found: Mutex<(Counts, u64, Option<(u64, Report)>)> = Mutex::default();
+    let found: Mutex<Found> = Mutex::default();
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..cores {

@@ -1,5 +1,6 @@
 //! The test of the test: each planted bug must be found by the simulated world within the seeds of `sim`.
-//! Needs `--features mutants`. `ORCH_SIM_MUTANT` runs one by name, `ORCH_SIM_SEEDS` says how many seeds (2,000).
+//! Needs `--features mutants`. `ORCH_SIM_MUTANT` runs some by name (with commas between), `ORCH_SIM_SEEDS` says how many
+//! seeds (2,000), `ORCH_SIM_LENGTH` makes each world so many times longer.
 #![cfg(feature = "mutants")]
 
 use std::panic::AssertUnwindSafe;
@@ -9,8 +10,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use orch_dispatch::mutant::{self, Mutant};
 use orch_testkit::world::{World, WorldMutant};
 
-/// Planted bugs that 2,000 seeds do not find yet. May only shrink; `ORCH_SIM_MUTANT` hunts one of them.
-const ESCAPING: [&str; 4] = ["CompletionTwice", "KeyWithoutCommit", "HeartbeatQueued", "LongerLeaseForgotten"];
+/// Bugs that only a late seed finds, and a seed that did: tried first, because the way there takes minutes. A change of
+/// the world may make it another one; then the hunt goes through all seeds and prints it.
+const LATE: [(&str, u64); 9] = [
+    ("CancelForgotten", 265),
+    ("KeyFreedOnFailure", 707),
+    ("LastReportForgotten", 79),
+    ("LedgerTimeIgnored", 147),
+    ("LongerLeaseForgotten", 346),
+    ("OtherTenantsUnread", 982),
+    ("ReadBeforeFence", 765),
+    ("ReapWithoutGrace", 562),
+    ("WindowReadNotPinned", 1109),
+];
 
 #[derive(Debug, Clone, Copy)]
 enum Planted {
@@ -26,9 +38,11 @@ impl Planted {
         }
     }
 
-    /// The first seed that finds it, and what found it.
+    /// A seed that finds it, and what found it: the one that did so before, else the first of all.
     fn hunt(self, seeds: u64) -> Option<(u64, String)> {
-        (0..seeds).find_map(|seed| Some((seed, self.found(seed)?)))
+        let before = LATE.iter().find(|(name, _)| *name == self.name()).map(|(_, seed)| *seed);
+        let likely = before.into_iter().filter(|seed| *seed < seeds);
+        likely.chain(0..seeds).find_map(|seed| Some((seed, self.found(seed)?)))
     }
 
     fn found(self, seed: u64) -> Option<String> {
@@ -40,13 +54,18 @@ impl Planted {
             Self::Shell(mutant) => Some(mutant),
         };
         // A bug may break an assertion of the dispatcher before the judge sees it: found as well, if less well.
-        let run = std::panic::catch_unwind(AssertUnwindSafe(|| World::new(seed, shell).run()));
+        let run = std::panic::catch_unwind(AssertUnwindSafe(|| World::new(seed, shell).longer(length()).run()));
         mutant::plant(None);
         match run {
             Ok(report) => report.failure.map(|failure| failure.violation.to_string()),
             Err(panic) => Some(format!("panic: {}", words(&*panic))),
         }
     }
+}
+
+/// How many times longer than usual each world is.
+fn length() -> u64 {
+    std::env::var("ORCH_SIM_LENGTH").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
 }
 
 fn words(panic: &(dyn std::any::Any + Send)) -> String {
@@ -62,11 +81,10 @@ fn every_planted_bug_is_found() {
     let all = dispatcher.chain(WorldMutant::ALL.into_iter().map(Planted::Shell));
     let all: Vec<_> = all
         .filter(|planted| match &only {
-            Some(name) => planted.name() == *name,
-            None => !ESCAPING.contains(&planted.name().as_str()),
+            Some(names) => names.split(',').any(|name| planted.name() == name),
+            None => true,
         })
         .collect();
-    println!("not hunted, since 2,000 seeds do not find them yet: {ESCAPING:?}");
     std::panic::set_hook(Box::new(|_| {}));
     let next = AtomicUsize::new(0);
     let missed = Mutex::new(Vec::new());

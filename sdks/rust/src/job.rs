@@ -435,6 +435,8 @@ fn normal() -> Priority {
 /// Which jobs a list shows. An empty one shows all, newest first.
 #[derive(Debug, Clone, Default)]
 pub struct JobQuery {
+    /// In the query language: `state:failed type:feeds.* label.feed:kev since:24h`; all else here must hold too.
+    pub text: Option<String>,
     /// In one of these states.
     pub states: Vec<JobState>,
     /// Of this type.
@@ -457,6 +459,7 @@ impl JobQuery {
     pub(crate) fn pairs(&self) -> Vec<(&'static str, String)> {
         let states: Vec<&str> = self.states.iter().map(JobState::as_str).collect();
         let parameters = [
+            ("query", self.text.clone()),
             ("state", (!states.is_empty()).then(|| states.join(","))),
             ("job_type", self.job_type.clone()),
             ("source", self.source.clone()),

@@ -65,7 +65,7 @@ pub use job::{
     Attempt, AttemptOutcome, DeadLetterState, Dependency, DependsOn, HistoryEntry, JobError, JobIn, JobOut, JobQuery,
     JobState, LogLevel, LogLineOut, Origin, OriginKind, Priority, Progress, Summary, SummaryRow,
 };
-pub use job_type::JobType;
+pub use job_type::{JobType, JobTypeDeclared};
 pub use job_types::JobTypes;
 pub use jobs::{CancelOutcome, Jobs};
 pub use lane::LaneOut;
@@ -79,7 +79,7 @@ pub use source::Source;
 pub use sources::Sources;
 pub use tenant::TenantOut;
 pub use tenants::Tenants;
-pub use token::{TokenIn, TokenOut};
+pub use token::{TokenFound, TokenIn, TokenOut};
 pub use tokens::Tokens;
 pub use worker::{
     Done, FollowUpOut, HandlerError, JobContext, Observation, ParentOut, Parents, Worker, WorkerBuilder, WorkerSummary,

@@ -65,6 +65,11 @@ impl Call {
         Self::new(Method::PUT, path.into())
     }
 
+    /// A removal that must not be repeated when its outcome is not known.
+    pub fn delete(path: impl Into<String>) -> Self {
+        Self::new(Method::DELETE, path.into())
+    }
+
     /// Any method; not repeated when its outcome is not known.
     pub fn new(method: Method, path: String) -> Self {
         Self {

@@ -10,18 +10,19 @@ use serde_json::Value;
 use super::in_ci;
 use super::report::{Counts, Report};
 use super::steps::{Log, run_command};
+use crate::cargo::Profile;
 use crate::postgres::find_or_install;
 
 /// Runs the demo on both ledgers and compares.
-pub fn run(report: &mut Report, logs: &Path) -> Result<()> {
-    let sqlite = demo(report, logs, "sqlite", &[])?;
+pub fn run(report: &mut Report, logs: &Path, programs: &Profile) -> Result<()> {
+    let sqlite = demo(report, logs, programs, "sqlite", &[])?;
     if let Err(missing) = find_or_install()
         && !in_ci()
     {
         report.skip("e2e on PostgreSQL", &missing.to_string());
         return Ok(());
     }
-    let postgres = demo(report, logs, "postgres", &["--postgres", "auto"])?;
+    let postgres = demo(report, logs, programs, "postgres", &["--postgres", "auto"])?;
     if let (Some(one), Some(other)) = (&sqlite, &postgres)
         && one != other
     {
@@ -31,11 +32,15 @@ pub fn run(report: &mut Report, logs: &Path) -> Result<()> {
 }
 
 /// The export's digest, when the demo succeeded.
-fn demo(report: &mut Report, logs: &Path, ledger: &str, more: &[&str]) -> Result<Option<String>> {
+fn demo(report: &mut Report, logs: &Path, programs: &Profile, ledger: &str, more: &[&str]) -> Result<Option<String>> {
     let file = logs.join(format!("e2e-{ledger}.json"));
     let program = std::env::current_exe().context("this program has a path")?;
     let mut command = Command::new(program);
-    command.args(["demo", "--dev-profile", "--size", "60", "--handlers", "8", "--json"]).arg(&file).args(more);
+    command.args(["demo", "--size", "60", "--handlers", "8", "--json"]).arg(&file).args(more);
+    match programs {
+        Profile::Built(folder) => command.arg("--programs").arg(folder),
+        _ => command.arg("--dev-profile"),
+    };
     let outcome = run_command(&mut command, &Log::create(logs, "e2e", ledger)?)?;
     let passed = outcome.failure.is_none();
     report.add("e2e", &format!("demo on {ledger}"), outcome);

@@ -4,11 +4,13 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use crate::cargo::Profile;
+
 use super::report::{Counts, Outcome, Report};
 
 /// Runs the pages.
-pub fn run(report: &mut Report, logs: &Path) -> Result<()> {
-    for page in crate::guides::run(logs)? {
+pub fn run(report: &mut Report, logs: &Path, programs: &Profile) -> Result<()> {
+    for page in crate::guides::run(programs, logs)? {
         for (what, why) in &page.skipped {
             report.skip(what, why);
         }

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::app::{Client, TestApp, claim_id, job_id, on_each_ledger};
 
 /// Limits that the tests below meet and pass.
-const COVERED: [&str; 30] = [
+const COVERED: [&str; 34] = [
     "ahead_days_max",
     "artifact_bytes_max",
     "artifacts_max",
@@ -36,6 +36,10 @@ const COVERED: [&str; 30] = [
     "name_chars_max",
     "page_max",
     "payload_bytes_max",
+    "payload_schema_bytes_max",
+    "payload_schema_depth_max",
+    "query_chars_max",
+    "query_values_max",
     "reason_chars_max",
     "reports_per_call_max",
     "result_bytes_max",
@@ -43,7 +47,7 @@ const COVERED: [&str; 30] = [
 ];
 
 /// Defaults, and limits that no single call can meet: of the owner's memory, its commits and its time.
-const NOT_OF_THE_API: [&str; 20] = [
+const NOT_OF_THE_API: [&str; 21] = [
     "backoff_ms_default",
     "backoff_ms_max_default",
     "cancel_grace_ms_default",
@@ -60,6 +64,7 @@ const NOT_OF_THE_API: [&str; 20] = [
     "page_default",
     "snapshot_facts",
     "snapshot_ms",
+    "tenant_restore_days",
     "tries_default",
     "window_budget",
     "window_bytes",
@@ -97,6 +102,16 @@ async fn too_much(client: &Client, job: Value, field: &str) {
 }
 
 on_each_ledger! {
+    async fn the_size_of_a_query(app) {
+        let acme = app.acme().await;
+        let padded = |chars: u64| format!("/jobs?query=state:failed{}", "+".repeat(usize_of(chars) - 12));
+        assert_eq!(acme.get(&padded(limits::QUERY_CHARS_MAX)).await.status, 200);
+        acme.get(&padded(limits::QUERY_CHARS_MAX + 1)).await.blames(422, "limit_exceeded", "query");
+        let valued = |values: u64| format!("/jobs?query=type:{}", vec!["t"; usize_of(values)].join(","));
+        assert_eq!(acme.get(&valued(limits::QUERY_VALUES_MAX)).await.status, 200);
+        acme.get(&valued(limits::QUERY_VALUES_MAX + 1)).await.blames(422, "limit_exceeded", "query");
+    }
+
     async fn the_texts_of_a_job(app) {
         let acme = app.acme().await;
         acme.declare("t").await;

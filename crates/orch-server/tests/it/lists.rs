@@ -61,6 +61,82 @@ on_each_ledger! {
         assert_eq!(ids(&acme, "/jobs?state=cancelled,completed").await.len(), 0);
     }
 
+    async fn a_query_chooses_by_what_its_terms_say(app) {
+        let acme = app.acme().await;
+        for name in ["feeds.fetch", "feeds.parse", "merge"] {
+            acme.declare(name).await;
+        }
+        acme.put("/projects/core", json!({})).await;
+        acme.put("/sources/kev", json!({"kind": "kev", "host": "www.example.org"})).await;
+        acme.put("/sources/osv", json!({"kind": "osv", "host": "osv.example.net"})).await;
+        let dead = acme.dead("feeds.fetch").await;
+        let kev = acme.submit(json!({"job_type": "feeds.parse", "source": "kev", "labels": {"feed": "kev"}})).await;
+        let osv = acme.submit(json!({"job_type": "merge", "source": "osv", "labels": {"feed": "a b"}})).await;
+        let core = acme.submit(json!({"job_type": "merge", "project": "core"})).await;
+        for (query, expected) in [
+            ("", vec![&core, &osv, &kev, &dead]),
+            ("type:feeds.*", vec![&kev, &dead]),
+            ("type:feeds.*+state:pending", vec![&kev]),
+            ("type:feeds.parse,merge", vec![&core, &osv, &kev]),
+            ("source:kev,osv", vec![&osv, &kev]),
+            ("source:*", vec![&osv, &kev]),
+            ("host:www.*", vec![&kev]),
+            ("host:nowhere", vec![]),
+            ("project:core", vec![&core]),
+            ("label.feed:kev+since:1h", vec![&kev]),
+            ("label.feed:%22a%20b%22", vec![&osv]),
+            ("label.feed:kev,%22a%20b%22+since:24h", vec![&osv, &kev]),
+            ("error:bad_document", vec![&dead]),
+            ("error:handler+type:feeds.fetch", vec![&dead]),
+            ("error:handler+state:pending+since:1h", vec![]),
+            ("error:nothing", vec![]),
+            ("state:completed,cancelled", vec![]),
+            ("until:1h", vec![]),
+            (&format!("id:{kev},{dead}"), vec![&kev, &dead]),
+            (&format!("id:{kev},{dead}+state:failed"), vec![&dead]),
+            ("type:merge&source=osv", vec![&osv]),
+        ] {
+            let expected: Vec<_> = expected.into_iter().cloned().collect();
+            assert_eq!(ids(&acme, &format!("/jobs?query={query}")).await, expected, "{query}");
+        }
+        let theirs = app.globex().await;
+        assert_eq!(ids(&theirs, &format!("/jobs?query=id:{kev}")).await, Vec::<String>::new());
+    }
+
+    async fn a_bad_query_says_what_is_wrong_with_it(app) {
+        let acme = app.acme().await;
+        for (query, code, field) in [
+            ("stat:ready", "invalid_field", "query"),
+            ("ready", "invalid_field", "query"),
+            ("since:soon", "invalid_field", "query"),
+            ("state:ready&query=type:t", "invalid_field", "query"),
+            ("state:ready&state=failed", "invalid_field", "state"),
+            ("type:a&job_type=b", "invalid_field", "job_type"),
+            ("source:a&source=b", "invalid_field", "source"),
+            ("error:x+state:ready", "filter_too_wide", "query"),
+            ("error:x+state:succeeded,failed", "filter_too_wide", "query"),
+            ("label.feed:a,b", "filter_too_wide", "query"),
+        ] {
+            acme.get(&format!("/jobs?query={query}")).await.blames(422, code, field);
+        }
+        let reply = acme.get("/jobs?query=state:failed+stat:x").await;
+        assert!(reply.body()["detail"].as_str().unwrap().ends_with("(`stat:x` at character 14)"), "{}", reply.text());
+    }
+
+    async fn a_cursor_of_a_query_opens_only_the_same_query(app) {
+        let acme = app.acme().await;
+        acme.declare("t").await;
+        for n in 0..3 {
+            acme.submit(json!({"job_type": "t", "payload": n})).await;
+        }
+        let page = acme.get("/jobs?limit=1&query=type:t+since:1h").await.body();
+        let cursor = page["next_cursor"].as_str().unwrap();
+        assert_eq!(ids(&acme, &format!("/jobs?query=since:60m+type:t&cursor={cursor}")).await.len(), 2);
+        for other in ["query=type:t", "query=type:t+since:2h", "job_type=t"] {
+            acme.get(&format!("/jobs?{other}&cursor={cursor}")).await.blames(400, "invalid_cursor", "cursor");
+        }
+    }
+
     async fn bad_parameters_name_themselves(app) {
         let acme = app.acme().await;
         for (query, code, field) in [

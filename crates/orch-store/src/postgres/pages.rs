@@ -3,7 +3,7 @@
 //! Every statement names the tenant, and its connection may read no other's rows. The token's does neither: it looks
 //! the tenant up.
 
-use orch_core::ids::{JobId, TenantNo};
+use orch_core::ids::{JobId, TenantNo, TokenId};
 use orch_core::port::{
     ArtifactRow, DeadLetterFound, DeadLetterPageParams, DoneCount, JobPage, JobPageParams, LogRow, StoreError, TokenRow,
 };
@@ -29,9 +29,11 @@ pub async fn job_page(requests: &PgPool, tenant: TenantNo, params: &JobPageParam
         Walk::Labelled => include_str!("../../sql/postgres/job/page_labelled.sql"),
         Walk::Ended => include_str!("../../sql/postgres/job/page_ended.sql"),
         Walk::Unsuccessful => include_str!("../../sql/postgres/job/page_unsuccessful.sql"),
+        Walk::Failed => include_str!("../../sql/postgres/job/page_failed.sql"),
     };
     let lanes = params.lanes.as_ref().map(|lanes| lanes.iter().map(|lane| lane.in_ledger(tenant)).collect::<Vec<_>>());
-    let found = sqlx::query(statement)
+    let errors = params.errors.iter().map(String::as_str);
+    let query = sqlx::query(statement)
         .bind(small(tenant.0))
         .bind(params.before.map_or(Uuid::max(), |before| before.0))
         .bind(lanes)
@@ -42,10 +44,9 @@ pub async fn job_page(requests: &PgPool, tenant: TenantNo, params: &JobPageParam
         .bind(params.labels.iter().map(|(key, _)| key.as_str()).bind_iter())
         .bind(params.labels.iter().map(|(_, value)| value.as_str()).bind_iter())
         .bind(job_page::rows_wanted(params))
-        .bind(job_page::rows_walked(params))
-        .fetch_all(&mut *for_tenant(requests, tenant).await?)
-        .await
-        .map_err(store_error)?;
+        .bind(job_page::rows_walked(params));
+    let query = if job_page::walk(params) == Walk::Failed { query.bind(errors.bind_iter()) } else { query };
+    let found = query.fetch_all(&mut *for_tenant(requests, tenant).await?).await.map_err(store_error)?;
     let Some(first) = found.first() else { return Ok(JobPage { jobs: Vec::new(), next: None }) };
     let walked = rows::get(first, 17)?;
     let last = rows::get::<Option<Uuid>>(first, 18)?.map(JobId);
@@ -126,6 +127,33 @@ pub async fn artifact_get(requests: &PgPool, tenant: TenantNo, sha256: &str) -> 
         .await
         .map_err(store_error)?;
     found.as_ref().map(rows::artifact).transpose()
+}
+
+/// Tokens are read by the engine's role: in a request's own session nobody may read them.
+pub async fn token_page(
+    pool: &PgPool,
+    tenant: TenantNo,
+    after: Option<TokenId>,
+    wanted: usize,
+) -> Result<Vec<TokenRow>> {
+    let found = sqlx::query(include_str!("../../sql/postgres/token/page.sql"))
+        .bind(small(tenant.0))
+        .bind(after.map_or(Uuid::nil(), |after| after.0))
+        .bind(limit(wanted))
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?;
+    all(&found, rows::token)
+}
+
+pub async fn token_get(pool: &PgPool, tenant: TenantNo, id: TokenId) -> Result<Option<TokenRow>> {
+    let found = sqlx::query(include_str!("../../sql/postgres/token/get.sql"))
+        .bind(small(tenant.0))
+        .bind(id.0)
+        .fetch_optional(pool)
+        .await
+        .map_err(store_error)?;
+    found.as_ref().map(rows::token).transpose()
 }
 
 pub async fn token_lookup(pool: &PgPool, secret_sha256: &[u8]) -> Result<Option<TokenRow>> {

@@ -2,12 +2,12 @@
 //!
 //! Every statement names the tenant, but for the token's, which looks the tenant up.
 
-use orch_core::ids::{JobId, TenantNo};
+use orch_core::ids::{JobId, TenantNo, TokenId};
 use orch_core::port::{
     ArtifactRow, DeadLetterFound, DeadLetterPageParams, DoneCount, JobPage, JobPageParams, LogRow, StoreError, TokenRow,
 };
 use orch_core::time::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ToSql, params};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -27,9 +27,11 @@ pub fn job_page(connection: &Connection, tenant: TenantNo, params: &JobPageParam
         Walk::Labelled => include_str!("../../sql/sqlite/job/page_labelled.sql"),
         Walk::Ended => include_str!("../../sql/sqlite/job/page_ended.sql"),
         Walk::Unsuccessful => include_str!("../../sql/sqlite/job/page_unsuccessful.sql"),
+        Walk::Failed => include_str!("../../sql/sqlite/job/page_failed.sql"),
     };
     let lanes = params.lanes.as_ref().map(|lanes| lanes.iter().map(|lane| lane.in_ledger(tenant)).collect::<Vec<_>>());
     let before = params.before.map_or(Uuid::max(), |before| before.0);
+    let errors = json!(params.errors).to_string();
     let bound = params![
         tenant.0,
         &before.as_bytes()[..],
@@ -42,7 +44,9 @@ pub fn job_page(connection: &Connection, tenant: TenantNo, params: &JobPageParam
         job_page::rows_wanted(params),
         job_page::rows_walked(params),
     ];
-    let found = all(connection, statement, bound, |row| {
+    let more = (job_page::walk(params) == Walk::Failed).then_some(&errors as &dyn ToSql);
+    let bound: Vec<&dyn ToSql> = bound.iter().copied().chain(more).collect();
+    let found = all(connection, statement, bound.as_slice(), |row| {
         let id: Option<[u8; 16]> = rows::get(row, 0)?;
         let job = id.map(|_| rows::job_found(row)).transpose()?;
         let last: Option<[u8; 16]> = rows::get(row, 18)?;
@@ -97,6 +101,22 @@ pub fn log_page(
 
 pub fn artifact_get(connection: &Connection, tenant: TenantNo, sha256: &str) -> Result<Option<ArtifactRow>> {
     one(connection, include_str!("../../sql/sqlite/artifact/get.sql"), params![tenant.0, sha256], rows::artifact)
+}
+
+pub fn token_page(
+    connection: &Connection,
+    tenant: TenantNo,
+    after: Option<TokenId>,
+    wanted: usize,
+) -> Result<Vec<TokenRow>> {
+    let after = after.map_or(Uuid::nil(), |after| after.0);
+    let bound = params![tenant.0, &after.as_bytes()[..], limit(wanted)];
+    all(connection, include_str!("../../sql/sqlite/token/page.sql"), bound, rows::token)
+}
+
+pub fn token_get(connection: &Connection, tenant: TenantNo, id: TokenId) -> Result<Option<TokenRow>> {
+    let bound = params![tenant.0, &id.0.as_bytes()[..]];
+    one(connection, include_str!("../../sql/sqlite/token/get.sql"), bound, rows::token)
 }
 
 pub fn token_lookup(connection: &Connection, secret_sha256: &[u8]) -> Result<Option<TokenRow>> {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use orch_core::ids::{JobId, LaneNo};
-use orch_core::job::JobState;
+use orch_core::job::{JobError, JobState};
 use orch_core::port::{
-    Append, DeadLetterFound, DeadLetterPageParams, JobFound, JobPageParams, JobRow, Ledger, StoreError,
+    Append, DeadLetterFound, DeadLetterPageParams, DoneRow, JobFound, JobOutput, JobPageParams, JobRow, Ledger,
+    StoreError,
 };
 
 use super::Backend;
@@ -98,6 +99,33 @@ pub async fn pages_keep_to_their_filters(backend: impl Backend) {
         job.lane != LaneNo(1) && end_of(job) == Some(JobState::Failed) && job.seq >= 20 && has(job, "feed", "osv")
     })
     .await;
+}
+
+/// Only ends with one of the errors are shown, whatever else their outputs hold.
+pub async fn pages_find_errors_by_code_and_class(backend: impl Backend) {
+    let ledger = backend.open().await;
+    let mut owner = Owner::first(&ledger).await;
+    let jobs: Vec<JobRow> = (1..=9).map(job).collect();
+    let output = |n: u64| JobOutput {
+        error: (n % 3 != 0).then(|| JobError::own(if n % 3 == 1 { "upstream" } else { "handler" }, "it broke", true)),
+        result: Some(serde_json::json!("a\u{0}b")),
+        ..JobOutput::default()
+    };
+    let ends = jobs.iter().filter(|job| job.seq < 9).map(|job| {
+        let json = serde_json::to_vec(&output(job.seq)).expect("outputs hold only what JSON can hold");
+        DoneRow { output: Some(json.into()), ..done(job, JobState::Failed) }
+    });
+    owner.write_jobs(&jobs, &ends.collect::<Vec<_>>()).await;
+    let own = JobError::own("handler", "it broke", true);
+    for (errors, expected) in [
+        (vec!["upstream".to_owned()], vec![7, 4, 1]),
+        (vec![own.class.clone(), own.code.clone(), "upstream".to_owned()], vec![8, 7, 5, 4, 2, 1]),
+        (vec!["nothing".to_owned()], vec![]),
+    ] {
+        let page = JobPageParams { limit: 2, errors, states: Some(vec![JobState::Failed]), ..JobPageParams::default() };
+        let expected: Vec<JobId> = expected.into_iter().map(job_id).collect();
+        assert_eq!(ids(&all_pages(&ledger, &page).await.0), expected, "{page:?}");
+    }
 }
 
 /// A page that must look far is short and says where to go on; the job far down is found in a few pages.

@@ -258,7 +258,7 @@ impl World {
         self.model.saw("take-over");
         let serving = owner.shard().now();
         if taken.epoch == self.ledger.epoch() {
-            self.model.serve(serving);
+            self.model.serve(serving, |tenant, job| owner.shard().lease_end(tenant, job))?;
         }
         self.next_own += 1;
         let number = self.next_own;

@@ -62,7 +62,7 @@ impl Profile {
             Sizes::default()
         };
         Self {
-            steps: rng.random_range(600..1_000),
+            steps: rng.random_range(1_200..2_800),
             drain_steps: 30_000,
             nodes: rng.random_range(2..4),
             tenants: 3,
