@@ -102,7 +102,7 @@ impl EngineSite {
             auto_ack: true,
             wait_until: Some(now.plus_ms(CLAIM_WAIT_MS)),
         };
-        Ok(self.engine.claim(params).await?)
+        Ok(self.engine.claim(params).await?.leases)
     }
 
     async fn complete(&self, leases: Vec<Lease>) -> Result<usize> {

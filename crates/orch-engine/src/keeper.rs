@@ -41,8 +41,6 @@ enum KeepError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Recover(#[from] RecoverError),
-    #[error("the snapshot's form is {found}, and this build knows up to {known}; use the newer build")]
-    Newer { found: u32, known: u32 },
 }
 
 impl Keeper {
@@ -119,18 +117,11 @@ impl Keeper {
 
     async fn recover(&self, ownership: &Ownership) -> Result<Owner, KeepError> {
         let identity = Identity { shard: self.shard, epoch: ownership.epoch, incarnation: ownership.incarnation };
-        let mut shard = match self.ledger.snapshot_get(self.shard).await? {
-            Some(row) if row.format == SNAPSHOT_FORMAT => Shard::load(identity, row.commit_no, row.format, &row.state)?,
-            Some(row) if row.format > SNAPSHOT_FORMAT => {
-                return Err(KeepError::Newer { found: row.format, known: SNAPSHOT_FORMAT });
-            }
-            // History is the truth: what an older build saved is made again from the first fact on.
-            Some(row) => {
-                warn!(shard = self.shard.0, format = row.format, "the snapshot has an older form; all facts are read");
-                Shard::empty(identity)
-            }
-            None => Shard::empty(identity),
-        };
+        let snapshot = self.ledger.snapshot_get(self.shard).await?;
+        if let Some(row) = snapshot.as_ref().filter(|row| row.format < SNAPSHOT_FORMAT) {
+            warn!(shard = self.shard.0, format = row.format, "the snapshot has an older form; all facts are read");
+        }
+        let mut shard = Shard::begin(identity, snapshot.as_ref())?;
         loop {
             let commits = self.ledger.tail_read(self.shard, shard.taken(), TAIL_READ).await?;
             for commit in &commits {

@@ -180,6 +180,8 @@ pub struct Tenant {
     pub keys: BTreeMap<[u8; 16], KeyAnswer>,
     /// Longest lease that a job type ever had.
     pub lease_ms_most: BTreeMap<String, u64>,
+    /// It is marked for deletion.
+    pub marked: bool,
 }
 
 impl Tenant {

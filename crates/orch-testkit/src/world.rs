@@ -374,10 +374,7 @@ impl World {
         let broken =
             |error: orch_dispatch::shard::RecoverError| Violation { promise: "recovery", text: error.to_string() };
         let identity = self.shadow.identity();
-        let mut shard = match snapshot {
-            Some(row) => Shard::load(identity, row.commit_no, row.format, &row.state).map_err(broken)?,
-            None => Shard::empty(identity),
-        };
+        let mut shard = Shard::begin(identity, snapshot).map_err(broken)?;
         for commit in tail {
             shard.replay(commit).map_err(broken)?;
         }

@@ -64,9 +64,18 @@ impl Model {
             Fact::Paused { target, .. } => self.paused(no, target, true),
             Fact::Resumed { target, .. } => self.paused(no, target, false),
             Fact::DeadLetterSettled { how, job, .. } => self.dead_letter_settled(no, how, *job),
-            Fact::TenantMarked { .. } | Fact::TenantRestored { .. } => Err(bad(ASKED, "a tenant's mark")),
+            Fact::TenantMarked { .. } => self.marked(no, true),
+            Fact::TenantRestored { .. } => self.marked(no, false),
             Fact::RowsKept { .. } | Fact::Turn { .. } => Err(bad("facts", "an arbiter's fact in a tenant's stream")),
         }
+    }
+
+    /// A mark follows a restore and the other way round, and somebody asked for each.
+    fn marked(&mut self, no: TenantNo, mark: bool) -> Judged {
+        let asked = self.log.marks.contains(&(no, mark));
+        let tenant = self.tenants.entry(no).or_default();
+        let turned = std::mem::replace(&mut tenant.marked, mark) != mark;
+        ensure(asked && turned, ASKED, || format!("tenant {} was marked ({mark}) again, or by nobody", no.0))
     }
 
     fn config_set(&mut self, no: TenantNo, doc: &ConfigDoc, version: u64) -> Judged {

@@ -61,6 +61,8 @@ pub struct CallLog {
     pub configs: Vec<(TenantNo, ConfigDoc)>,
     /// Pauses (true) and resumes.
     pub pauses: BTreeSet<(TenantNo, PauseTarget, bool)>,
+    /// Marks for deletion (true) and restores.
+    pub marks: BTreeSet<(TenantNo, bool)>,
     /// The first answer to each report that was taken.
     pub answers: BTreeMap<[u8; 16], Vec<JobId>>,
     /// Tokens made.
@@ -107,6 +109,12 @@ impl CallLog {
             }
             Command::Resume { tenant, target, .. } => {
                 self.pauses.insert((*tenant, target.clone(), false));
+            }
+            Command::MarkTenant { tenant, .. } => {
+                self.marks.insert((*tenant, true));
+            }
+            Command::RestoreTenant { tenant, .. } => {
+                self.marks.insert((*tenant, false));
             }
             Command::CreateToken(row) => {
                 self.tokens.insert(row.id);

@@ -101,7 +101,8 @@ impl Operator {
                 Command::PutConfig { tenant, doc, expect }
             }
             78..95 => Command::Read(question(world, tenant)),
-            95..98 => self.token(world, tenant),
+            95..97 => self.token(world, tenant),
+            97..99 => deletion(world)?,
             _ => {
                 let n: u16 = world.rng.random();
                 setup::tenant(world, format!("late-{n}"))
@@ -127,6 +128,17 @@ impl Operator {
         self.tokens.push(row.clone());
         Command::CreateToken(row)
     }
+}
+
+/// The mark of a tenant that came late and has no work, or the way back.
+fn deletion(world: &mut World) -> Option<Command> {
+    let late: Vec<_> = world.model.tenants.keys().filter(|no| no.0 > world.profile.tenants).copied().collect();
+    let tenant = *late.get(world.rng.random_range(0..late.len().max(1)))?;
+    Some(if world.chance(500) {
+        Command::MarkTenant { tenant, actor: actor() }
+    } else {
+        Command::RestoreTenant { tenant, actor: actor() }
+    })
 }
 
 /// Whatever is paused goes on.
