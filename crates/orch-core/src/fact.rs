@@ -324,6 +324,18 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// The tenant was marked for deletion: it takes nothing new and hands nothing out.
+    TenantMarked {
+        /// Who asked.
+        by: String,
+        /// Until then it can be restored.
+        erase_at: Timestamp,
+    },
+    /// The mark was taken back.
+    TenantRestored {
+        /// Who asked.
+        by: String,
+    },
     /// Rows without facts of their own were written: checkpoints, log lines (only in the shard's own stream).
     RowsKept {
         /// Checkpoints.
@@ -395,13 +407,15 @@ impl Fact {
             Self::Paused { .. } => "paused",
             Self::Resumed { .. } => "resumed",
             Self::DeadLetterSettled { .. } => "dead_letter_settled",
+            Self::TenantMarked { .. } => "tenant_marked",
+            Self::TenantRestored { .. } => "tenant_restored",
             Self::RowsKept { .. } => "rows_kept",
             Self::Turn { .. } => "turn",
         }
     }
 
     /// All kinds.
-    pub const KINDS: [&'static str; 18] = [
+    pub const KINDS: [&'static str; 20] = [
         "tenant_created",
         "config_set",
         "token_created",
@@ -420,6 +434,8 @@ impl Fact {
         "dead_letter_settled",
         "rows_kept",
         "turn",
+        "tenant_marked",
+        "tenant_restored",
     ];
 }
 

@@ -119,6 +119,8 @@ limits! {
     LANES_MAX = 100_000, "lanes_max", "a lane is kept for good";
     /// Hours that an idempotency key is kept at the least.
     KEY_HOURS = 24, "key_hours", "the promise";
+    /// Days that a tenant marked for deletion can be restored.
+    TENANT_RESTORE_DAYS = 7, "tenant_restore_days", "a weekend and the days around it to notice a mistake";
     /// Facts between two snapshots.
     SNAPSHOT_FACTS = 500_000, "snapshot_facts", "bounds the replay at take-over";
     /// Milliseconds between two snapshots.

@@ -581,6 +581,17 @@ pub trait Ledger: Send + Sync + 'static {
     /// All tenants. Platform-wide: for the owner's start and for `orch:admin`.
     async fn tenant_list(&self) -> Result<Vec<TenantRow>, StoreError>;
 
+    /// The tenant's tokens with ids above `after`, by id, at most `limit`.
+    async fn token_page(
+        &self,
+        tenant: TenantNo,
+        after: Option<TokenId>,
+        limit: usize,
+    ) -> Result<Vec<TokenRow>, StoreError>;
+
+    /// The tenant's token of that id.
+    async fn token_get(&self, tenant: TenantNo, id: TokenId) -> Result<Option<TokenRow>, StoreError>;
+
     /// The token with this secret's hash. Platform-wide: the tenant is what is being looked up.
     async fn token_lookup(&self, secret_sha256: [u8; 32]) -> Result<Option<TokenRow>, StoreError>;
 

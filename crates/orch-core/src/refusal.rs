@@ -71,6 +71,8 @@ codes! {
     IdempotencyMismatch = "idempotency_mismatch", false;
     /// The thing is in a state that does not allow this.
     StateConflict = "state_conflict", false;
+    /// The tenant is marked for deletion and takes nothing new.
+    TenantDeleting = "tenant_deleting", false;
     /// The If-Match version is not the current one.
     VersionConflict = "version_conflict", false;
     /// The change needs If-Match.

@@ -2,7 +2,7 @@
 
 use orch_core::config::ConfigDoc;
 use orch_core::fact::PauseTarget;
-use orch_core::ids::{JobId, LaneNo, SessionId};
+use orch_core::ids::{JobId, LaneNo, SessionId, TenantNo};
 use orch_core::job::{JobError, JobState, LaneKey, Payload};
 use orch_core::lease::Token;
 use orch_core::refusal::Refusal;
@@ -111,7 +111,7 @@ pub struct LaneFound {
     pub ready: u64,
     /// Jobs handed out.
     pub leased: u64,
-    /// Something holds it: `paused`, `concurrency`, or nothing.
+    /// Something holds it: `deleting`, `paused`, `concurrency`, or nothing.
     pub held_by: Option<&'static str>,
 }
 
@@ -149,6 +149,8 @@ pub struct WorkerFound {
     pub sdk: String,
     /// The last sign of life.
     pub heard_at: Timestamp,
+    /// It gets nothing more.
+    pub draining: bool,
 }
 
 /// What a pause looks like.
@@ -177,8 +179,15 @@ pub enum Answer {
     Items(Vec<Result<(), Refusal>>),
     /// One answer per completion: the follow-up jobs that were made.
     Completed(Vec<Result<Vec<JobId>, Refusal>>),
-    /// One answer per lease, in order.
-    Beats(Vec<BeatAnswer>),
+    /// What a heartbeat says.
+    Beats {
+        /// One answer per lease, in order.
+        leases: Vec<BeatAnswer>,
+        /// The session is to end what it has and ask for nothing more.
+        drain: bool,
+    },
+    /// The session that claims is draining, and gets nothing more.
+    Draining,
     /// The tenant as it was made.
     Tenant(orch_core::port::TenantRow),
     /// The version of the declared thing; `created` when it is its first.
@@ -209,6 +218,8 @@ pub enum Answer {
     ConfigFound(Option<ConfigFound>),
     /// Declared things by name.
     Configs(Vec<ConfigFound>),
+    /// Tenants marked for deletion, and until when they can be restored.
+    Marks(Vec<(TenantNo, Timestamp)>),
     /// Worker sessions.
     Workers(Vec<WorkerFound>),
     /// Pauses.

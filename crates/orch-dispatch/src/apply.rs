@@ -68,6 +68,11 @@ impl Tenant {
                 self.pauses.remove(target);
                 self.refresh_target(target);
             }
+            Fact::TenantMarked { erase_at, .. } => self.erase_at = Some(*erase_at),
+            Fact::TenantRestored { .. } => {
+                self.erase_at = None;
+                self.refresh_all();
+            }
             Fact::TenantCreated { .. }
             | Fact::TokenCreated { .. }
             | Fact::TokenRevoked { .. }

@@ -1,5 +1,7 @@
 //! Handing out: which tenant, which lane, which job; and the same grants again for the same claim id.
 
+use std::collections::VecDeque;
+
 use orch_core::fact::Fact;
 use orch_core::ids::{ClaimId, JobId, LaneNo, SessionId, TenantNo};
 use orch_core::refusal::{Code, Refusal};
@@ -33,6 +35,9 @@ impl Tenant {
 
     /// The lane to grant from next, among those whose job type is in `types` and that nothing holds.
     pub(crate) fn next_lane(&self, types: &[String]) -> Option<LaneNo> {
+        if self.erase_at.is_some() {
+            return None;
+        }
         let open = self.index.groups.iter().filter(|group| {
             !group.active.is_empty()
                 && types.contains(&group.job_type)
@@ -114,9 +119,11 @@ impl Shard {
             )));
         };
         session.heard_at = self.now;
+        let draining = session.draining;
         self.supersede(&params);
         let grants = self.claim_grants(&params);
         match params.wait_until {
+            _ if draining && grants.is_empty() => Reply::Now(Answer::Draining),
             Some(until) if grants.is_empty() && until > self.now => {
                 self.next_waiter += 1;
                 let id = crate::shard::WaiterId(self.next_waiter);
@@ -125,6 +132,20 @@ impl Shard {
             }
             _ => Reply::Now(Answer::Claimed(grants)),
         }
+    }
+
+    /// The command `Drain`: parked claims of the session are answered at once. What it holds goes on.
+    pub(crate) fn drain_session(&mut self, tenant: TenantNo, id: SessionId) -> Answer {
+        let theirs = self.sessions.get_mut(&id).filter(|session| session.params.tenants.contains(&tenant));
+        let Some(session) = theirs else {
+            return Answer::Refused(Refusal::new(Code::NotFound, "there is no such worker session"));
+        };
+        session.draining = true;
+        let waiters = std::mem::take(&mut self.waiters);
+        let (gone, waiting): (VecDeque<_>, _) = waiters.into_iter().partition(|waiter| waiter.params.session == id);
+        self.waiters = waiting;
+        self.out.woken.extend(gone.into_iter().map(|waiter| (waiter.id, Answer::Draining)));
+        Answer::Done
     }
 
     /// The same claim came again: the call that is parked for it is answered empty, and the new one takes its place.
@@ -140,11 +161,11 @@ impl Shard {
     /// Grants of a claim: those it has already, else new ones, tenant by tenant in the arbiter's order.
     pub(crate) fn claim_grants(&mut self, params: &ClaimParams) -> Vec<Grant> {
         let Some(session) = self.sessions.get(&params.session) else { return Vec::new() };
-        let tenants = session.params.tenants.clone();
+        let (tenants, draining) = (session.params.tenants.clone(), session.draining);
         let job_types =
             if params.job_types.is_empty() { session.params.job_types.clone() } else { params.job_types.clone() };
         let again = self.grants_of(&tenants, params);
-        if !again.is_empty() {
+        if draining || !again.is_empty() {
             return again;
         }
         let (session, claim, auto_ack) = (params.session, params.claim, params.auto_ack);

@@ -309,6 +309,27 @@ pub enum Command {
         /// Who and why.
         actor: Actor,
     },
+    /// Mark a tenant for deletion.
+    MarkTenant {
+        /// The tenant.
+        tenant: TenantNo,
+        /// Who.
+        actor: Actor,
+    },
+    /// Take the mark back, while that is possible.
+    RestoreTenant {
+        /// The tenant.
+        tenant: TenantNo,
+        /// Who.
+        actor: Actor,
+    },
+    /// Give a worker session nothing more, and tell it.
+    Drain {
+        /// The caller's tenant.
+        tenant: TenantNo,
+        /// The session.
+        session: SessionId,
+    },
     /// Let time pass: due jobs, expired leases, deadlines, time-outs, graces.
     Tick,
     /// Read from the owner's memory.
@@ -347,6 +368,8 @@ pub enum Read {
     },
     /// The worker sessions that the tenant may see.
     Workers(TenantNo),
+    /// The tenants that are marked for deletion. Platform-wide: for administrators.
+    Marks,
     /// What is paused.
     Pauses(TenantNo),
     /// Open jobs in a state that is held in memory (blocked, scheduled, leased, running), ids falling from `before`.

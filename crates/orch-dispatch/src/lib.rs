@@ -9,6 +9,7 @@ mod arbiter;
 mod claim;
 pub mod command;
 mod decide;
+mod deletion;
 mod enqueue;
 mod follow;
 pub mod invariant;

@@ -3,6 +3,7 @@
 use orch_core::ids::{JobId, LaneNo, TenantNo};
 use orch_core::job::JobState;
 use orch_core::refusal::{Code, Refusal};
+use orch_core::time::Timestamp;
 
 use crate::answer::{Answer, ConfigFound, LaneFound, OpenJob, PauseFound, WorkerFound};
 use crate::command::Read;
@@ -15,6 +16,7 @@ impl Shard {
     pub(crate) fn read(&mut self, read: Read) -> Answer {
         let no = match &read {
             Read::Lanes(no) | Read::Summary(no) | Read::Workers(no) | Read::Pauses(no) => *no,
+            Read::Marks => return Answer::Marks(self.marks()),
             Read::Jobs { tenant, .. }
             | Read::Config { tenant, .. }
             | Read::Configs { tenant, .. }
@@ -51,8 +53,12 @@ impl Shard {
                 let ids = open_ids(desk.tenant, state, before, limit);
                 Answer::OpenJobs(ids.into_iter().filter_map(seen).collect())
             }
-            Read::Workers(_) => Answer::Workers(Vec::new()),
+            Read::Workers(_) | Read::Marks => Answer::Workers(Vec::new()),
         }
+    }
+
+    fn marks(&self) -> Vec<(TenantNo, Timestamp)> {
+        self.tenants.iter().filter_map(|(no, tenant)| Some((*no, tenant.erase_at?))).collect()
     }
 
     fn workers(&self, no: TenantNo) -> Vec<WorkerFound> {
@@ -68,6 +74,7 @@ impl Shard {
                 leases: leases(id).unwrap_or(0),
                 sdk: session.params.sdk.clone(),
                 heard_at: session.heard_at,
+                draining: session.draining,
             })
             .collect()
     }

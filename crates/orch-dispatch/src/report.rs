@@ -223,6 +223,7 @@ impl Desk<'_> {
     ) -> Result<Vec<crate::answer::Enqueued>, Refusal> {
         let id = self.current(token)?;
         self.heard(id);
+        self.takes_new()?;
         self.try_enqueue(jobs, key, "jobs")
     }
 

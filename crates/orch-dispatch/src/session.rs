@@ -10,4 +10,6 @@ use crate::command::SessionParams;
 pub(crate) struct Session {
     pub params: SessionParams,
     pub heard_at: Timestamp,
+    /// An operator asked it to end: it gets nothing more. The announcement of another boot begins anew.
+    pub draining: bool,
 }

@@ -29,7 +29,7 @@ use crate::warm;
 use crate::wheel::{Watched, Wheel};
 
 /// The form of snapshots that this code writes and reads.
-pub const SNAPSHOT_FORMAT: u32 = 1;
+pub const SNAPSHOT_FORMAT: u32 = 2;
 
 /// A parked claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -409,7 +409,8 @@ impl Shard {
         match command {
             Command::CreateTenant(row) => self.create_tenant(row),
             Command::OpenSession(params) => {
-                let session = Session { heard_at: self.now, params };
+                let draining = self.sessions.get(&params.session).is_some_and(|known| known.draining);
+                let session = Session { heard_at: self.now, params, draining };
                 self.sessions.insert(session.params.session, session);
                 Answer::Done
             }
@@ -418,6 +419,7 @@ impl Shard {
                 Answer::Done
             }
             Command::Read(read) => self.read(read),
+            Command::Drain { tenant, session } => self.drain_session(tenant, session),
             Command::Ack { .. }
             | Command::Heartbeat { .. }
             | Command::Complete { .. }
@@ -465,14 +467,16 @@ impl Shard {
                 Answer::Items(each.collect())
             }
             Command::Heartbeat { tenants, session, beats } => {
+                let mut drain = false;
                 if let Some(known) = self.sessions.get_mut(&session) {
                     known.heard_at = self.now;
+                    drain = known.draining;
                 }
                 let each = beats.into_iter().map(|beat| {
                     let answer = self.at_desk(&tenants, beat.token, readings, |desk| Ok(desk.beat(session, beat)));
                     answer.unwrap_or(crate::answer::BeatAnswer::Lost)
                 });
-                Answer::Beats(each.collect())
+                Answer::Beats { leases: each.collect(), drain }
             }
             Command::Complete { tenants, completions } => {
                 let each = completions.into_iter().map(|completion| {
@@ -522,6 +526,8 @@ impl Shard {
             | Command::Pause { tenant, .. }
             | Command::Resume { tenant, .. }
             | Command::PutConfig { tenant, .. }
+            | Command::MarkTenant { tenant, .. }
+            | Command::RestoreTenant { tenant, .. }
             | Command::RevokeToken { tenant, .. } => *tenant,
             Command::CreateToken(row) => row.tenant,
             _ => return Answer::Done,
@@ -529,6 +535,11 @@ impl Shard {
         let Some(mut desk) = self.desk(no, readings.of(no)) else {
             return Answer::Refused(Refusal::new(Code::NotFound, "there is no such tenant"));
         };
+        if is_new(&command)
+            && let Err(refusal) = desk.takes_new()
+        {
+            return Answer::Refused(refusal);
+        }
         match command {
             Command::Enqueue { jobs, key, .. } => desk.enqueue(jobs, key),
             Command::Cancel { job, actor, .. } => desk.cancel(job, actor),
@@ -540,9 +551,23 @@ impl Shard {
             Command::PutConfig { doc, expect, .. } => desk.put_config(doc, expect),
             Command::CreateToken(row) => desk.create_token(row),
             Command::RevokeToken { row, .. } => desk.revoke_token(row),
+            Command::MarkTenant { actor, .. } => desk.mark_tenant(actor),
+            Command::RestoreTenant { actor, .. } => desk.restore_tenant(actor),
             _ => Answer::Done,
         }
     }
+}
+
+/// What a tenant that is marked for deletion does not take.
+fn is_new(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Enqueue { .. }
+            | Command::Retry { .. }
+            | Command::ReplayDeadLetter { .. }
+            | Command::PutConfig { .. }
+            | Command::CreateToken(_)
+    )
 }
 
 fn done(result: Result<(), Refusal>) -> Answer {

@@ -61,6 +61,8 @@ pub(crate) struct Tenant {
     pub pauses: BTreeMap<PauseTarget, Pause>,
     /// Virtual time of the last lane served.
     pub vtime: u64,
+    /// It is marked for deletion, and can be restored until then.
+    pub erase_at: Option<Timestamp>,
     #[serde(skip)]
     pub index: Index,
     #[serde(skip)]
@@ -104,6 +106,7 @@ impl Tenant {
             dependents: BTreeMap::new(),
             pauses: BTreeMap::new(),
             vtime: 0,
+            erase_at: None,
             index: Index::default(),
             warm: Warm::default(),
         }
@@ -173,6 +176,9 @@ impl Tenant {
     pub fn held_by(&self, no: LaneNo) -> Option<&'static str> {
         let lane = self.lane(no);
         let source = lane.key.source.as_deref();
+        if self.erase_at.is_some() {
+            return Some("deleting");
+        }
         if self.pauses.contains_key(&PauseTarget::Lane(no)) || self.group_paused(&lane.key.job_type, source) {
             return Some("paused");
         }

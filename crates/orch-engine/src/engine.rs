@@ -221,6 +221,7 @@ fn reserved(command: &Command) -> bool {
             | Command::Cancel { .. }
             | Command::Pause { .. }
             | Command::Resume { .. }
+            | Command::Drain { .. }
     )
 }
 

@@ -8,7 +8,7 @@ use orch_core::limits;
 use orch_core::port::{Ledger, NodeParams, Ownership, StoreError, TakeOver};
 use orch_dispatch::Shard;
 use orch_dispatch::owner::{Owner, SnapshotPolicy};
-use orch_dispatch::shard::{Identity, RecoverError};
+use orch_dispatch::shard::{Identity, RecoverError, SNAPSHOT_FORMAT};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
@@ -39,6 +39,8 @@ enum KeepError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Recover(#[from] RecoverError),
+    #[error("the snapshot's form is {found}, and this build knows up to {known}; use the newer build")]
+    Newer { found: u32, known: u32 },
 }
 
 impl Keeper {
@@ -114,7 +116,15 @@ impl Keeper {
     async fn recover(&self, ownership: &Ownership) -> Result<Owner, KeepError> {
         let identity = Identity { shard: self.shard, epoch: ownership.epoch, incarnation: ownership.incarnation };
         let mut shard = match self.ledger.snapshot_get(self.shard).await? {
-            Some(row) => Shard::load(identity, row.commit_no, row.format, &row.state)?,
+            Some(row) if row.format == SNAPSHOT_FORMAT => Shard::load(identity, row.commit_no, row.format, &row.state)?,
+            Some(row) if row.format > SNAPSHOT_FORMAT => {
+                return Err(KeepError::Newer { found: row.format, known: SNAPSHOT_FORMAT });
+            }
+            // History is the truth: what an older build saved is made again from the first fact on.
+            Some(row) => {
+                warn!(shard = self.shard.0, format = row.format, "the snapshot has an older form; all facts are read");
+                Shard::empty(identity)
+            }
             None => Shard::empty(identity),
         };
         loop {

@@ -18,4 +18,4 @@ pub use clock::Clock;
 pub use engine::{Engine, EngineOptions, Role, Status};
 pub use error::Error;
 pub use jobs::{JobFilter, JobView, SummaryRow};
-pub use workers::Lease;
+pub use workers::{Claimed, Lease};

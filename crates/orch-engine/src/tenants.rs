@@ -1,7 +1,11 @@
 //! Tenants and tokens.
 
+use std::collections::BTreeMap;
+
 use orch_core::ids::{ShardNo, TenantId, TenantNo};
 use orch_core::port::TenantRow;
+use orch_core::time::Timestamp;
+use orch_dispatch::command::Read;
 use orch_dispatch::{Answer, Command};
 
 use crate::engine::{Engine, unexpected};
@@ -22,6 +26,17 @@ impl Engine {
         };
         match self.command(Command::CreateTenant(row)).await? {
             Answer::Tenant(row) => Ok(row),
+            answer => Err(unexpected(&answer)),
+        }
+    }
+
+    /// The tenants that are marked for deletion, and until when they can be restored.
+    ///
+    /// # Errors
+    /// Whatever keeps the engine from answering.
+    pub async fn tenant_marks(&self) -> Result<BTreeMap<TenantNo, Timestamp>, Error> {
+        match self.command(Command::Read(Read::Marks)).await? {
+            Answer::Marks(marks) => Ok(marks.into_iter().collect()),
             answer => Err(unexpected(&answer)),
         }
     }

@@ -25,14 +25,24 @@ pub struct Lease {
     pub checkpoint: Option<Bytes>,
 }
 
+/// What a claim came to.
+#[derive(Debug, Clone, Default)]
+pub struct Claimed {
+    /// The leases; none when there was no work in time.
+    pub leases: Vec<Lease>,
+    /// The session is to end what it has and ask for nothing more.
+    pub drain: bool,
+}
+
 impl Engine {
     /// Leases for a session; waits for work as long as the claim says.
     ///
     /// # Errors
     /// An unknown session; whatever keeps the engine from answering.
-    pub async fn claim(&self, params: ClaimParams) -> Result<Vec<Lease>, Error> {
+    pub async fn claim(&self, params: ClaimParams) -> Result<Claimed, Error> {
         let grants = match self.command(Command::Claim(params)).await? {
             Answer::Claimed(grants) => grants,
+            Answer::Draining => return Ok(Claimed { drain: true, ..Claimed::default() }),
             answer => return Err(unexpected(&answer)),
         };
         let mut read = self.read_carried(&grants).await?;
@@ -44,7 +54,7 @@ impl Engine {
             let checkpoint = checkpoints.remove(&id);
             Some(Lease { grant, payload: carried.payload, extra, checkpoint })
         });
-        Ok(leases.collect())
+        Ok(Claimed { leases: leases.collect(), drain: false })
     }
 
     /// What memory did not hold of the granted jobs.

@@ -91,7 +91,7 @@ impl World {
             auto_ack: true,
             wait_until: Some(now.plus_ms(wait_ms)),
         };
-        self.engine.claim(params).await.unwrap()
+        self.engine.claim(params).await.unwrap().leases
     }
 
     async fn complete(&self, lease: &Lease, outcome: Report) -> Result<(), orch_core::Refusal> {

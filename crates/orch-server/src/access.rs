@@ -212,6 +212,11 @@ impl Tokens {
         Ok(caller)
     }
 
+    /// Looks a token up again at its next use, since it was changed here.
+    pub(crate) fn forget(&self, secret_sha256: &[u8; 32]) {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).remove(secret_sha256);
+    }
+
     fn recent(&self, secret_sha256: &[u8; 32], now: Instant) -> Option<Recent> {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.get(secret_sha256).filter(|found| now.duration_since(found.at) < TRUSTED).cloned()

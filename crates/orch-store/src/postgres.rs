@@ -17,7 +17,7 @@ use std::str::FromStr;
 
 use async_trait::async_trait;
 use orch_core::block::Block;
-use orch_core::ids::{JobId, NodeId, ShardNo, Stream, TenantNo};
+use orch_core::ids::{JobId, NodeId, ShardNo, Stream, TenantNo, TokenId};
 use orch_core::port::{
     Append, ArtifactRow, CheckpointRow, Commit, DeadLetterFound, DeadLetterPageParams, DoneCount, DoneRow, JobFound,
     JobPage, JobPageParams, KeyRow, Ledger, LogRow, NodeParams, Renewal, RotateParams, SnapshotRow, StoreError,
@@ -212,6 +212,19 @@ impl Ledger for PostgresLedger {
 
     async fn tenant_list(&self) -> Result<Vec<TenantRow>, StoreError> {
         reads::tenant_list(&self.readers).await
+    }
+
+    async fn token_page(
+        &self,
+        tenant: TenantNo,
+        after: Option<TokenId>,
+        limit: usize,
+    ) -> Result<Vec<TokenRow>, StoreError> {
+        pages::token_page(&self.readers, tenant, after, limit).await
+    }
+
+    async fn token_get(&self, tenant: TenantNo, id: TokenId) -> Result<Option<TokenRow>, StoreError> {
+        pages::token_get(&self.readers, tenant, id).await
     }
 
     async fn token_lookup(&self, secret_sha256: [u8; 32]) -> Result<Option<TokenRow>, StoreError> {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use orch_core::block::Block;
-use orch_core::ids::{JobId, NodeId, ShardNo, Stream, TenantNo};
+use orch_core::ids::{JobId, NodeId, ShardNo, Stream, TenantNo, TokenId};
 use orch_core::port::{
     Append, ArtifactRow, CheckpointRow, Commit, DeadLetterFound, DeadLetterPageParams, DoneCount, DoneRow, JobFound,
     JobPage, JobPageParams, KeyRow, Ledger, LogRow, NodeParams, Renewal, RotateParams, SnapshotRow, StoreError,
@@ -164,6 +164,14 @@ impl Ledger for SqliteLedger {
 
     async fn tenant_list(&self) -> Result<Vec<TenantRow>> {
         self.readers.call(reads::tenant_list).await
+    }
+
+    async fn token_page(&self, tenant: TenantNo, after: Option<TokenId>, limit: usize) -> Result<Vec<TokenRow>> {
+        self.readers.call(move |connection| pages::token_page(connection, tenant, after, limit)).await
+    }
+
+    async fn token_get(&self, tenant: TenantNo, id: TokenId) -> Result<Option<TokenRow>> {
+        self.readers.call(move |connection| pages::token_get(connection, tenant, id)).await
     }
 
     async fn token_lookup(&self, secret_sha256: [u8; 32]) -> Result<Option<TokenRow>> {

@@ -75,7 +75,7 @@ pub use source::Source;
 pub use sources::Sources;
 pub use tenant::TenantOut;
 pub use tenants::Tenants;
-pub use token::{TokenIn, TokenOut};
+pub use token::{TokenFound, TokenIn, TokenOut};
 pub use tokens::Tokens;
 pub use worker::{
     Done, FollowUpOut, HandlerError, JobContext, Observation, ParentOut, Parents, Worker, WorkerBuilder, WorkerSummary,

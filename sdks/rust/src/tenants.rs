@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::client::Client;
 use crate::error::Error;
 use crate::tenant::TenantOut;
-use crate::transport::Call;
+use crate::transport::{Call, segment};
 
 /// Calls about tenants.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +18,38 @@ impl Tenants<'_> {
     /// Any.
     pub async fn create(&self, name: &str) -> Result<TenantOut, Error> {
         self.0.call(Call::post("/tenants").json(&json!({ "name": name }))?).await
+    }
+
+    /// The one of that name.
+    ///
+    /// # Errors
+    /// Any; `not_found`.
+    pub async fn get(&self, name: &str) -> Result<TenantOut, Error> {
+        self.0.call(Call::get(format!("/tenants/{}", segment(name)))).await
+    }
+
+    /// Marks a tenant for deletion; until its `erase_at` it can be restored.
+    ///
+    /// # Errors
+    /// Any.
+    pub async fn delete(&self, name: &str) -> Result<TenantOut, Error> {
+        self.0.call(Call::delete(format!("/tenants/{}", segment(name))).repeatable()).await
+    }
+
+    /// Takes the mark back.
+    ///
+    /// # Errors
+    /// Any; `state_conflict` when the waiting period is over.
+    pub async fn restore(&self, name: &str) -> Result<TenantOut, Error> {
+        self.0.call(Call::post(format!("/tenants/{}/restore", segment(name))).repeatable()).await
+    }
+
+    /// Everything of a tenant as JSON lines. The last line is of kind `end`; without it the transfer broke off.
+    ///
+    /// # Errors
+    /// Any.
+    pub async fn export(&self, name: &str) -> Result<bytes::Bytes, Error> {
+        Ok(self.0.send(Call::get(format!("/tenants/{}/export", segment(name)))).await?.body)
     }
 
     /// All tenants.

@@ -46,3 +46,31 @@ impl std::fmt::Debug for TokenOut {
         f.debug_struct("TokenOut").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
     }
 }
+
+/// A token as it stands, without its secret.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TokenFound {
+    /// Its id.
+    pub id: String,
+    /// Text for people.
+    #[serde(default)]
+    pub name: String,
+    /// Its tenant.
+    #[serde(default)]
+    pub tenant: Option<String>,
+    /// What it allows.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// `active`, `expired` or `revoked`.
+    #[serde(default)]
+    pub state: String,
+    /// When it was made.
+    #[serde(default)]
+    pub created_at: Option<Timestamp>,
+    /// When it ends.
+    #[serde(default)]
+    pub expires_at: Option<Timestamp>,
+    /// When it was revoked.
+    #[serde(default)]
+    pub revoked_at: Option<Timestamp>,
+}

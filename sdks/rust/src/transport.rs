@@ -57,6 +57,11 @@ impl Call {
         Self::new(Method::PUT, path.into())
     }
 
+    /// A removal that must not be repeated when its outcome is not known.
+    pub fn delete(path: impl Into<String>) -> Self {
+        Self::new(Method::DELETE, path.into())
+    }
+
     fn new(method: Method, path: String) -> Self {
         Self {
             method,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Client;
 use crate::error::Error;
+use crate::transport::{Call, segment};
 
 /// A worker session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,6 +33,9 @@ pub struct WorkerOut {
     /// Its last sign of life.
     #[serde(default)]
     pub heard_at: Option<Timestamp>,
+    /// `ready` or `draining`.
+    #[serde(default)]
+    pub state: String,
 }
 
 /// Calls about worker sessions.
@@ -45,5 +49,14 @@ impl Workers<'_> {
     /// Any.
     pub async fn list(&self) -> Result<Vec<WorkerOut>, Error> {
         self.0.pages("/workers").await
+    }
+
+    /// Drains a session: it gets nothing more, and is told so at its next heartbeat or claim.
+    ///
+    /// # Errors
+    /// Any; `not_found` for another tenant's.
+    pub async fn drain(&self, session: &str) -> Result<(), Error> {
+        let call = Call::post(format!("/workers/{}/drain", segment(session))).repeatable();
+        self.0.call::<serde_json::Value>(call).await.map(drop)
     }
 }

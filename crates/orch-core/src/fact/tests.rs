@@ -95,6 +95,8 @@ pub(crate) fn samples() -> Vec<Fact> {
         Fact::DeadLetterSettled { by: "me".into(), how: Settlement::Replayed(job(3)), job: job(1), reason: None },
         Fact::RowsKept { checkpoints: 1, logs: 2 },
         Fact::Turn { granted: 3, pass: 77, tenant: TenantNo(2) },
+        Fact::TenantMarked { by: "tok".into(), erase_at: at },
+        Fact::TenantRestored { by: "tok".into() },
     ]
 }
 

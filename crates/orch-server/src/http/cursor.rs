@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use orch_core::ids::Incarnation;
-use orch_core::{Code, JobId, TenantNo, Timestamp};
+use orch_core::{Code, JobId, TenantNo, Timestamp, TokenId};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -61,6 +61,16 @@ impl List {
 }
 
 impl Position for JobId {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.0.as_bytes());
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        Uuid::from_slice(bytes).ok().map(Self)
+    }
+}
+
+impl Position for TokenId {
     fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.0.as_bytes());
     }

@@ -198,6 +198,7 @@ pub fn face(code: Code) -> (StatusCode, &'static str) {
         Code::IdConflict => (S::CONFLICT, "The id is in use"),
         Code::IdempotencyMismatch => (S::UNPROCESSABLE_ENTITY, "The key came with another content"),
         Code::StateConflict => (S::CONFLICT, "The state does not allow this"),
+        Code::TenantDeleting => (S::CONFLICT, "The tenant is being deleted"),
         Code::VersionConflict => (S::PRECONDITION_FAILED, "The version is not the current one"),
         Code::VersionRequired => (S::PRECONDITION_REQUIRED, "The change needs If-Match"),
         Code::StaleLease => (S::CONFLICT, "The lease is not current"),

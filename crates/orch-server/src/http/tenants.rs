@@ -1,10 +1,14 @@
-//! Tenants: the platform's own act, for `orch:admin`.
+//! Tenants: the platform's own act, for `orch:admin`; a caller may look at its own.
+//! Deletion is in `deletion`, the export in `export`.
+
+mod deletion;
+mod export;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use orch_core::config::check_name;
 use orch_core::port::TenantRow;
-use orch_core::{Code, TenantId};
+use orch_core::{Code, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -16,14 +20,19 @@ use super::idempotency::IdempotencyKey;
 use super::json::Json;
 use super::page_of;
 use super::query::Query;
+use super::segment::Segment;
 use super::texts::{KeyHeaderText, LimitNumber, NameText, TenantIdText};
 use super::words::{Moment, PageOut};
-use crate::access::{Caller, Scope, require};
+use crate::access::{Caller, Scope, require, require_any};
 use crate::state::AppState;
 
 /// The routes of tenants.
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list_tenants, create_tenant))
+    OpenApiRouter::new()
+        .routes(routes!(list_tenants, create_tenant))
+        .routes(routes!(get_tenant, deletion::delete_tenant))
+        .routes(routes!(deletion::restore_tenant))
+        .routes(routes!(export::export_tenant))
 }
 
 /// A tenant to be.
@@ -46,11 +55,18 @@ pub struct TenantOut {
     pub name: String,
     /// When it came to be.
     pub created_at: Moment,
+    /// `active`, or `deleting`: it takes nothing new.
+    #[schema(example = "active")]
+    pub state: &'static str,
+    /// Until when it can be restored, if it is being deleted.
+    pub erase_at: Option<Moment>,
 }
 
-impl From<TenantRow> for TenantOut {
-    fn from(row: TenantRow) -> Self {
-        Self { id: row.id, name: row.name, created_at: Moment(row.created_at) }
+impl TenantOut {
+    /// A tenant and its mark, if it is marked for deletion.
+    fn new(row: TenantRow, erase_at: Option<Timestamp>) -> Self {
+        let state = if erase_at.is_some() { "deleting" } else { "active" };
+        Self { id: row.id, name: row.name, created_at: Moment(row.created_at), state, erase_at: erase_at.map(Moment) }
     }
 }
 
@@ -77,14 +93,14 @@ pub async fn create_tenant(
     query.none()?;
     check_name("name", &name)?;
     let problem = match app.engine().create_tenant(&name).await {
-        Ok(row) => return Ok((StatusCode::CREATED, Json(row.into()))),
+        Ok(row) => return Ok((StatusCode::CREATED, Json(TenantOut::new(row, None)))),
         Err(error) => Problem::from(error),
     };
     // A tenant is nothing but its name, so that what is there is what a repeated call asks for.
     if key.is_some() && problem.code() == Code::StateConflict {
         let tenants = app.engine().ledger().tenant_list().await?;
         if let Some(row) = tenants.into_iter().find(|row| row.name == name) {
-            return Ok((StatusCode::OK, Json(row.into())));
+            return Ok((StatusCode::OK, Json(shown(&app, row).await?)));
         }
     }
     Err(problem)
@@ -109,6 +125,40 @@ pub async fn list_tenants(
     let mut params = query.open()?;
     let page = params.page::<String>(&list)?;
     params.finish()?;
-    let tenants = app.engine().ledger().tenant_list().await?.into_iter().map(TenantOut::from).collect();
+    let marks = app.engine().tenant_marks().await?;
+    let rows = app.engine().ledger().tenant_list().await?.into_iter();
+    let tenants =
+        rows.map(|row| (marks.get(&row.no).copied(), row)).map(|(mark, row)| TenantOut::new(row, mark)).collect();
     Ok(Json(page_of(tenants, &list, page, |tenant: &TenantOut| tenant.name.clone())))
+}
+
+/// Shows a tenant: any for `orch:admin`, the caller's own for `orch:read`.
+#[utoipa::path(
+    get, path = "/tenants/{name}", tag = "tenants",
+    params(("name" = inline(NameText), Path, description = "Its name")),
+    responses((status = 200, body = TenantOut, description = "The tenant"))
+)]
+pub async fn get_tenant(
+    State(app): State<AppState>,
+    caller: Caller,
+    Segment(name): Segment,
+    query: Query,
+) -> Result<Json<TenantOut>, Problem> {
+    require_any(&caller, &[Scope::Read, Scope::Admin])?;
+    query.none()?;
+    let row = find(&app, &caller, &name).await?;
+    shown(&app, row).await.map(Json)
+}
+
+/// The tenant of that name, if the caller may know of it.
+async fn find(app: &AppState, caller: &Caller, name: &str) -> Result<TenantRow, Problem> {
+    let rows = app.engine().ledger().tenant_list().await?;
+    let found = rows.into_iter().find(|row| row.name == name);
+    let found = found.filter(|row| row.no == caller.tenant() || caller.has(Scope::Admin));
+    found.ok_or_else(|| Problem::not_found("tenant"))
+}
+
+async fn shown(app: &AppState, row: TenantRow) -> Result<TenantOut, Problem> {
+    let mark = app.engine().tenant_marks().await?.get(&row.no).copied();
+    Ok(TenantOut::new(row, mark))
 }

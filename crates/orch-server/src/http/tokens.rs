@@ -1,4 +1,6 @@
-//! API tokens: made here, shown once. Only a hash of the secret is kept.
+//! API tokens: made here, shown once. Only a hash of the secret is kept. Looking at them is in `list`.
+
+mod list;
 
 use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
@@ -24,7 +26,10 @@ use crate::state::AppState;
 
 /// The routes of tokens.
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(create_token))
+    OpenApiRouter::new()
+        .routes(routes!(create_token, list::list_tokens))
+        .routes(routes!(list::get_token))
+        .routes(routes!(list::revoke_token))
 }
 
 /// A token to be.

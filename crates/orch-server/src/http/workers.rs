@@ -18,13 +18,15 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::reports::EmptyOut;
 use super::cursor::List;
 use super::error::Problem;
 use super::json::Json;
 use super::query::Query;
+use super::segment::Segment;
 use super::texts::{LimitNumber, SessionIdText};
-use super::unexpected;
 use super::words::{Moment, PageOut};
+use super::{id_of, unexpected};
 use crate::access::{Caller, Scope, require};
 use crate::http::page_of;
 use crate::state::AppState;
@@ -33,6 +35,7 @@ use crate::state::AppState;
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_workers))
+        .routes(routes!(drain_worker))
         .routes(routes!(sessions::open_worker_session))
         .routes(routes!(claim::claim_leases))
         .routes(routes!(reports::ack_leases))
@@ -64,6 +67,8 @@ pub struct WorkerOut {
     pub sdk: String,
     /// The last sign of life.
     pub heard_at: Moment,
+    /// `ready`, or `draining`: it gets nothing more.
+    pub state: &'static str,
 }
 
 impl From<WorkerFound> for WorkerOut {
@@ -77,6 +82,7 @@ impl From<WorkerFound> for WorkerOut {
             leases: found.leases,
             sdk: found.sdk,
             heard_at: Moment(found.heard_at),
+            state: if found.draining { "draining" } else { "ready" },
         }
     }
 }
@@ -104,6 +110,27 @@ pub async fn list_workers(
     let Answer::Workers(found) = answer else { return Err(unexpected(&answer)) };
     let workers = found.into_iter().map(WorkerOut::from).collect();
     Ok(Json(page_of(workers, &list, page, |worker| worker.session.to_string())))
+}
+
+/// Drains a worker session: it gets nothing more, and is told so at its next heartbeat or claim.
+///
+/// What it holds goes on. The mark is kept by the shard's owner alone: after a take-over, drain again.
+#[utoipa::path(
+    post, path = "/workers/{session}/drain", tag = "workers",
+    params(("session" = inline(SessionIdText), Path, description = "The session")),
+    responses((status = 200, body = EmptyOut, description = "It is draining"))
+)]
+pub async fn drain_worker(
+    State(app): State<AppState>,
+    caller: Caller,
+    Segment(session): Segment,
+    query: Query,
+) -> Result<Json<EmptyOut>, Problem> {
+    require(&caller, Scope::Operate)?;
+    query.none()?;
+    let session = id_of(&session, "worker session")?;
+    app.engine().command(Command::Drain { tenant: caller.tenant(), session }).await?;
+    Ok(Json(EmptyOut {}))
 }
 
 /// A token's text; whatever is not one cannot be current.

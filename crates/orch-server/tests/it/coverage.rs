@@ -15,7 +15,7 @@ const OPEN: [&str; 1] = ["get_health"];
 
 /// How another tenant's caller fares with this tenant's ids and names: the status of the call.
 /// Whatever the status, nothing of this tenant may be in the answer, and nothing of it may change.
-const PROBES: [(&str, u16); 40] = [
+const PROBES: [(&str, u16); 48] = [
     ("ack_leases", 200),
     ("append_job_logs", 409),
     ("cancel_job", 404),
@@ -29,7 +29,10 @@ const PROBES: [(&str, u16); 40] = [
     ("create_source", 201),
     ("create_tenant", 403),
     ("create_token", 403),
+    ("delete_tenant", 403),
     ("discard_dead_letter", 404),
+    ("drain_worker", 404),
+    ("export_tenant", 404),
     ("get_artifact", 404),
     ("get_dead_letter", 404),
     ("get_health", 200),
@@ -37,6 +40,8 @@ const PROBES: [(&str, u16); 40] = [
     ("get_job_type", 404),
     ("get_project", 404),
     ("get_source", 404),
+    ("get_tenant", 404),
+    ("get_token", 404),
     ("heartbeat_leases", 404),
     ("list_dead_letters", 200),
     ("list_job_attempts", 404),
@@ -50,11 +55,14 @@ const PROBES: [(&str, u16); 40] = [
     ("list_projects", 200),
     ("list_sources", 200),
     ("list_tenants", 403),
+    ("list_tokens", 200),
     ("list_workers", 200),
     ("open_worker_session", 201),
     ("pause", 404),
     ("release_leases", 200),
+    ("restore_tenant", 403),
     ("resume", 404),
+    ("revoke_token", 404),
     ("replay_dead_letter", 404),
 ];
 
@@ -102,11 +110,12 @@ fn path_of(path: &str, operation: &str, things: &Things) -> String {
     let name = match operation {
         name if name.ends_with("job_type") => JOB_TYPE,
         name if name.ends_with("source") => SOURCE,
+        name if name.ends_with("tenant") => "acme",
         _ => PROJECT,
     };
     let path = path.strip_prefix(orch_server::BASE).unwrap_or(path);
     let path = path.replace("{id}", &things.job).replace("{job}", &things.dead).replace("{name}", name);
-    let path = path.replace("{sha256}", &things.artifact);
+    let path = path.replace("{sha256}", &things.artifact).replace("{session}", &things.session);
     if operation == "list_parents" { format!("{path}?token={}", things.token) } else { path }
 }
 

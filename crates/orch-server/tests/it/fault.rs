@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use orch_core::block::Block;
-use orch_core::ids::{NodeId, ShardNo, Stream, TenantNo};
+use orch_core::ids::{NodeId, ShardNo, Stream, TenantNo, TokenId};
 use orch_core::port::*;
 use orch_core::{JobId, Timestamp};
 
@@ -148,6 +148,16 @@ impl Ledger for FaultyLedger {
     async fn tenant_list(&self) -> Result<Vec<TenantRow>> {
         self.switch.check()?;
         self.inner.tenant_list().await
+    }
+
+    async fn token_page(&self, tenant: TenantNo, after: Option<TokenId>, limit: usize) -> Result<Vec<TokenRow>> {
+        self.switch.check()?;
+        self.inner.token_page(tenant, after, limit).await
+    }
+
+    async fn token_get(&self, tenant: TenantNo, id: TokenId) -> Result<Option<TokenRow>> {
+        self.switch.check()?;
+        self.inner.token_get(tenant, id).await
     }
 
     async fn token_lookup(&self, secret_sha256: [u8; 32]) -> Result<Option<TokenRow>> {

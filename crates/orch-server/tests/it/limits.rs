@@ -45,7 +45,7 @@ const COVERED: [&str; 32] = [
 ];
 
 /// Defaults, and limits that no single call can meet: of the owner's memory, its commits and its time.
-const NOT_OF_THE_API: [&str; 20] = [
+const NOT_OF_THE_API: [&str; 21] = [
     "backoff_ms_default",
     "backoff_ms_max_default",
     "cancel_grace_ms_default",
@@ -62,6 +62,7 @@ const NOT_OF_THE_API: [&str; 20] = [
     "page_default",
     "snapshot_facts",
     "snapshot_ms",
+    "tenant_restore_days",
     "tries_default",
     "window_budget",
     "window_bytes",

@@ -22,3 +22,4 @@ mod reports;
 mod serving;
 mod tenants;
 mod tokens;
+mod workers;

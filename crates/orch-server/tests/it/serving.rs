@@ -67,7 +67,7 @@ async fn a_drain_answers_parked_claims_and_then_ends() {
     }
     server.stop.send(()).unwrap();
     let said = tokio::time::timeout(Duration::from_secs(20), answer(&mut parked)).await.expect("the claim is answered");
-    assert!(said.starts_with("HTTP/1.1 200") && said.ends_with("{\"leases\":[]}"), "{said}");
+    assert!(said.starts_with("HTTP/1.1 200") && said.ends_with("{\"leases\":[],\"session\":\"ok\"}"), "{said}");
     let ended = tokio::time::timeout(Duration::from_secs(20), server.task).await.expect("the server ends");
     ended.unwrap().unwrap();
     assert!(TcpStream::connect(server.address).await.is_err());

@@ -1,6 +1,8 @@
 //! Tenants: made by administrators, seen by nobody else.
 
-use serde_json::json;
+use axum::body::Body;
+use axum::http::Method;
+use serde_json::{Value, json};
 
 use crate::app::on_each_ledger;
 
@@ -20,5 +22,74 @@ on_each_ledger! {
         let acme = app.acme().await;
         acme.get("/tenants").await.problem(403, "forbidden");
         acme.post("/tenants", json!({"name": "mine"})).await.problem(403, "forbidden");
+    }
+
+    async fn a_marked_tenant_takes_nothing_new_until_it_is_restored(app) {
+        let (acme, admin) = (app.acme().await, app.admin().await);
+        acme.declare("t").await;
+        let (_, token) = acme.leased("t").await;
+        acme.submit(json!({"job_type": "t"})).await;
+        let marked = admin.send(Method::DELETE, "/tenants/acme", &[], Body::empty()).await;
+        assert_eq!((marked.status.as_u16(), &marked.body()["state"]), (202, &json!("deleting")), "{}", marked.text());
+        assert!(marked.body()["erase_at"].is_string());
+        let again = admin.send(Method::DELETE, "/tenants/acme", &[], Body::empty()).await;
+        assert_eq!(again.body(), marked.body());
+        acme.post("/jobs", json!({"job_type": "t"})).await.problem(409, "tenant_deleting");
+        acme.put("/job-types/u", json!({})).await.problem(409, "tenant_deleting");
+        acme.post("/tokens", json!({"name": "x", "scopes": ["orch:read"]})).await.problem(409, "tenant_deleting");
+        let follow_up = json!({"token": token, "jobs": [{"job_type": "t"}]});
+        acme.post("/worker/follow-ups", follow_up).await.problem(409, "tenant_deleting");
+        let session = acme.session(&["t"]).await;
+        assert!(acme.claim(&session, 9).await.is_empty());
+        assert_eq!(acme.complete(json!({"token": token, "outcome": "succeeded"})).await["status"], "ok");
+        assert_eq!(acme.get("/lanes").await.body()["items"][0]["held_by"], "deleting");
+        assert_eq!(acme.get("/tenants/acme").await.body(), marked.body());
+        acme.send(Method::DELETE, "/tenants/acme", &[], Body::empty()).await.problem(403, "forbidden");
+        acme.send(Method::POST, "/tenants/acme/restore", &[], Body::empty()).await.problem(403, "forbidden");
+        for _ in 0..2 {
+            let back = admin.send(Method::POST, "/tenants/acme/restore", &[], Body::empty()).await;
+            assert_eq!((&back.body()["state"], &back.body()["erase_at"]), (&json!("active"), &json!(null)));
+        }
+        assert_eq!(acme.claim(&session, 9).await.len(), 1);
+        acme.submit(json!({"job_type": "t"})).await;
+    }
+
+    async fn tenants_are_shown_to_administrators_and_to_their_own(app) {
+        let (acme, admin) = (app.acme().await, app.admin().await);
+        assert_eq!(acme.get("/tenants/acme").await.body()["id"], app.acme.id.to_string());
+        assert_eq!(admin.get("/tenants/acme").await.body()["state"], "active");
+        for name in ["globex", "nobody", "no%20name"] {
+            acme.get(&format!("/tenants/{name}")).await.problem(404, "not_found");
+            acme.get(&format!("/tenants/{name}/export")).await.problem(404, "not_found");
+        }
+        admin.get("/tenants/nobody").await.problem(404, "not_found");
+        admin.send(Method::DELETE, "/tenants/nobody", &[], Body::empty()).await.problem(404, "not_found");
+        admin.send(Method::DELETE, "/tenants/system", &[], Body::empty()).await.problem(409, "state_conflict");
+    }
+
+    async fn an_export_holds_every_job_and_every_fact_of_the_tenant_and_no_other(app) {
+        let (acme, globex) = (app.acme().await, app.globex().await);
+        for client in [&acme, &globex] {
+            client.declare("t").await;
+        }
+        let foreign = globex.submit(json!({"job_type": "t"})).await;
+        let mut jobs = vec![acme.dead("t").await];
+        for n in 0..45 {
+            jobs.push(acme.submit(json!({"job_type": "t", "payload": {"n": n}})).await);
+        }
+        let reply = acme.get("/tenants/acme/export").await;
+        assert_eq!((reply.status.as_u16(), reply.header("content-type")), (200, "application/jsonl"));
+        assert!(!reply.text().contains(&foreign));
+        let text = reply.text();
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((&lines[0]["kind"], &lines[0]["tenant"]["name"]), (&json!("tenant"), &json!("acme")));
+        let of_kind = |kind: &str| lines.iter().filter(|line| line["kind"] == kind).collect::<Vec<_>>();
+        let ids: Vec<_> = of_kind("job").iter().rev().map(|line| line["job"]["id"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(ids, jobs);
+        assert_eq!(of_kind("job")[0]["job"]["payload"], json!({"n": 44}));
+        let seqs: Vec<_> = of_kind("fact").iter().map(|line| line["fact"]["seq"].as_u64().unwrap()).collect();
+        assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>());
+        assert_eq!(lines.last().unwrap(), &json!({"kind": "end", "jobs": jobs.len(), "facts": seqs.len()}));
+        assert_eq!(app.admin().await.get("/tenants/acme/export").await.status, 200);
     }
 }

@@ -92,4 +92,56 @@ on_each_ledger! {
             reply.problem(403, "forbidden");
         }
     }
+
+    async fn tokens_are_listed_without_their_secrets_and_revoked_for_good(app) {
+        let (acme, globex) = (app.acme().await, app.globex().await);
+        let soon = app.engine.now().plus_ms(3_600_000).to_rfc3339();
+        let mut ids = Vec::new();
+        for n in 0..3 {
+            let body = json!({"name": format!("w{n}"), "scopes": ["orch:read"], "expires_at": soon});
+            ids.push(acme.post("/tokens", body).await.body());
+        }
+        let (mut listed, mut path) = (Vec::new(), "/tokens?limit=2".to_owned());
+        loop {
+            let page = acme.get(&path).await;
+            assert!(!page.text().contains("secret") && !page.text().contains(ids[0]["secret"].as_str().unwrap()));
+            listed.extend(page.body()["items"].as_array().unwrap().clone());
+            let Some(cursor) = page.body()["next_cursor"].as_str().map(str::to_owned) else { break };
+            globex.get(&format!("/tokens?cursor={cursor}")).await.blames(400, "invalid_cursor", "cursor");
+            path = format!("/tokens?limit=2&cursor={cursor}");
+        }
+        let found = |id: &serde_json::Value| listed.iter().find(|item| item["id"] == id["id"]).unwrap();
+        assert_eq!((&found(&ids[0])["name"], &found(&ids[0])["state"]), (&json!("w0"), &json!("active")));
+        assert_eq!(found(&ids[0])["expires_at"], soon.as_str());
+        let id = ids[0]["id"].as_str().unwrap();
+        let worker = app.with_secret(ids[0]["secret"].as_str().unwrap());
+        assert_eq!(worker.get("/jobs").await.status, 200);
+        for other in [format!("/tokens/{id}"), format!("/tokens/{}", crate::app::job_id()), "/tokens/x".to_owned()] {
+            globex.get(&other).await.problem(404, "not_found");
+            globex.post(&format!("{other}/revoke"), json!({})).await.problem(404, "not_found");
+        }
+        assert_eq!(worker.get("/jobs").await.status, 200);
+        for _ in 0..2 {
+            let revoked = acme.send(Method::POST, &format!("/tokens/{id}/revoke"), &[], Body::empty()).await;
+            assert_eq!((revoked.status.as_u16(), &revoked.body()["state"]), (200, &json!("revoked")));
+            worker.get("/jobs").await.problem(401, "unauthenticated");
+        }
+        assert_eq!(acme.get(&format!("/tokens/{id}")).await.body()["state"], "revoked");
+    }
+
+    async fn an_administrator_sees_and_revokes_tokens_of_any_tenant(app) {
+        let (acme, admin) = (app.acme().await, app.admin().await);
+        let token = acme.post("/tokens", json!({"name": "w", "scopes": ["orch:read"]})).await.body();
+        let id = token["id"].as_str().unwrap();
+        admin.get(&format!("/tokens/{id}")).await.problem(404, "not_found");
+        assert_eq!(admin.get(&format!("/tokens/{id}?tenant=acme")).await.status, 200);
+        let listed = admin.get("/tokens?tenant=acme&limit=200").await.body();
+        assert!(listed["items"].as_array().unwrap().iter().any(|item| item["id"] == id));
+        let revoke = format!("/tokens/{id}/revoke?tenant=acme");
+        acme.send(Method::POST, &revoke, &[], Body::empty()).await.problem(403, "forbidden");
+        assert_eq!(admin.send(Method::POST, &revoke, &[], Body::empty()).await.status, 200);
+        app.with_secret(token["secret"].as_str().unwrap()).get("/jobs").await.problem(401, "unauthenticated");
+        admin.get("/tokens?tenant=nobody").await.blames(404, "not_found", "tenant");
+        acme.get("/tokens?state=active").await.blames(422, "unknown_field", "state");
+    }
 }

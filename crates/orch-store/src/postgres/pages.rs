@@ -3,7 +3,7 @@
 //! Every statement names the tenant, and its connection may read no other's rows. The token's does neither: it looks
 //! the tenant up.
 
-use orch_core::ids::{JobId, TenantNo};
+use orch_core::ids::{JobId, TenantNo, TokenId};
 use orch_core::port::{
     ArtifactRow, DeadLetterFound, DeadLetterPageParams, DoneCount, JobPage, JobPageParams, LogRow, StoreError, TokenRow,
 };
@@ -127,6 +127,33 @@ pub async fn artifact_get(requests: &PgPool, tenant: TenantNo, sha256: &str) -> 
         .await
         .map_err(store_error)?;
     found.as_ref().map(rows::artifact).transpose()
+}
+
+/// Tokens are read by the engine's role: in a request's own session nobody may read them.
+pub async fn token_page(
+    pool: &PgPool,
+    tenant: TenantNo,
+    after: Option<TokenId>,
+    wanted: usize,
+) -> Result<Vec<TokenRow>> {
+    let found = sqlx::query(include_str!("../../sql/postgres/token/page.sql"))
+        .bind(small(tenant.0))
+        .bind(after.map_or(Uuid::nil(), |after| after.0))
+        .bind(limit(wanted))
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?;
+    all(&found, rows::token)
+}
+
+pub async fn token_get(pool: &PgPool, tenant: TenantNo, id: TokenId) -> Result<Option<TokenRow>> {
+    let found = sqlx::query(include_str!("../../sql/postgres/token/get.sql"))
+        .bind(small(tenant.0))
+        .bind(id.0)
+        .fetch_optional(pool)
+        .await
+        .map_err(store_error)?;
+    found.as_ref().map(rows::token).transpose()
 }
 
 pub async fn token_lookup(pool: &PgPool, secret_sha256: &[u8]) -> Result<Option<TokenRow>> {

@@ -2,7 +2,7 @@
 //!
 //! Every statement names the tenant, but for the token's, which looks the tenant up.
 
-use orch_core::ids::{JobId, TenantNo};
+use orch_core::ids::{JobId, TenantNo, TokenId};
 use orch_core::port::{
     ArtifactRow, DeadLetterFound, DeadLetterPageParams, DoneCount, JobPage, JobPageParams, LogRow, StoreError, TokenRow,
 };
@@ -101,6 +101,22 @@ pub fn log_page(
 
 pub fn artifact_get(connection: &Connection, tenant: TenantNo, sha256: &str) -> Result<Option<ArtifactRow>> {
     one(connection, include_str!("../../sql/sqlite/artifact/get.sql"), params![tenant.0, sha256], rows::artifact)
+}
+
+pub fn token_page(
+    connection: &Connection,
+    tenant: TenantNo,
+    after: Option<TokenId>,
+    wanted: usize,
+) -> Result<Vec<TokenRow>> {
+    let after = after.map_or(Uuid::nil(), |after| after.0);
+    let bound = params![tenant.0, &after.as_bytes()[..], limit(wanted)];
+    all(connection, include_str!("../../sql/sqlite/token/page.sql"), bound, rows::token)
+}
+
+pub fn token_get(connection: &Connection, tenant: TenantNo, id: TokenId) -> Result<Option<TokenRow>> {
+    let bound = params![tenant.0, &id.0.as_bytes()[..]];
+    one(connection, include_str!("../../sql/sqlite/token/get.sql"), bound, rows::token)
 }
 
 pub fn token_lookup(connection: &Connection, secret_sha256: &[u8]) -> Result<Option<TokenRow>> {

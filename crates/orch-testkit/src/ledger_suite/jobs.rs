@@ -165,7 +165,13 @@ pub async fn tokens_are_made_and_revoked(backend: impl Backend) {
     let append = Append { tokens: vec![token(1), token(2), revoked.clone()], ..owner.with_fact() };
     owner.write(&append).await;
     assert_eq!(ledger.token_lookup([1; 32]).await.expect("tokens are looked up"), Some(token(1)));
-    assert_eq!(ledger.token_lookup([2; 32]).await.expect("tokens are looked up"), Some(revoked));
+    assert_eq!(ledger.token_lookup([2; 32]).await.expect("tokens are looked up"), Some(revoked.clone()));
+    let page = ledger.token_page(TENANT, None, 1).await.expect("tokens are paged");
+    let rest = ledger.token_page(TENANT, page.last().map(|token| token.id), 9).await.expect("tokens are paged");
+    assert_eq!([page, rest].concat(), [token(1), revoked]);
+    assert_eq!(ledger.token_get(TENANT, token(1).id).await.expect("tokens are read"), Some(token(1)));
+    assert_eq!(ledger.token_get(OTHER, token(1).id).await.expect("tokens are read"), None);
+    assert_eq!(ledger.token_page(OTHER, None, 9).await.expect("tokens are paged"), []);
     assert_eq!(ledger.token_lookup([3; 32]).await.expect("tokens are looked up"), None);
     let revoked = TokenRow { revoked_at: Some(at(3)), ..token(1) };
     let append = Append { tokens: vec![revoked.clone()], ..owner.with_fact() };

@@ -44,8 +44,8 @@ impl Model {
             (Command::Claim(params), Answer::Refused(refusal)) => {
                 ensure(refusal.code == Code::UnknownSession, TRUE, || format!("claim of {}: {refusal}", params.session))
             }
-            (Command::Heartbeat { beats, .. }, Answer::Beats(answers)) => {
-                for (beat, answer) in beats.iter().zip(answers) {
+            (Command::Heartbeat { beats, .. }, Answer::Beats { leases, .. }) => {
+                for (beat, answer) in beats.iter().zip(leases) {
                     self.judge_beat(beat.token, *answer, delivered_at)?;
                 }
                 Ok(())

@@ -64,6 +64,7 @@ impl Model {
             Fact::Paused { target, .. } => self.paused(no, target, true),
             Fact::Resumed { target, .. } => self.paused(no, target, false),
             Fact::DeadLetterSettled { how, job, .. } => self.dead_letter_settled(no, how, *job),
+            Fact::TenantMarked { .. } | Fact::TenantRestored { .. } => Err(bad(ASKED, "a tenant's mark")),
             Fact::RowsKept { .. } | Fact::Turn { .. } => Err(bad("facts", "an arbiter's fact in a tenant's stream")),
         }
     }

@@ -388,13 +388,13 @@ impl Worker {
 
     fn beaten(&mut self, world: &mut World, call: &Call, outcome: Outcome) {
         let Command::Heartbeat { beats, .. } = call.command.as_ref() else { return };
-        let Outcome::Answer(Answer::Beats(answers)) = outcome else {
+        let Outcome::Answer(Answer::Beats { leases, .. }) = outcome else {
             let again = world.t + world.rng.random_range(10..40);
             let listed = self.held.iter_mut().filter(|held| beats.iter().any(|beat| beat.token == held.token));
             listed.for_each(|held| held.beat_at = held.beat_at.min(again));
             return;
         };
-        for (beat, answer) in beats.iter().zip(answers) {
+        for (beat, answer) in beats.iter().zip(leases) {
             let token = beat.token;
             let Some(held) = self.held.iter_mut().find(|held| held.token == token) else { continue };
             match answer {

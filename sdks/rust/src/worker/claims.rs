@@ -141,6 +141,9 @@ async fn claim_once(
     let body = ClaimIn { session: &known.id, claim_id, max, wait_ms: ms(wait), auto_ack: true };
     let call = Call::post("/worker/claim").json(&body)?.repeatable().timeout(wait + MARGIN);
     let answer: ClaimOut = shared.loop_client.call_once(call).await?;
+    if answer.session == "drain" {
+        shared.server_drains.store(true, Ordering::Relaxed);
+    }
     Ok(answer.leases)
 }
 

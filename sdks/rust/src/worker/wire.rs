@@ -48,6 +48,9 @@ pub struct ClaimIn<'a> {
 pub struct ClaimOut {
     #[serde(default)]
     pub leases: Vec<Lease>,
+    /// `ok` or `drain`.
+    #[serde(default)]
+    pub session: String,
 }
 
 /// A lease.

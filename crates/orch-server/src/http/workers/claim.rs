@@ -10,7 +10,7 @@ use orch_core::job::Priority;
 use orch_core::lease::Token;
 use orch_core::{JobId, SessionId, Timestamp, limits};
 use orch_dispatch::command::ClaimParams;
-use orch_engine::Lease;
+use orch_engine::Claimed;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -65,6 +65,8 @@ fn yes() -> bool {
 pub struct LeasesOut {
     /// The leases; none when there was no work in time.
     leases: Vec<LeaseOut>,
+    /// What the session is to do: `ok` or `drain`. More may come.
+    session: String,
 }
 
 /// The right to make one attempt.
@@ -168,8 +170,8 @@ pub async fn claim_leases(
         auto_ack: claim.auto_ack,
         wait_until,
     };
-    let leases = app.engine().claim(params).await?;
-    write(&leases, caller.tenant_id()).map(of_bytes)
+    let claimed = app.engine().claim(params).await?;
+    write(&claimed, caller.tenant_id()).map(of_bytes)
 }
 
 fn check(claim: &ClaimIn) -> Result<usize, Problem> {
@@ -188,7 +190,7 @@ fn check(claim: &ClaimIn) -> Result<usize, Problem> {
 }
 
 /// Writes the answer. Payload and checkpoint are JSON already, checked when they came in.
-fn write(leases: &[Lease], tenant: &str) -> Result<Vec<u8>, Problem> {
+fn write(Claimed { leases, drain }: &Claimed, tenant: &str) -> Result<Vec<u8>, Problem> {
     let payloads: usize = leases.iter().map(|lease| lease.payload.len()).sum();
     let mut out = Vec::with_capacity(64 + payloads + leases.len() * 640);
     let (mut until, mut execution_until) = (Memo::default(), Memo::default());
@@ -223,7 +225,7 @@ fn write(leases: &[Lease], tenant: &str) -> Result<Vec<u8>, Problem> {
         out.extend_from_slice(lease.checkpoint.as_deref().unwrap_or(b"null"));
         out.push(b'}');
     }
-    out.extend_from_slice(b"]}");
+    out.extend_from_slice(if *drain { b"],\"session\":\"drain\"}" } else { b"],\"session\":\"ok\"}" as &[u8] });
     Ok(out)
 }
 

@@ -204,13 +204,13 @@ pub async fn heartbeat_leases(
     let beats = read.iter().filter_map(|(beat, _)| beat.clone()).collect();
     let command = Command::Heartbeat { tenants: caller.tenants(), session, beats };
     let answer = app.engine().command(command).await?;
-    let Answer::Beats(answers) = answer else { return Err(unexpected(&answer)) };
-    let mut answers = answers.into_iter();
+    let Answer::Beats { leases, drain } = answer else { return Err(unexpected(&answer)) };
+    let mut answers = leases.into_iter();
     let items = read.into_iter().map(|(beat, dropped)| {
         let answer = beat.and_then(|_| answers.next()).unwrap_or(BeatAnswer::Lost);
         beat_out(answer, dropped)
     });
-    Ok(Json(HeartbeatOut { items: items.collect(), session: "ok" }))
+    Ok(Json(HeartbeatOut { items: items.collect(), session: if drain { "drain" } else { "ok" } }))
 }
 
 /// The beat, if the token is one, and why a part of it is left out.

@@ -6,6 +6,7 @@ use orch_core::job::LaneKey;
 use orch_core::port::JobExtra;
 use orch_core::{ShardNo, TenantNo};
 use orch_dispatch::answer::Grant;
+use orch_engine::Lease;
 
 use super::*;
 
@@ -36,13 +37,15 @@ fn lease(attempt: u32, payload: &'static str, checkpoint: Option<&'static str>) 
 #[serde(deny_unknown_fields)]
 struct Written {
     leases: Vec<LeaseOut>,
+    session: String,
 }
 
 #[test]
 fn what_is_written_is_what_the_document_describes() {
-    let leases = [lease(1, r#"{ "z":1.50 }"#, None), lease(2, "null", Some("[1]"))];
-    let text = write(&leases, "ten_x").unwrap();
-    let Written { leases: read } = serde_json::from_slice(&text).unwrap();
+    let leases = vec![lease(1, r#"{ "z":1.50 }"#, None), lease(2, "null", Some("[1]"))];
+    let text = write(&Claimed { leases: leases.clone(), drain: true }, "ten_x").unwrap();
+    let Written { leases: read, session } = serde_json::from_slice(&text).unwrap();
+    assert_eq!(session, "drain");
     assert_eq!(read.len(), 2);
     assert_eq!(read[1].token, leases[1].grant.token.to_string());
     assert_eq!(read[0].until, read[1].until);
@@ -54,5 +57,5 @@ fn what_is_written_is_what_the_document_describes() {
 
 #[test]
 fn no_leases_are_an_empty_list() {
-    assert_eq!(write(&[], "ten_x").unwrap(), b"{\"leases\":[]}");
+    assert_eq!(write(&Claimed::default(), "ten_x").unwrap(), b"{\"leases\":[],\"session\":\"ok\"}");
 }
