@@ -32,6 +32,9 @@ pub struct JobType {
     pub lost_max: u32,
     /// The name; unique in the tenant.
     pub name: String,
+    /// What payloads must look like: JSON Schema 2020-12 as canonical JSON text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload_schema: Option<String>,
     /// Tries before the job is a dead letter.
     pub tries_max: u32,
 }
@@ -49,6 +52,7 @@ impl Default for JobType {
             lease_ms: limits::LEASE_MS_DEFAULT,
             lost_max: u32::try_from(limits::LOST_DEFAULT).unwrap_or(u32::MAX),
             name: String::new(),
+            payload_schema: None,
             tries_max: u32::try_from(limits::TRIES_DEFAULT).unwrap_or(u32::MAX),
         }
     }
@@ -82,7 +86,9 @@ impl JobType {
         check_range("cancel_grace_ms", self.cancel_grace_ms, 0, limits::LEASE_MS_MAX)?;
         let per_key = self.concurrency_per_key_max.map_or(1, u64::from);
         check_range("concurrency_per_key_max", per_key, 1, u64::from(u32::MAX))?;
-        check_range("concurrency_max", self.concurrency_max.map_or(1, u64::from), 1, u64::from(u32::MAX))
+        check_range("concurrency_max", self.concurrency_max.map_or(1, u64::from), 1, u64::from(u32::MAX))?;
+        let bytes = self.payload_schema.as_ref().map_or(0, String::len) as u64;
+        check_range("payload_schema", bytes, 0, limits::PAYLOAD_SCHEMA_BYTES_MAX)
     }
 }
 

@@ -4,6 +4,7 @@
 //! `fact.rs` for what the ledger records, and `port.rs` for what a ledger must do.
 
 pub mod block;
+pub mod catalogue;
 pub mod config;
 pub mod fact;
 pub mod ids;

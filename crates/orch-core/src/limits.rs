@@ -69,6 +69,10 @@ limits! {
     PAGE_MAX = 200, "page_max", "a page answers in milliseconds";
     /// Items of a page when none is asked for.
     PAGE_DEFAULT = 50, "page_default", "fits a screen";
+    /// Bytes of a job type's payload schema.
+    PAYLOAD_SCHEMA_BYTES_MAX = 64 << 10, "payload_schema_bytes_max", "it is compiled, kept in memory and in history";
+    /// How deep a payload schema may be nested.
+    PAYLOAD_SCHEMA_DEPTH_MAX = 32, "payload_schema_depth_max", "it is walked for every payload";
     /// Characters of a query.
     QUERY_CHARS_MAX = 2_048, "query_chars_max", "it travels in a URL";
     /// Values in all terms of a query together.

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use orch_core::block::BlockError;
+use orch_core::config::ConfigDoc;
 use orch_core::fact::{Fact, Record};
 use orch_core::ids::{Incarnation, JobId, SessionId, ShardNo, Stream, TenantNo};
 use orch_core::limits;
@@ -243,6 +244,16 @@ impl Shard {
             }
             tenant.jobs = jobs;
         }
+    }
+
+    /// The job types that say what payloads must look like, with their schemas.
+    pub fn payload_schemas(&self) -> impl Iterator<Item = (TenantNo, &str, &str)> {
+        self.tenants.iter().flat_map(|(no, tenant)| {
+            tenant.configs.values().filter_map(|found| match &found.doc {
+                ConfigDoc::JobType(doc) => Some((*no, doc.name.as_str(), doc.payload_schema.as_deref()?)),
+                _ => None,
+            })
+        })
     }
 
     /// The owner's time of the last command.

@@ -18,9 +18,25 @@ use crate::warm::Warm;
 /// A declared thing's current version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Versioned {
+    #[serde(with = "doc_text")]
     pub doc: ConfigDoc,
     pub version: u64,
     pub at: Timestamp,
+}
+
+/// Documents in snapshots are JSON, since their members may be left out.
+mod doc_text {
+    use orch_core::config::ConfigDoc;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+
+    pub fn serialize<S: Serializer>(doc: &ConfigDoc, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::to_string(doc).map_err(ser::Error::custom)?.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ConfigDoc, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        serde_json::from_str(&text).map_err(de::Error::custom)
+    }
 }
 
 /// Who paused and why.

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::error::Error;
 use crate::keeper::Keeper;
 use crate::lanes::LaneNames;
+use crate::payload_schema::PayloadSchemas;
 
 /// What an engine is made of.
 pub struct EngineOptions {
@@ -89,6 +90,7 @@ pub(crate) struct Inner {
     stop: watch::Sender<bool>,
     keeper: tokio::sync::Mutex<Option<JoinHandle<()>>>,
     pub lanes: LaneNames,
+    pub schemas: Arc<PayloadSchemas>,
     ids: AtomicU64,
 }
 
@@ -102,6 +104,7 @@ impl Engine {
         let (reserved, reserved_in) = mpsc::channel(queue);
         let (status_out, status) = watch::channel(Status { role: Role::Starting, incarnation: None });
         let (stop, stop_in) = watch::channel(false);
+        let schemas = Arc::new(PayloadSchemas::default());
         let keeper = Keeper {
             ledger: Arc::clone(&options.ledger),
             clock: clock.clone(),
@@ -113,6 +116,7 @@ impl Engine {
             reserved: reserved_in,
             status: status_out,
             stop: stop_in,
+            schemas: Arc::clone(&schemas),
         };
         let task = tokio::spawn(keeper.run());
         let inner = Inner {
@@ -123,6 +127,7 @@ impl Engine {
             reserved,
             status,
             stop,
+            schemas,
             keeper: tokio::sync::Mutex::new(Some(task)),
             lanes: LaneNames::default(),
             ids: AtomicU64::new(0),
@@ -149,6 +154,12 @@ impl Engine {
         if let Some(task) = self.inner.keeper.lock().await.take() {
             let _ = task.await;
         }
+    }
+
+    /// What job types say of their payloads.
+    #[must_use]
+    pub fn payload_schemas(&self) -> &PayloadSchemas {
+        &self.inner.schemas
     }
 
     /// The ledger, for reading what is committed.

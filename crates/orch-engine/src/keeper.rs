@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 
 use crate::clock::Clock;
 use crate::engine::{Call, Role, Status};
+use crate::payload_schema::PayloadSchemas;
 use crate::serving::{End, Renewer, Serving};
 
 /// Commits read at a time at recovery.
@@ -30,6 +31,7 @@ pub(crate) struct Keeper {
     pub reserved: mpsc::Receiver<Call>,
     pub status: watch::Sender<Status>,
     pub stop: watch::Receiver<bool>,
+    pub schemas: Arc<PayloadSchemas>,
 }
 
 /// Why a shard is not served.
@@ -103,9 +105,11 @@ impl Keeper {
         );
         self.status.send_modify(|status| status.incarnation = Some(ownership.incarnation));
         let valid_until = sent + Duration::from_millis(self.node_lease_ms);
+        self.schemas.reset(owner.shard().payload_schemas());
         let mut serving = Serving::new(self, owner, ownership.epoch, valid_until);
         let end = serving.run().await;
         drop(serving);
+        self.schemas.reset(std::iter::empty());
         if matches!(end, End::Stopped) {
             self.ledger.shard_release(self.shard, self.node, ownership.epoch).await?;
             info!(shard = self.shard.0, epoch = ownership.epoch, "shard given up");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use orch_core::ids::{TenantId, TenantNo};
 use orch_core::limits;
-use orch_core::port::{Append, Ledger, Renewal, StoreError, TenantRow, WindowRow};
+use orch_core::port::{Append, ConfigRow, Ledger, Renewal, StoreError, TenantRow, WindowRow};
 use orch_core::time::Timestamp;
 use orch_dispatch::command::Command;
 use orch_dispatch::owner::PrepareId;
@@ -61,6 +61,8 @@ pub(crate) struct Serving<'a> {
     writer: mpsc::UnboundedSender<Box<Append>>,
     tasks: Vec<JoinHandle<()>>,
     draining_since: Option<Duration>,
+    /// What the appends under way declare.
+    declared: HashMap<u64, Vec<ConfigRow>>,
 }
 
 impl Drop for Serving<'_> {
@@ -87,6 +89,7 @@ impl<'a> Serving<'a> {
             writer,
             tasks: vec![write, renew],
             draining_since: None,
+            declared: HashMap::new(),
         }
     }
 
@@ -195,7 +198,12 @@ impl<'a> Serving<'a> {
     fn meet(&mut self, event: Event) -> Option<String> {
         let now = self.now();
         match event {
-            Event::Appended(commit_no, Ok(())) => self.owner.appended(commit_no, now),
+            Event::Appended(commit_no, Ok(())) => {
+                // Before the caller hears that its schema is declared.
+                let declared = self.declared.remove(&commit_no).unwrap_or_default();
+                self.keeper.schemas.declared(&declared);
+                self.owner.appended(commit_no, now);
+            }
             Event::Appended(commit_no, Err(error)) => return Some(format!("append {commit_no}: {error}")),
             Event::Prepared(id, Ok(prepared)) => self.owner.prepared(id, prepared, now),
             Event::Prepared(id, Err(error)) => {
@@ -233,6 +241,9 @@ impl<'a> Serving<'a> {
         for effect in self.owner.take_effects() {
             match effect {
                 Effect::Append(append) => {
+                    if !append.configs.is_empty() {
+                        self.declared.insert(append.commit_no, append.configs.clone());
+                    }
                     let _ = self.writer.send(append);
                 }
                 Effect::Prepare(id, needs) => {

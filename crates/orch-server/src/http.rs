@@ -1,6 +1,7 @@
 //! The router: all routes under one base, problems for everything else, request ids, panics caught.
 
 pub mod artifacts;
+pub mod catalogue;
 pub mod cursor;
 pub mod dead_letters;
 pub mod declared;
@@ -50,6 +51,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(jobs::routes())
         .merge(dead_letters::routes())
         .merge(job_types::routes())
+        .merge(catalogue::routes())
         .merge(sources::routes())
         .merge(projects::routes())
         .merge(lanes::routes())

@@ -39,6 +39,9 @@ pub struct JobType {
     /// Attempts of one concurrency key at the same time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency_per_key_max: Option<u32>,
+    /// What payloads must look like: JSON Schema 2020-12.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload_schema: Option<serde_json::Value>,
     /// The version that was read; `update` refuses to overwrite a later one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
@@ -53,4 +56,17 @@ impl JobType {
     pub fn new(name: &str) -> Self {
         Self { name: name.to_owned(), ..Self::default() }
     }
+}
+
+/// What became of a job type that was asked for from the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobTypeDeclared {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    #[serde(default)]
+    pub version: u64,
+    /// It was made now; otherwise it was there already.
+    #[serde(default)]
+    pub created: bool,
 }

@@ -1,10 +1,13 @@
 //! Calls about job types.
 
+use serde_json::json;
+
 use crate::client::Client;
 use crate::declared;
 use crate::error::Error;
-use crate::job_type::JobType;
-use crate::page::Page;
+use crate::job_type::{JobType, JobTypeDeclared};
+use crate::page::{Items, Page};
+use crate::transport::Call;
 
 const PATH: &str = "/job-types";
 
@@ -44,5 +47,24 @@ impl JobTypes<'_> {
     /// Any; `version_conflict` when somebody else was faster.
     pub async fn update(&self, wanted: &JobType) -> Result<JobType, Error> {
         declared::update(self.0, PATH, &wanted.name, wanted, wanted.version).await
+    }
+
+    /// The job types that come with the orchestrator; none of them is declared by itself.
+    ///
+    /// # Errors
+    /// Any.
+    pub async fn catalogue(&self) -> Result<Vec<JobType>, Error> {
+        let answer: Items<JobType> = self.0.call(Call::get("/job-type-catalogue")).await?;
+        Ok(answer.items)
+    }
+
+    /// Declares job types from the catalogue, by name or with a `*` at the end. What is there already stays as it is.
+    ///
+    /// # Errors
+    /// Any; `unknown_job_type` when a name means nothing in the catalogue.
+    pub async fn declare_from_catalogue(&self, names: &[&str]) -> Result<Vec<JobTypeDeclared>, Error> {
+        let call = Call::post("/job-type-catalogue/declare").json(&json!({ "names": names }))?.repeatable();
+        let answer: Items<JobTypeDeclared> = self.0.call(call).await?;
+        Ok(answer.items)
     }
 }

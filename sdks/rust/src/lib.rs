@@ -63,7 +63,7 @@ pub use job::{
     Attempt, AttemptOutcome, DeadLetterState, Dependency, DependsOn, HistoryEntry, JobError, JobIn, JobOut, JobQuery,
     JobState, LogLevel, LogLineOut, Origin, OriginKind, Priority, Progress, Summary, SummaryRow,
 };
-pub use job_type::JobType;
+pub use job_type::{JobType, JobTypeDeclared};
 pub use job_types::JobTypes;
 pub use jobs::{CancelOutcome, Jobs};
 pub use lane::LaneOut;

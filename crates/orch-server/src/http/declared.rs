@@ -12,6 +12,7 @@ use orch_core::{Code, Refusal};
 use orch_dispatch::Answer;
 use orch_dispatch::answer::ConfigFound;
 use orch_dispatch::command::{Command, Expect, Read};
+use orch_engine::PayloadSchema;
 use serde::{Deserialize as _, Deserializer, Serialize, de};
 use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Schema};
 use utoipa::openapi::{Ref, RefOr};
@@ -201,9 +202,17 @@ fn expect(headers: &HeaderMap) -> Result<Expect, Problem> {
     version.map(Expect::Version).ok_or_else(refused)
 }
 
-async fn put(app: &AppState, caller: &Caller, doc: ConfigDoc, expect: Expect) -> Result<(u64, bool), Problem> {
+pub(super) async fn put(
+    app: &AppState,
+    caller: &Caller,
+    doc: ConfigDoc,
+    expect: Expect,
+) -> Result<(u64, bool), Problem> {
     doc.check()?;
     check_texts(&doc)?;
+    if let ConfigDoc::JobType(orch_core::config::JobType { payload_schema: Some(text), .. }) = &doc {
+        PayloadSchema::compile(text)?;
+    }
     let answer = app.engine().command(Command::PutConfig { tenant: caller.tenant(), doc, expect }).await?;
     let Answer::Config { version, created } = answer else { return Err(unexpected(&answer)) };
     Ok((version, created))
@@ -234,7 +243,11 @@ fn check_texts(doc: &ConfigDoc) -> Result<(), Refusal> {
     Ok(())
 }
 
-async fn find<T: Declared>(app: &AppState, caller: &Caller, name: &str) -> Result<Option<ConfigFound>, Problem> {
+pub(super) async fn find<T: Declared>(
+    app: &AppState,
+    caller: &Caller,
+    name: &str,
+) -> Result<Option<ConfigFound>, Problem> {
     let read = Read::Config { tenant: caller.tenant(), kind: T::KIND, name: name.to_owned() };
     let answer = app.engine().command(Command::Read(read)).await?;
     let Answer::ConfigFound(found) = answer else { return Err(unexpected(&answer)) };

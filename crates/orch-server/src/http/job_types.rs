@@ -5,6 +5,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use orch_core::config::{self, ConfigDoc, ConfigKind};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -64,6 +65,10 @@ pub struct JobTypeBody {
     /// Attempts of one concurrency key at the same time.
     #[schema(value_type = Option<CountNumber>)]
     pub concurrency_per_key_max: Option<u32>,
+    /// What payloads must look like: JSON Schema 2020-12 without references to elsewhere; checked when jobs are made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub payload_schema: Option<Map<String, Value>>,
     /// The version, from 1; read only.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "maybe_exact")]
     #[schema(maximum = 9007199254740991_u64)]
@@ -88,6 +93,7 @@ impl Default for JobTypeBody {
             cancel_grace_ms: doc.cancel_grace_ms,
             concurrency_max: doc.concurrency_max,
             concurrency_per_key_max: doc.concurrency_per_key_max,
+            payload_schema: None,
             version: None,
             updated_at: None,
         }
@@ -126,6 +132,7 @@ impl Declared for JobTypeBody {
             cancel_grace_ms: self.cancel_grace_ms,
             concurrency_max: self.concurrency_max,
             concurrency_per_key_max: self.concurrency_per_key_max,
+            payload_schema: self.payload_schema.map(|schema| Value::Object(schema).to_string()),
         })
     }
 
@@ -143,6 +150,7 @@ impl Declared for JobTypeBody {
             cancel_grace_ms: doc.cancel_grace_ms,
             concurrency_max: doc.concurrency_max,
             concurrency_per_key_max: doc.concurrency_per_key_max,
+            payload_schema: doc.payload_schema.and_then(|text| serde_json::from_str(&text).ok()),
             version: Some(version),
             updated_at: Some(updated_at),
         })

@@ -15,7 +15,7 @@ const OPEN: [&str; 1] = ["get_health"];
 
 /// How another tenant's caller fares with this tenant's ids and names: the status of the call.
 /// Whatever the status, nothing of this tenant may be in the answer, and nothing of it may change.
-const PROBES: [(&str, u16); 48] = [
+const PROBES: [(&str, u16); 50] = [
     ("ack_leases", 200),
     ("append_job_logs", 409),
     ("cancel_job", 404),
@@ -29,6 +29,7 @@ const PROBES: [(&str, u16); 48] = [
     ("create_source", 201),
     ("create_tenant", 403),
     ("create_token", 403),
+    ("declare_from_catalogue", 200),
     ("delete_tenant", 403),
     ("discard_dead_letter", 404),
     ("drain_worker", 404),
@@ -47,6 +48,7 @@ const PROBES: [(&str, u16); 48] = [
     ("list_job_attempts", 404),
     ("list_job_history", 404),
     ("list_job_logs", 404),
+    ("list_job_type_catalogue", 200),
     ("list_job_types", 200),
     ("list_jobs", 200),
     ("list_lanes", 200),
@@ -131,6 +133,7 @@ fn body_of(operation: &str, things: &Things) -> Option<Value> {
         "create_project" => json!({"name": PROJECT}),
         "put_job_type" | "put_source" | "put_project" | "cancel_job" | "retry_job" => json!({}),
         "replay_dead_letter" | "discard_dead_letter" => json!({"reason": "mine"}),
+        "declare_from_catalogue" => json!({"names": ["export.*"]}),
         "create_tenant" => json!({"name": "sneaky"}),
         "create_token" => json!({"name": "x", "scopes": ["orch:read"], "tenant": "acme"}),
         "pause" | "resume" => json!({"target": {"job_type": JOB_TYPE}}),

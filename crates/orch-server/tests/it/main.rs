@@ -12,6 +12,7 @@ mod declared;
 mod fault;
 mod health;
 mod idempotency;
+mod job_types;
 mod jobs;
 mod limits;
 mod lists;

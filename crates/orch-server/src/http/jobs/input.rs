@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use orch_core::config::{check_labels, check_name};
 use orch_core::job::{Dependency, DependsOn, LaneKey, Origin, Priority};
-use orch_core::{Code, JobId, Refusal, limits};
+use orch_core::{Code, JobId, Refusal, TenantNo, limits};
 use orch_dispatch::command::NewJob;
 use orch_engine::Engine;
 use serde::Deserialize;
@@ -106,8 +106,10 @@ fn empty_object() -> Box<RawValue> {
 
 /// What jobs of one call have in common.
 pub struct Intake<'a> {
-    /// Makes ids.
+    /// Makes ids, and knows what payloads must look like.
     pub engine: &'a Engine,
+    /// Whose jobs they are.
+    pub tenant: TenantNo,
     /// Where the jobs' own keys belong.
     pub keys: KeySpace,
     /// Where the jobs come from.
@@ -149,9 +151,20 @@ impl Intake<'_> {
         new
     }
 
+    /// Checks the payload against its type's schema, if that has one and the payload is otherwise acceptable.
+    fn check_payload(&self, job: &JobIn, refusals: &mut Refusals) {
+        let Some(schema) = self.engine.payload_schemas().get(self.tenant, &job.job_type) else { return };
+        if check_json("payload", &job.payload, limits::PAYLOAD_BYTES_MAX).is_ok() {
+            for violation in schema.check(job.payload.get().as_bytes()) {
+                refusals.note::<()>(Err(violation));
+            }
+        }
+    }
+
     fn one(&self, job: JobIn) -> (NewJob, Refusals) {
         let mut refusals = Refusals::default();
         check(&job, &mut refusals);
+        self.check_payload(&job, &mut refusals);
         let depends_on = job.depends_on.iter().map(|parent| Dependency { job: parent.job, on: parent.on });
         let mut new = NewJob {
             id: job.id.unwrap_or_else(|| self.engine.new_job_id()),

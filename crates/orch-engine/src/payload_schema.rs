@@ -1,0 +1,167 @@
+//! What a job type says of its payloads: JSON Schema 2020-12, compiled once, and the schemas that hold now.
+//!
+//! Nothing is fetched: a reference may lead only into the schema itself, and patterns are matched in linear time.
+//! `PayloadSchemas` follows the owner's commits, so that a payload is judged by what callers were told is declared.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use jsonschema::{Draft, PatternOptions, Retrieve, Uri, Validator};
+use orch_core::config::ConfigDoc;
+use orch_core::ids::TenantNo;
+use orch_core::limits;
+use orch_core::port::ConfigRow;
+use orch_core::refusal::{Code, Refusal};
+use serde_json::Value;
+
+/// Violations shown of one payload.
+const VIOLATIONS_MAX: usize = 100;
+/// Characters of a violation's text.
+const DETAIL_CHARS_MAX: usize = 300;
+
+/// A compiled schema.
+#[derive(Debug)]
+pub struct PayloadSchema(Validator);
+
+/// Refuses every reference that leads out of the schema.
+struct Nowhere;
+
+impl Retrieve for Nowhere {
+    fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        Err(format!("`{uri}` lies outside of the schema, and nothing is fetched").into())
+    }
+}
+
+impl PayloadSchema {
+    /// Compiles a schema.
+    ///
+    /// # Errors
+    /// A refusal that names `payload_schema`: not JSON, too deep, not a schema, or with a reference to elsewhere.
+    pub fn compile(text: &str) -> Result<Self, Refusal> {
+        let refused = |detail: String| Refusal::field(Code::InvalidField, "payload_schema", shown(&detail));
+        let schema: Value = serde_json::from_str(text).map_err(|error| refused(error.to_string()))?;
+        let deep = depth(&schema);
+        if deep > limits::PAYLOAD_SCHEMA_DEPTH_MAX {
+            let max = limits::PAYLOAD_SCHEMA_DEPTH_MAX;
+            let detail = format!("`payload_schema` is nested {deep} deep; at most {max} is allowed");
+            return Err(Refusal::field(Code::LimitExceeded, "payload_schema", detail));
+        }
+        let options =
+            jsonschema::options().with_draft(Draft::Draft202012).with_pattern_options(PatternOptions::regex());
+        let validator = options.with_retriever(Nowhere).build(&schema);
+        validator.map(Self).map_err(|error| refused(format!("`payload_schema` is not a usable schema: {error}")))
+    }
+
+    /// What is wrong with a payload; each violation names the place as a JSON pointer under `payload`.
+    #[must_use]
+    pub fn check(&self, payload: &[u8]) -> Vec<Refusal> {
+        let Ok(payload) = serde_json::from_slice::<Value>(payload) else {
+            return vec![Refusal::field(Code::InvalidField, "payload", "`payload` is not JSON")];
+        };
+        let violations = self.0.iter_errors(&payload).take(VIOLATIONS_MAX);
+        let refusal = |error: jsonschema::ValidationError<'_>| {
+            let field = format!("payload{}", error.instance_path().as_str());
+            let detail = format!("`{field}` does not fit the job type's schema: {}", error.masked());
+            Refusal::field(Code::InvalidField, shown(&field), shown(&detail))
+        };
+        violations.map(refusal).collect()
+    }
+}
+
+fn depth(value: &Value) -> u64 {
+    let inside = match value {
+        Value::Array(items) => items.iter().map(depth).max(),
+        Value::Object(members) => members.values().map(depth).max(),
+        _ => return 0,
+    };
+    1 + inside.unwrap_or(0)
+}
+
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(DETAIL_CHARS_MAX).collect()
+}
+
+type Key = (TenantNo, String);
+
+/// The schemas of all job types of the shard that have one, as they are committed.
+#[derive(Debug, Default)]
+pub struct PayloadSchemas(RwLock<HashMap<Key, Arc<PayloadSchema>>>);
+
+impl PayloadSchemas {
+    /// The schema of a job type.
+    #[must_use]
+    pub fn get(&self, tenant: TenantNo, job_type: &str) -> Option<Arc<PayloadSchema>> {
+        let schemas = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if schemas.is_empty() {
+            return None;
+        }
+        schemas.get(&(tenant, job_type.to_owned())).cloned()
+    }
+
+    /// Takes over what an ownership found; an empty list when it ended.
+    pub(crate) fn reset<'a>(&self, found: impl Iterator<Item = (TenantNo, &'a str, &'a str)>) {
+        let compiled = found.filter_map(|(no, name, text)| Some(((no, name.to_owned()), compiled(name, text)?)));
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = compiled.collect();
+    }
+
+    /// Takes over what a commit declared.
+    pub(crate) fn declared(&self, rows: &[ConfigRow]) {
+        for row in rows {
+            let Ok(ConfigDoc::JobType(doc)) = serde_json::from_slice(&row.doc) else { continue };
+            let schema = doc.payload_schema.as_deref().and_then(|text| compiled(&doc.name, text));
+            let mut schemas = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            match schema {
+                Some(schema) => schemas.insert((row.tenant, doc.name), schema),
+                None => schemas.remove(&(row.tenant, doc.name)),
+            };
+        }
+    }
+}
+
+/// What was accepted once compiles; if another build is stricter, payloads go unchecked rather than the shard unserved.
+fn compiled(name: &str, text: &str) -> Option<Arc<PayloadSchema>> {
+    let schema = PayloadSchema::compile(text);
+    schema
+        .inspect_err(|error| tracing::error!(job_type = name, %error, "a payload schema is not usable"))
+        .ok()
+        .map(Arc::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(text: &str) -> Option<Code> {
+        PayloadSchema::compile(text).err().map(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn a_schema_is_self_contained_and_not_too_deep() {
+        let nested = |deep: u64| {
+            let deep = usize::try_from(deep).unwrap_or(0);
+            format!("{}true{}", "{\"not\":".repeat(deep), "}".repeat(deep))
+        };
+        assert_eq!(code(&nested(limits::PAYLOAD_SCHEMA_DEPTH_MAX)), None);
+        assert_eq!(code(&nested(limits::PAYLOAD_SCHEMA_DEPTH_MAX + 1)), Some(Code::LimitExceeded));
+        assert_eq!(code(r##"{"$defs":{"a":{"type":"string"}},"$ref":"#/$defs/a"}"##), None);
+        for bad in [
+            r#"{"type":"happy"}"#,
+            r#"{"$ref":"https://example.org/schema.json"}"#,
+            r#"{"$ref":"file:///etc/hosts"}"#,
+            r#"{"pattern":"("}"#,
+            r#"{"pattern":"(a)\\1"}"#,
+            "{",
+        ] {
+            assert_eq!(code(bad), Some(Code::InvalidField), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_catalogues_schemas_can_be_used() {
+        for entry in orch_core::catalogue::all() {
+            if let Some(text) = &entry.payload_schema {
+                assert_eq!(code(text), None, "{}", entry.name);
+            }
+        }
+    }
+}
