@@ -146,7 +146,8 @@ impl Problem {
         self
     }
 
-    fn body(&self, request_id: &str) -> Vec<u8> {
+    /// The body, as JSON.
+    pub(crate) fn body(&self, request_id: &str) -> Vec<u8> {
         let errors = self.errors.iter().filter_map(|error| {
             let field = error.field.as_deref()?;
             Some(FieldErrorOut { field, code: error.code.as_str(), detail: &error.detail })

@@ -1,9 +1,11 @@
 //! Examples of what holds for many operations: a page that goes on, a key that was used for something else.
 
-use serde_json::{Value, json};
-use utoipa::openapi::example::ExampleBuilder;
+use orch_core::{Code, Refusal};
+use utoipa::openapi::example::{Example, ExampleBuilder};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{Content, RefOr};
+
+use crate::http::error::Problem;
 
 /// Adds the examples that an operation's parameters call for.
 pub fn add(operation: &mut Operation) {
@@ -16,32 +18,14 @@ pub fn add(operation: &mut Operation) {
     let (pages, keyed) = (takes("cursor"), takes("Idempotency-Key"));
     let Some(content) = problem_content(operation) else { return };
     if pages {
-        put(
-            content,
-            "bad_cursor",
-            "A cursor of another list or filter",
-            problem(
-                "invalid_cursor",
-                400,
-                "The cursor does not belong to this list",
-                "the cursor is not one of this list and filter",
-                "cursor",
-            ),
-        );
+        let detail = "the cursor is not one of this list and filter";
+        let refusal = Refusal::field(Code::InvalidCursor, "cursor", detail);
+        put(content, "bad_cursor", example("A cursor of another list or filter", refusal));
     }
     if keyed {
-        put(
-            content,
-            "key_reused",
-            "A key that came with another content before",
-            problem(
-                "idempotency_mismatch",
-                422,
-                "The key came with another content",
-                "this idempotency key was used with another content",
-                "Idempotency-Key",
-            ),
-        );
+        let detail = "this idempotency key was used with another content";
+        let refusal = Refusal::field(Code::IdempotencyMismatch, "Idempotency-Key", detail);
+        put(content, "key_reused", example("A key that came with another content before", refusal));
     }
 }
 
@@ -53,15 +37,12 @@ fn problem_content(operation: &mut Operation) -> Option<&mut Content> {
     }
 }
 
-fn put(content: &mut Content, name: &str, summary: &str, value: Value) {
-    let example = ExampleBuilder::new().summary(summary).value(Some(value)).build();
+fn put(content: &mut Content, name: &str, example: Example) {
     content.examples.insert(name.to_owned(), RefOr::T(example));
 }
 
-fn problem(code: &str, status: u16, title: &str, detail: &str, field: &str) -> Value {
-    json!({
-        "type": format!("urn:orch:error:{code}"), "title": title, "status": status, "code": code, "detail": detail,
-        "retryable": false, "request_id": "req_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f",
-        "errors": [{"field": field, "code": code, "detail": detail}]
-    })
+/// What a caller would be answered.
+fn example(summary: &str, refusal: Refusal) -> Example {
+    let body = Problem::from(refusal).body("req_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f");
+    ExampleBuilder::new().summary(summary).value(serde_json::from_slice(&body).ok()).build()
 }
