@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::connector::Connector;
 use crate::limits;
 use crate::refusal::{Code, Refusal};
 use crate::retry::Backoff;
@@ -100,6 +101,9 @@ pub struct Source {
     pub auth_ref: Option<String>,
     /// Attempts for this source at the same time in the tenant.
     pub concurrency_max: Option<u32>,
+    /// The connector that reads it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connector: Option<Connector>,
     /// Text for people.
     pub description: String,
     /// Hosts that its workers may call.
@@ -122,6 +126,9 @@ impl Source {
     pub fn check(&self) -> Result<(), Refusal> {
         check_name("name", &self.name)?;
         check_range("concurrency_max", self.concurrency_max.map_or(1, u64::from), 1, u64::from(u32::MAX))?;
+        if let Some(connector) = &self.connector {
+            connector.check()?;
+        }
         match &self.auth_ref {
             Some(reference) if !reference.starts_with("secret:") => Err(Refusal::field(
                 Code::InvalidField,

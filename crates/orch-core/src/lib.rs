@@ -6,6 +6,7 @@
 pub mod block;
 pub mod catalogue;
 pub mod config;
+pub mod connector;
 pub mod fact;
 pub mod ids;
 pub mod job;

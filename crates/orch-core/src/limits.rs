@@ -73,6 +73,16 @@ limits! {
     PAYLOAD_SCHEMA_BYTES_MAX = 64 << 10, "payload_schema_bytes_max", "it is compiled, kept in memory and in history";
     /// How deep a payload schema may be nested.
     PAYLOAD_SCHEMA_DEPTH_MAX = 32, "payload_schema_depth_max", "it is walked for every payload";
+    /// Characters of a connector's id.
+    CONNECTOR_ID_CHARS_MAX = 63, "connector_id_chars_max", "it is part of names and lock keys elsewhere";
+    /// Requests a minute that a connector's rate policy may allow.
+    CONNECTOR_REQUESTS_PER_MINUTE_MAX = 60_000, "connector_requests_per_minute_max", "a thousand a second is no upstream's terms";
+    /// Seconds of rest after a refusal.
+    CONNECTOR_COOLDOWN_SECONDS_MAX = 86_400, "connector_cooldown_seconds_max", "one day";
+    /// Runs of a connector at the same time.
+    CONNECTOR_PARALLEL_RUNS_MAX = 64, "connector_parallel_runs_max", "an upstream is one host";
+    /// Minutes that a connector may be behind.
+    CONNECTOR_LAG_MINUTES_MAX = 525_600, "connector_lag_minutes_max", "one year";
     /// Characters of a query.
     QUERY_CHARS_MAX = 2_048, "query_chars_max", "it travels in a URL";
     /// Values in all terms of a query together.

@@ -206,6 +206,9 @@ impl Desk<'_> {
             }
             _ => {}
         }
+        if let Err(refusal) = self.connector_stays(&doc, current.as_ref().map(|found| &found.doc)) {
+            return Answer::Refused(refusal);
+        }
         if current.is_some_and(|found| found.doc == doc) {
             return Answer::Config { version, created: false };
         }
@@ -215,6 +218,24 @@ impl Desk<'_> {
         self.out.rows.configs.push(ConfigRow { tenant, kind, name, version, at, doc: json.into() });
         self.emit(Fact::ConfigSet { doc, version });
         Answer::Config { version, created: version == 1 }
+    }
+
+    /// A connector keeps its id for life, and no two sources of a tenant have the same.
+    fn connector_stays(&self, doc: &ConfigDoc, current: Option<&ConfigDoc>) -> Result<(), Refusal> {
+        let id_of = |doc: &ConfigDoc| match doc {
+            ConfigDoc::Source(source) => source.connector.as_ref().map(|connector| connector.id.clone()),
+            _ => None,
+        };
+        let Some(id) = id_of(doc) else { return Ok(()) };
+        let refused = |detail: String| Err(Refusal::field(Code::InvalidField, "connector.id", detail));
+        if current.and_then(id_of).is_some_and(|before| before != id) {
+            return refused("a connector keeps its id".to_owned());
+        }
+        let others = self.tenant.configs.values().filter(|found| found.doc.name() != doc.name());
+        match others.map(|found| &found.doc).find(|other| id_of(other).as_ref() == Some(&id)) {
+            Some(other) => refused(format!("the source `{}` has this connector", other.name())),
+            None => Ok(()),
+        }
     }
 
     /// The command `CreateToken`.

@@ -2,9 +2,11 @@
 
 pub mod artifacts;
 pub mod catalogue;
+pub mod connectors;
 pub mod cursor;
 pub mod dead_letters;
 pub mod declared;
+pub mod deprecation;
 pub mod error;
 pub mod fields;
 pub mod health;

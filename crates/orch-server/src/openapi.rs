@@ -1,5 +1,7 @@
 //! The API's document, made from the handlers: what they declare, plus what holds for all of them.
 
+mod examples;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
@@ -9,11 +11,11 @@ use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::{ArrayItems, Schema, SchemaType, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, SecurityRequirement};
+use utoipa::openapi::{ContentBuilder, Deprecated, OpenApi, Ref, RefOr, SecurityRequirement};
 use utoipa::{OpenApi as _, ToSchema as _};
 
 use crate::http::error::ProblemOut;
-use crate::http::{BASE, json, routes};
+use crate::http::{BASE, deprecation, json, routes};
 
 const SECURITY: &str = "token";
 
@@ -28,7 +30,8 @@ const SECURITY: &str = "token";
             **Paging.** Lists answer `{items, next_cursor}`; send `next_cursor` as `cursor` with the same filter until it is null.\n\n\
             **Idempotency.** Creating calls take an `Idempotency-Key`: the same key and content give the first answer again, \
             another content gives 422 `idempotency_mismatch`.\n\n\
-            **Versions.** Declared things have an `ETag`; replacing one needs `If-Match`. `Orch-Version` names the server's version.",
+            **Versions.** Declared things have an `ETag`; replacing one needs `If-Match`. `Orch-Version` names the server's version, `Orch-Api-Version` the API's. \
+            What is deprecated says so in `Deprecation`, `Sunset` and `Link`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     tags(
@@ -79,6 +82,11 @@ fn document() -> OpenApi {
                 }
             }
             add_problem(operation);
+            examples::add(operation);
+            let id = operation.operation_id.as_deref().unwrap_or_default();
+            if deprecation::OPERATIONS.contains(&id) {
+                operation.deprecated = Some(Deprecated::True);
+            }
         }
     }
     api

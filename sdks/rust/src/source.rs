@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::connector::Connector;
+
 /// A registered upstream.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -22,6 +24,9 @@ pub struct Source {
     /// Where its secret is kept: `secret:…`, never the secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_ref: Option<String>,
+    /// The connector that reads it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connector: Option<Connector>,
     /// Attempts for this source at the same time in the tenant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency_max: Option<u32>,

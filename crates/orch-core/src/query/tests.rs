@@ -1,4 +1,4 @@
-#![expect(clippy::unwrap_used, reason = "tests say what they expect")]
+//! Queries: what each term says, what is refused and where, and that what is shown is read again.
 
 use insta::assert_snapshot;
 use proptest::prelude::*;

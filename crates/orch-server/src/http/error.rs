@@ -18,6 +18,9 @@ use super::request_id::RequestId;
 /// Field errors shown in one answer; a thousand bad jobs need not be listed one by one.
 pub const FIELD_ERRORS_MAX: usize = 100;
 
+/// The header that names the API's version; it rises only when something is taken away.
+const API_VERSION: HeaderName = HeaderName::from_static("orch-api-version");
+
 /// The header that names the server's version.
 const VERSION: HeaderName = HeaderName::from_static("orch-version");
 
@@ -143,7 +146,8 @@ impl Problem {
         self
     }
 
-    fn body(&self, request_id: &str) -> Vec<u8> {
+    /// The body, as JSON.
+    pub(crate) fn body(&self, request_id: &str) -> Vec<u8> {
         let errors = self.errors.iter().filter_map(|error| {
             let field = error.field.as_deref()?;
             Some(FieldErrorOut { field, code: error.code.as_str(), detail: &error.detail })
@@ -271,6 +275,7 @@ pub async fn finish(mut request: Request, next: Next) -> Response {
         }
     }
     id.write(response.headers_mut());
+    response.headers_mut().insert(API_VERSION, HeaderValue::from_static("v1"));
     response.headers_mut().insert(VERSION, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
     response
 }

@@ -3,6 +3,7 @@
 
 pub mod history;
 pub mod input;
+pub mod legacy;
 pub mod list;
 pub mod logs;
 pub mod output;
@@ -45,6 +46,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(create_jobs))
         .routes(routes!(summary::summarize_jobs))
         .routes(routes!(get_job))
+        .routes(routes!(legacy::get_job_detail))
+        .routes(routes!(legacy::get_job_summary))
         .routes(routes!(list_job_history))
         .routes(routes!(list_job_attempts))
         .routes(routes!(logs::list_job_logs))

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::connectors::ConnectorBody;
 use super::declared::{self, Declared, Full, New, name};
 use super::error::Problem;
 use super::idempotency::IdempotencyKey;
@@ -53,6 +54,9 @@ pub struct SourceBody {
     /// Hosts that its workers may call.
     #[schema(value_type = Vec<LabelValueText>, max_items = 200)]
     pub egress_allow: Vec<String>,
+    /// The connector that reads it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connector: Option<ConnectorBody>,
     /// Attempts for this source at the same time in the tenant.
     #[schema(value_type = Option<CountNumber>)]
     pub concurrency_max: Option<u32>,
@@ -88,7 +92,9 @@ impl Declared for SourceBody {
     }
 
     fn into_doc(self) -> ConfigDoc {
+        let listed = !self.egress_allow.is_empty();
         ConfigDoc::Source(config::Source {
+            connector: self.connector.map(|connector| connector.into_record(listed)),
             name: self.name,
             kind: self.kind,
             description: self.description,
@@ -111,6 +117,7 @@ impl Declared for SourceBody {
             egress_allow: doc.egress_allow,
             concurrency_max: doc.concurrency_max,
             labels: doc.labels,
+            connector: doc.connector.map(ConnectorBody::from),
             version: Some(version),
             updated_at: Some(updated_at),
         })

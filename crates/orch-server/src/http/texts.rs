@@ -77,6 +77,8 @@ text_schema! {
     TokenIdText, "^tok_[0-9a-f]{32}$", (36, 36), "tok_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f";
     /// The token of a lease; only the server makes them.
     LeaseText, LINE, (1, limits::KEY_CHARS_MAX);
+    /// A connector's id.
+    SlugText, "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", (1, limits::CONNECTOR_ID_CHARS_MAX), "kev";
     /// A query.
     QueryText, MESSAGE, (0, limits::QUERY_CHARS_MAX);
     /// A filter by label.

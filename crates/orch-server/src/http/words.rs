@@ -1,5 +1,6 @@
 //! Small wire types that many bodies share: moments, closed lists of words, errors, artifacts, pages.
 
+use orch_core::connector::{ArtifactKind, Capability};
 use orch_core::job::{ArtifactRef, JobError, Priority};
 use orch_core::{Code, JobState, Refusal, Timestamp, limits};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -91,6 +92,17 @@ word_schema!(
     /// The words of `orch_core::job::DependsOn`.
     DependsOnWord,
     ["succeeded", "done"].into_iter()
+);
+
+word_schema!(
+    /// The words of `orch_core::connector::Capability`.
+    CapabilityWord,
+    Capability::ALL.into_iter().map(Capability::as_str)
+);
+word_schema!(
+    /// The words of `orch_core::connector::ArtifactKind`.
+    ArtifactKindWord,
+    ArtifactKind::ALL.into_iter().map(ArtifactKind::as_str)
 );
 
 /// The largest whole number that every reader of JSON keeps exact (RFC 8259 §6).

@@ -69,7 +69,9 @@ const PROBES: [(&str, u16); 50] = [
 ];
 
 /// As `PROBES`, for those whose name or place is the caller's own.
-const MORE_PROBES: [(&str, u16); 6] = [
+const MORE_PROBES: [(&str, u16); 8] = [
+    ("get_job_detail", 404),
+    ("get_job_summary", 404),
     ("put_artifact", 201),
     ("put_job_type", 201),
     ("put_project", 428),

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::app::{Client, TestApp, claim_id, job_id, on_each_ledger};
 
 /// Limits that the tests below meet and pass.
-const COVERED: [&str; 34] = [
+const COVERED: [&str; 39] = [
     "ahead_days_max",
     "artifact_bytes_max",
     "artifacts_max",
@@ -18,6 +18,11 @@ const COVERED: [&str; 34] = [
     "checkpoint_bytes_max",
     "claim_max",
     "claim_wait_ms_max",
+    "connector_cooldown_seconds_max",
+    "connector_id_chars_max",
+    "connector_lag_minutes_max",
+    "connector_parallel_runs_max",
+    "connector_requests_per_minute_max",
     "correlation_id_chars_max",
     "dependencies_max",
     "error_message_chars_max",

@@ -61,3 +61,41 @@ fn what_is_internal_stays_inside() {
         assert!(!body.contains(marker), "{body}");
     }
 }
+
+/// The codes that a whole server cannot be brought to in a test, as their answers.
+#[test]
+fn what_the_engine_cannot_do_is_answered_with_its_code_and_when_to_ask_again() {
+    use orch_engine::Error as E;
+    let backlog = Refusal::new(Code::BacklogFull, "too much is waiting");
+    for (error, status, code) in [
+        (E::NotOwner { retry_after_ms: 2_500, address: None }, 503, "not_owner"),
+        (E::Overloaded { retry_after_ms: 2_500 }, 503, "overloaded"),
+        (E::OutcomeUnknown, 503, "outcome_unknown"),
+        (E::Draining, 503, "draining"),
+        (E::Internal("x".to_owned()), 500, "internal"),
+        (E::Refused(backlog), 429, "backlog_full"),
+    ] {
+        let asks = matches!(error, E::NotOwner { .. } | E::Overloaded { .. });
+        let problem = Problem::from(error);
+        let mut headers = HeaderMap::new();
+        problem.headers(&mut headers);
+        assert_eq!((problem.status.as_u16(), problem.code.as_str()), (status, code));
+        assert_eq!(headers.get(RETRY_AFTER).is_some(), status != 500, "{code}");
+        assert!(!asks || headers[RETRY_AFTER] == "3", "{code}");
+        let body: serde_json::Value = serde_json::from_slice(&problem.body("req_1")).unwrap();
+        assert_eq!((&body["code"], &body["retryable"]), (&code.into(), &true.into()));
+    }
+}
+
+/// A code that no test meets is a promise that nobody looks after.
+#[test]
+fn each_code_is_met_by_a_test() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it");
+    let files = std::fs::read_dir(folder).expect("the tests are part of the tree").map(|file| file.unwrap().path());
+    let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    let mut text: String = files.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    text.push_str(include_str!("tests.rs"));
+    for code in Code::ALL {
+        assert!(text.contains(&format!("\"{}\"", code.as_str())), "no test meets {}", code.as_str());
+    }
+}

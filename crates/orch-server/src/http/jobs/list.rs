@@ -33,7 +33,9 @@ use crate::state::AppState;
         ("limit" = inline(Option<LimitNumber>), Query, description = "Items a page, at most 200; 50 when left out"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before, under the same filter"),
     ),
-    responses((status = 200, body = PageOut<JobOut>, description = "A page"))
+    responses((status = 200, body = PageOut<JobOut>, description = "A page", example = json!({
+        "items": [], "next_cursor": "AaS1c0ZkZ0lYQ1ZrT0dGd2JHVWdZMjl1ZEdWdWRBMDU"
+    })))
 )]
 pub async fn list_jobs(
     State(app): State<AppState>,

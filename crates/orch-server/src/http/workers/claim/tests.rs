@@ -57,5 +57,5 @@ fn what_is_written_is_what_the_document_describes() {
 
 #[test]
 fn no_leases_are_an_empty_list() {
-    assert_eq!(write(&[], "ten_x").unwrap(), b"{\"leases\":[]}");
+    assert_eq!(write(&Claimed::default(), "ten_x").unwrap(), b"{\"leases\":[],\"session\":\"ok\"}");
 }
