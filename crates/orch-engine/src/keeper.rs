@@ -41,8 +41,6 @@ enum KeepError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Recover(#[from] RecoverError),
-    #[error("the snapshot's form is {found}, and this build knows up to {known}; use the newer build")]
-    Newer { found: u32, known: u32 },
 }
 
 impl Keeper {
