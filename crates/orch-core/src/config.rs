@@ -103,7 +103,7 @@ pub struct Source {
     pub concurrency_max: Option<u32>,
     /// The connector that reads it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub connector: Option<Connector>,
+    pub connector: Option<Box<Connector>>,
     /// Text for people.
     pub description: String,
     /// Hosts that its workers may call.

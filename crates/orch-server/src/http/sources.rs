@@ -94,7 +94,7 @@ impl Declared for SourceBody {
     fn into_doc(self) -> ConfigDoc {
         let listed = !self.egress_allow.is_empty();
         ConfigDoc::Source(config::Source {
-            connector: self.connector.map(|connector| connector.into_record(listed)),
+            connector: self.connector.map(|connector| Box::new(connector.into_record(listed))),
             name: self.name,
             kind: self.kind,
             description: self.description,
@@ -117,7 +117,7 @@ impl Declared for SourceBody {
             egress_allow: doc.egress_allow,
             concurrency_max: doc.concurrency_max,
             labels: doc.labels,
-            connector: doc.connector.map(ConnectorBody::from),
+            connector: doc.connector.map(|connector| ConnectorBody::from(*connector)),
             version: Some(version),
             updated_at: Some(updated_at),
         })

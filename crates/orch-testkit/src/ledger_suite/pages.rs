@@ -107,7 +107,8 @@ pub async fn pages_find_errors_by_code_and_class(backend: impl Backend) {
     let mut owner = Owner::first(&ledger).await;
     let jobs: Vec<JobRow> = (1..=9).map(job).collect();
     let output = |n: u64| JobOutput {
-        error: (n % 3 != 0).then(|| JobError::own(if n % 3 == 1 { "upstream" } else { "handler" }, "it broke", true)),
+        error: (!n.is_multiple_of(3))
+            .then(|| JobError::own(if n % 3 == 1 { "upstream" } else { "handler" }, "it broke", true)),
         result: Some(serde_json::json!("a\u{0}b")),
         ..JobOutput::default()
     };

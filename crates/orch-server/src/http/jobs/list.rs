@@ -64,11 +64,12 @@ fn filter(params: &mut Params, now: Timestamp) -> Result<(JobFilter, Vec<String>
     let sources = names(params, "source")?;
     let mut labels = labels(params)?;
     let (since, until) = (params.moment("since")?, params.moment("until")?);
-    let mut canonical: Vec<String> = Vec::new();
-    canonical.push(query.to_string());
-    canonical.push(states.iter().map(|state| state.as_str()).collect::<Vec<_>>().join(","));
-    canonical.push(job_types.join(","));
-    canonical.push(sources.join(","));
+    let mut canonical = vec![
+        query.to_string(),
+        states.iter().map(|state| state.as_str()).collect::<Vec<_>>().join(","),
+        job_types.join(","),
+        sources.join(","),
+    ];
     canonical.extend(labels.iter().map(|(key, value)| format!("{key}:{value}")));
     canonical.push(format!("{:?}/{:?}", since.map(|at| at.millis()), until.map(|at| at.millis())));
     let (single, several): (Vec<_>, Vec<_>) = query.labels.into_iter().partition(|(_, values)| values.len() == 1);
