@@ -102,6 +102,18 @@ pub enum Profile {
     Built(PathBuf),
 }
 
+impl Profile {
+    /// What the options of a command mean: a folder's programs, those of the dev profile, else those of a release.
+    #[must_use]
+    pub fn chosen(programs: Option<&Path>, dev: bool) -> Self {
+        match programs {
+            Some(folder) => Self::Built(folder.to_owned()),
+            None if dev => Self::Dev,
+            None => Self::Release,
+        }
+    }
+}
+
 /// Builds programs and says where they are, in the order asked for.
 pub fn build(profile: &Profile, packages: &[&str]) -> Result<Vec<PathBuf>> {
     match profile {

@@ -45,20 +45,10 @@ pub struct Options {
     pub programs: Option<PathBuf>,
 }
 
-impl Options {
-    fn profile(&self) -> Profile {
-        match &self.programs {
-            Some(folder) => Profile::Built(folder.clone()),
-            None if self.dev_profile => Profile::Dev,
-            None => Profile::Release,
-        }
-    }
-}
-
 /// Runs the demo. True when the run succeeded and everything ended in order.
 pub fn run(options: &Options) -> Result<bool> {
     println!("building orch and orch-feeds");
-    let programs = Programs::build(&options.profile())?;
+    let programs = Programs::build(&Profile::chosen(options.programs.as_deref(), options.dev_profile))?;
     let ledger = Ledger::from_option(options.postgres.as_deref());
     let mut site = Site::open(&programs, &ledger, options.handlers, options.keep)?;
     println!("server on {}, ledger {}, folder {}", site.access().address, ledger.name(), site.folder().display());

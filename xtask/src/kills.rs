@@ -64,6 +64,9 @@ pub struct Options {
     /// Run programs of the dev profile.
     #[arg(long)]
     dev_profile: bool,
+    /// Run the programs of this folder instead of building them.
+    #[arg(long, value_name = "DIR", conflicts_with = "dev_profile")]
+    programs: Option<PathBuf>,
 }
 
 impl Options {
@@ -79,7 +82,7 @@ impl Options {
 pub fn run(options: &Options) -> Result<bool> {
     let seed = options.seed.unwrap_or_else(|| Chance::fresh().draw() >> 32);
     println!("building orch and orch-feeds");
-    let programs = Programs::build(&if options.dev_profile { Profile::Dev } else { Profile::Release })?;
+    let programs = Programs::build(&Profile::chosen(options.programs.as_deref(), options.dev_profile))?;
     let scratch = Scratch::new("orch-kills", options.keep)?;
     let feeds = match &options.feeds {
         Some(feeds) => feeds.canonicalize()?,
