@@ -66,6 +66,7 @@ impl EngineSite {
                 source: None,
             },
             payload_sha256: payload_sha256(&payload),
+            misfit: None,
             payload,
             labels: [].into(),
             not_before: None,

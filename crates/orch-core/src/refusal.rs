@@ -111,19 +111,38 @@ pub struct Refusal {
     pub field: Option<String>,
     /// One sentence that names what was wrong and the limit.
     pub detail: String,
+    /// Further places that are refused with it; answers per item leave them out.
+    #[serde(skip)]
+    pub also: Vec<Refusal>,
 }
 
 impl Refusal {
     /// A refusal that blames no field.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, field: None, detail: detail.into() }
+        Self { code, field: None, detail: detail.into(), also: Vec::new() }
     }
 
     /// A refusal that blames a field.
     #[must_use]
     pub fn field(code: Code, field: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { code, field: Some(field.into()), detail: detail.into() }
+        Self { code, field: Some(field.into()), detail: detail.into(), also: Vec::new() }
+    }
+
+    /// One refusal of several: the first, and the others with it.
+    #[must_use]
+    pub fn joined(refusals: Vec<Self>) -> Option<Self> {
+        let mut refusals = refusals.into_iter();
+        let mut first = refusals.next()?;
+        first.also.extend(refusals);
+        Some(first)
+    }
+
+    /// The refusal and those with it, one by one.
+    #[must_use]
+    pub fn parted(mut self) -> Vec<Self> {
+        let also = std::mem::take(&mut self.also);
+        std::iter::once(self).chain(also).collect()
     }
 
     /// The same refusal for a field that lies deeper: `payload` under `jobs[3]` is `jobs[3].payload`.
@@ -133,6 +152,7 @@ impl Refusal {
             Some(field) => format!("{parent}.{field}"),
             None => parent.to_owned(),
         });
+        self.also = self.also.into_iter().map(|other| other.under(parent)).collect();
         self
     }
 }

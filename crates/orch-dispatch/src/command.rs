@@ -11,6 +11,7 @@ use orch_core::ids::{ClaimId, JobId, SessionId, TenantNo};
 use orch_core::job::{ArtifactRef, Dependency, JobError, LaneKey, Origin, Payload};
 use orch_core::lease::Token;
 use orch_core::port::{TenantRow, TokenRow};
+use orch_core::refusal::Refusal;
 use orch_core::time::Timestamp;
 
 /// An idempotency key in use: the hash of (subject, operation, key) and of what is asked.
@@ -37,6 +38,8 @@ pub struct NewJob {
     pub payload: Payload,
     /// SHA-256 of the payload, 64 hexadecimal digits.
     pub payload_sha256: String,
+    /// Why the payload does not fit its type's schema. A repeated key gets its first answer all the same.
+    pub misfit: Option<Refusal>,
     /// Free labels.
     pub labels: BTreeMap<String, String>,
     /// Not before.

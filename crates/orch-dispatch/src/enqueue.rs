@@ -162,6 +162,9 @@ impl Desk<'_> {
         if project != DEFAULT_PROJECT && self.tenant.config(ConfigKind::Project, project).is_none() {
             return Err(Refusal::field(Code::UnknownProject, "project", format!("there is no project `{project}`")));
         }
+        if let Some(misfit) = &job.misfit {
+            return Err(misfit.clone());
+        }
         let horizon = self.at.now.plus_ms(limits::AHEAD_DAYS_MAX * 86_400_000);
         for (field, at) in [("not_before", job.not_before), ("deadline", job.deadline)] {
             if at.is_some_and(|at| at > horizon) {

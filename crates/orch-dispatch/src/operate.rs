@@ -131,6 +131,7 @@ impl Desk<'_> {
             lane: self.tenant.lane(found.job.lane).key.clone(),
             payload: found.job.payload.clone(),
             payload_sha256: orch_core::job::payload_sha256(&found.job.payload),
+            misfit: None,
             labels: extra.labels,
             not_before: None,
             deadline: None,

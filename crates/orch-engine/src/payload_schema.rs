@@ -54,9 +54,9 @@ impl PayloadSchema {
 
     /// What is wrong with a payload; each violation names the place as a JSON pointer under `payload`.
     #[must_use]
-    pub fn check(&self, payload: &[u8]) -> Vec<Refusal> {
+    pub fn check(&self, payload: &[u8]) -> Option<Refusal> {
         let Ok(payload) = serde_json::from_slice::<Value>(payload) else {
-            return vec![Refusal::field(Code::InvalidField, "payload", "`payload` is not JSON")];
+            return Some(Refusal::field(Code::InvalidField, "payload", "`payload` is not JSON"));
         };
         let violations = self.0.iter_errors(&payload).take(VIOLATIONS_MAX);
         let refusal = |error: jsonschema::ValidationError<'_>| {
@@ -64,7 +64,7 @@ impl PayloadSchema {
             let detail = format!("`{field}` does not fit the job type's schema: {}", error.masked());
             Refusal::field(Code::InvalidField, shown(&field), shown(&detail))
         };
-        violations.map(refusal).collect()
+        Refusal::joined(violations.map(refusal).collect())
     }
 }
 

@@ -67,6 +67,7 @@ impl World {
                 source: None,
             },
             payload_sha256: payload_sha256(&payload),
+            misfit: None,
             payload,
             labels: [("n".to_owned(), n.to_string())].into(),
             not_before: None,

@@ -17,6 +17,7 @@ pub fn new_job(id: JobId, job_type: &str, payload: Bytes) -> NewJob {
         lane: lane(job_type),
         payload_sha256: payload_sha256(&payload),
         payload,
+        misfit: None,
         labels: BTreeMap::new(),
         not_before: None,
         deadline: None,

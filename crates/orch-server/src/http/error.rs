@@ -116,7 +116,7 @@ impl Problem {
 
     /// Several fields to blame at once; `None` when the list is empty.
     #[must_use]
-    pub fn fields(refusals: Vec<Refusal>) -> Option<Self> {
+    pub fn fields(mut refusals: Vec<Refusal>) -> Option<Self> {
         let first = refusals.first()?;
         let same = refusals.iter().all(|refusal| refusal.code == first.code);
         let code = if same { first.code } else { Code::InvalidField };
@@ -124,10 +124,8 @@ impl Problem {
             1 => first.detail.clone(),
             many => format!("{many} fields are not acceptable; the first: {}", first.detail),
         };
-        let mut problem = Self::new(code, detail);
-        problem.errors = refusals;
-        problem.errors.truncate(FIELD_ERRORS_MAX);
-        Some(problem)
+        refusals.truncate(FIELD_ERRORS_MAX);
+        Some(Self { status: face(code).0, code, detail, errors: refusals, retry_after_ms: None })
     }
 
     /// The stable code.
@@ -221,13 +219,7 @@ pub fn face(code: Code) -> (StatusCode, &'static str) {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        Self {
-            status: face(refusal.code).0,
-            code: refusal.code,
-            detail: refusal.detail.clone(),
-            errors: refusal.field.is_some().then_some(refusal).into_iter().collect(),
-            retry_after_ms: None,
-        }
+        Self::fields(refusal.parted()).expect("a refusal is at least itself")
     }
 }
 

@@ -61,6 +61,27 @@ on_each_ledger! {
         acme.submit(json!({"job_type": "child", "payload": null})).await;
     }
 
+    async fn what_was_accepted_is_answered_again_under_a_schema_that_it_no_longer_fits(app) {
+        let acme = app.acme().await;
+        acme.declare("child").await;
+        acme.declare("parent").await;
+        let (_, token) = acme.leased("parent").await;
+        let job = json!({"job_type": "child", "payload": {}});
+        let own = json!({"job_type": "child", "payload": {}, "idempotency_key": "own"});
+        let item = json!({"token": token, "outcome": "succeeded", "follow_ups": [job]});
+        let by_call = acme.keyed("/jobs", "call", job.clone()).await.body();
+        let by_job = acme.post("/jobs", own.clone()).await.body();
+        let done = acme.complete(item.clone()).await;
+        let narrow = json!({"payload_schema": schema()});
+        assert_eq!(acme.json(Method::PUT, "/job-types/child", &[("if-match", "*")], narrow).await.status, 200);
+        assert_eq!(acme.keyed("/jobs", "call", job.clone()).await.body()["id"], by_call["id"]);
+        assert_eq!(acme.post("/jobs", own.clone()).await.body()["id"], by_job["id"]);
+        assert_eq!(acme.complete(item).await, done);
+        let batch = json!({"jobs": [own, job.clone()]});
+        acme.post("/jobs/batch", batch).await.blames(422, "invalid_field", "jobs[1].payload");
+        acme.keyed("/jobs", "other", job).await.blames(422, "invalid_field", "payload");
+    }
+
     async fn a_schema_that_cannot_be_used_is_refused(app) {
         let acme = app.acme().await;
         for bad in [

@@ -151,26 +151,17 @@ impl Intake<'_> {
         new
     }
 
-    /// Checks the payload against its type's schema, if that has one and the payload is otherwise acceptable.
-    fn check_payload(&self, job: &JobIn, refusals: &mut Refusals) {
-        let Some(schema) = self.engine.payload_schemas().get(self.tenant, &job.job_type) else { return };
-        if check_json("payload", &job.payload, limits::PAYLOAD_BYTES_MAX).is_ok() {
-            for violation in schema.check(job.payload.get().as_bytes()) {
-                refusals.note::<()>(Err(violation));
-            }
-        }
-    }
-
     fn one(&self, job: JobIn) -> (NewJob, Refusals) {
         let mut refusals = Refusals::default();
         check(&job, &mut refusals);
-        self.check_payload(&job, &mut refusals);
+        let schema = self.engine.payload_schemas().get(self.tenant, &job.job_type).filter(|_| refusals.is_empty());
         let depends_on = job.depends_on.iter().map(|parent| Dependency { job: parent.job, on: parent.on });
         let mut new = NewJob {
             id: job.id.unwrap_or_else(|| self.engine.new_job_id()),
             id_given: job.id.is_some(),
             key: None,
             payload_sha256: hex::encode(Sha256::digest(job.payload.get().as_bytes())),
+            misfit: schema.and_then(|schema| schema.check(job.payload.get().as_bytes())),
             labels: job.labels,
             not_before: job.not_before.map(|at| at.0),
             deadline: job.deadline.map(|at| at.0),
