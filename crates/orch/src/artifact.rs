@@ -1,6 +1,6 @@
 //! `orch artifact …`: outputs by digest.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -8,7 +8,7 @@ use clap::Subcommand;
 use orch_client::Client;
 
 use crate::failure::Failure;
-use crate::output::{Output, View};
+use crate::output::{Output, View, bytes};
 
 /// Commands about artifacts.
 #[derive(Debug, Subcommand)]
@@ -56,13 +56,7 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     Ok(read.with_context(|| format!("could not read {}", file.display()))?)
 }
 
-fn write(bytes: &[u8], out: Option<&Path>) -> Result<(), Failure> {
-    match out {
-        Some(file) => Ok(std::fs::write(file, bytes).with_context(|| format!("could not write {}", file.display()))?),
-        None => {
-            let mut out = io::stdout().lock();
-            out.write_all(bytes)?;
-            Ok(out.flush()?)
-        }
-    }
+fn write(content: &[u8], out: Option<&Path>) -> Result<(), Failure> {
+    let Some(file) = out else { return bytes(content) };
+    Ok(std::fs::write(file, content).with_context(|| format!("could not write {}", file.display()))?)
 }

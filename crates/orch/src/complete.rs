@@ -111,6 +111,22 @@ pub fn tenants() -> ArgValueCandidates {
     })
 }
 
+/// The tokens.
+pub fn tokens() -> ArgValueCandidates {
+    live(async |client: Client| {
+        let found = client.tokens().list().await?;
+        Ok(found.iter().map(|it| candidate(&it.id, &format!("{} {}", it.name, it.state))).collect())
+    })
+}
+
+/// The worker sessions.
+pub fn workers() -> ArgValueCandidates {
+    live(async |client: Client| {
+        let found = client.workers().list().await?;
+        Ok(found.iter().map(|it| candidate(&it.session, &it.worker_id)).collect())
+    })
+}
+
 /// The contexts.
 pub fn contexts() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {

@@ -70,8 +70,11 @@ pub enum Command {
     /// Cancel jobs: at once, or by asking their workers to stop. Asks when there are several.
     Cancel {
         /// The jobs.
-        #[arg(required = true, add = complete::jobs())]
+        #[arg(required_unless_present = "query", add = complete::jobs())]
         jobs: Vec<JobId>,
+        /// What the query language says, as `orch job list` takes it; at most 10,000 jobs.
+        #[arg(long, conflicts_with = "jobs")]
+        query: Option<String>,
         /// Why; kept in history.
         #[arg(long)]
         reason: Option<String>,
@@ -94,6 +97,10 @@ pub enum Command {
 /// Which jobs to list.
 #[derive(Debug, clap::Args)]
 pub struct List {
+    /// Only what the query language says, as 'state:failed type:feeds.* label.feed:kev since:24h'; all else here must
+    /// hold too.
+    #[arg(value_name = "QUERY")]
+    query: Option<String>,
     /// Only in these states; may be repeated.
     #[arg(long = "state", value_delimiter = ',', value_name = "STATE", add = complete::words(STATES))]
     states: Vec<String>,
@@ -126,6 +133,9 @@ pub struct WaitLimit {
     #[arg(long, default_value = "1h", value_parser = parse_duration, value_name = "DURATION")]
     pub timeout: Duration,
 }
+
+/// Jobs that one query may mean when something is done to them.
+const SELECTED_MAX: usize = 10_000;
 
 /// The states that a job can be in.
 const STATES: &[&str] =
@@ -192,8 +202,13 @@ pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(
         Command::Attempts { job, watch } => {
             watch.list(output, &ATTEMPTS, async || Ok(jobs.attempts(&job).await?.into())).await
         }
-        Command::Cancel { jobs, reason, consent } => {
-            if jobs.len() > 1 {
+        Command::Cancel { jobs, query, reason, consent } => {
+            let selected = query.is_some();
+            let jobs = match query {
+                Some(query) => select(client, query).await?,
+                None => jobs,
+            };
+            if jobs.len() > 1 || selected && !jobs.is_empty() {
                 consent.to(&format!("cancel {} jobs", jobs.len()), client)?;
             }
             cancel(client, &jobs, reason.as_deref(), output).await
@@ -218,11 +233,25 @@ async fn show(client: &Client, id: &JobId, payload: bool, watch: &Watch, output:
     watch.one(output, &VIEW, read, |job| job.state.is_final()).await
 }
 
+/// The jobs that a query means.
+async fn select(client: &Client, query: String) -> Result<Vec<JobId>, Failure> {
+    let query = JobQuery { text: Some(query), ..JobQuery::default() };
+    let page =
+        async |wanted, cursor| client.jobs().list(&JobQuery { limit: Some(wanted), cursor, ..query.clone() }).await;
+    let listing = some(SELECTED_MAX, page).await?;
+    if listing.more {
+        let what = format!("the query means more than {SELECTED_MAX} jobs");
+        return Err(Failure::refused(what, "narrow it, as with since: and until:"));
+    }
+    Ok(listing.items.iter().map(|job| job.id).collect())
+}
+
 async fn cancel(client: &Client, ids: &[JobId], reason: Option<&str>, output: &Output) -> Result<(), Failure> {
+    let several = ids.len() > 1;
     for id in ids {
         let Some(outcome) = told(client.jobs().cancel(id, reason).await, output)? else { continue };
         let word = if outcome.requested { "requested" } else { outcome.job.state.as_str() };
-        let text = if ids.len() > 1 { format!("{id} {word}") } else { word.to_owned() };
+        let text = if several { format!("{id} {word}") } else { word.to_owned() };
         output.brief(&outcome.job, &VIEW, &text)?;
     }
     Ok(())
@@ -247,6 +276,7 @@ async fn wait(client: &Client, id: &JobId, timeout: Duration, output: &Output) -
 
 async fn list(args: List, client: &Client, output: &Output) -> Result<(), Failure> {
     let query = JobQuery {
+        text: args.query,
         states: args.states.iter().map(|state| state.as_str().into()).collect(),
         job_type: args.job_type,
         source: args.source,

@@ -1,10 +1,12 @@
 //! `orch job-type …`.
 
+use anyhow::Context as _;
 use clap::Subcommand;
 use orch_client::{Client, JobType};
 
 use crate::complete;
 use crate::failure::Failure;
+use crate::input;
 use crate::output::{Output, View, Watch, all};
 
 /// Commands about job types.
@@ -22,6 +24,17 @@ pub enum Command {
         name: String,
         #[command(flatten)]
         watch: Watch,
+    },
+    /// List what comes with the orchestrator; none of it is declared by itself.
+    Catalogue {
+        #[command(flatten)]
+        watch: Watch,
+    },
+    /// Declare job types of the catalogue; what is there already stays as it is.
+    Declare {
+        /// Names, or beginnings of names with a `*` behind them.
+        #[arg(required = true)]
+        names: Vec<String>,
     },
     /// Make one, or change what is named here of one that exists.
     Put(Box<Put>),
@@ -63,7 +76,13 @@ pub struct Put {
     /// Attempts of one concurrency key at the same time.
     #[arg(long)]
     concurrency_per_key_max: Option<u32>,
+    /// What payloads must look like, as JSON Schema 2020-12: JSON, @FILE, or - for standard input.
+    #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
+    payload_schema: Option<String>,
 }
+
+const DECLARED: View =
+    View { name: "/name", columns: &[("NAME", "/name"), ("VERSION", "/version"), ("CREATED", "/created")], wide: &[] };
 
 const VIEW: View = View {
     name: "/name",
@@ -96,12 +115,22 @@ pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(
         Command::Show { name, watch } => {
             watch.one(output, &VIEW, async || client.job_types().get(&name).await, |_| false).await
         }
-        Command::Put(put) => output.one(&client.job_types().create(&wire(*put)).await?, &VIEW),
+        Command::Catalogue { watch } => {
+            watch.list(output, &VIEW, async || Ok(client.job_types().catalogue().await?.into())).await
+        }
+        Command::Declare { names } => {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            output.list(&client.job_types().declare_from_catalogue(&names).await?.into(), &DECLARED)
+        }
+        Command::Put(put) => output.one(&client.job_types().create(&wire(*put)?).await?, &VIEW),
     }
 }
 
-fn wire(put: Put) -> JobType {
-    JobType {
+fn wire(put: Put) -> Result<JobType, Failure> {
+    let schema = put.payload_schema.map(|argument| input::text(&argument, "the schema")).transpose()?;
+    let schema = schema.map(|text| serde_json::from_str(&text)).transpose().context("the schema is not JSON")?;
+    Ok(JobType {
+        payload_schema: schema,
         description: put.description,
         lease_ms: put.lease_ms,
         execution_ms_max: put.execution_ms_max,
@@ -113,5 +142,5 @@ fn wire(put: Put) -> JobType {
         concurrency_max: put.concurrency_max,
         concurrency_per_key_max: put.concurrency_per_key_max,
         ..JobType::new(&put.name)
-    }
+    })
 }

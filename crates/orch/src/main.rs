@@ -77,7 +77,7 @@ enum Command {
     /// Jobs: submit, submit-batch, list, show, wait, logs, history, attempts, cancel, retry, summary.
     #[command(subcommand)]
     Job(job::Command),
-    /// Job types: list, show, put.
+    /// Job types: list, show, put, catalogue, declare.
     #[command(subcommand)]
     JobType(job_type::Command),
     /// Sources: list, show, put.
@@ -95,7 +95,7 @@ enum Command {
     /// Hand out work again.
     #[command(subcommand)]
     Resume(pause::Resume),
-    /// Worker sessions.
+    /// Worker sessions: list, drain.
     #[command(subcommand)]
     Worker(worker::Command),
     /// Lanes: what jobs wait in, and what holds them.
@@ -104,10 +104,10 @@ enum Command {
     /// Artifacts: get, put.
     #[command(subcommand)]
     Artifact(artifact::Command),
-    /// Tenants: create, list.
+    /// Tenants: create, list, show, delete, restore, export.
     #[command(subcommand)]
     Tenant(tenant::Command),
-    /// API tokens: create.
+    /// API tokens: create, list, show, revoke.
     #[command(subcommand)]
     Token(token::Command),
     /// Contexts, which say where servers are and who we are to them; and the settings of a server.

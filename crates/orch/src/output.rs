@@ -139,10 +139,15 @@ pub fn text(text: &str) -> Result<(), Failure> {
     write(&format!("{text}\n"))
 }
 
-fn write(text: &str) -> Result<(), Failure> {
+/// Prints bytes as they are.
+pub fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
+    out.write_all(bytes)?;
     Ok(out.flush()?)
+}
+
+fn write(text: &str) -> Result<(), Failure> {
+    bytes(text.as_bytes())
 }
 
 fn yaml(value: &Value) -> Result<String, Failure> {

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use orch_client::Client;
 
+use crate::complete;
 use crate::failure::Failure;
 use crate::output::{Output, View, Watch};
 
@@ -14,6 +15,12 @@ pub enum Command {
         #[command(flatten)]
         watch: Watch,
     },
+    /// Drain one: it gets nothing more, and ends what it has.
+    Drain {
+        /// The session, as `orch worker list` shows it.
+        #[arg(add = complete::workers())]
+        session: String,
+    },
 }
 
 const VIEW: View = View {
@@ -23,6 +30,7 @@ const VIEW: View = View {
         ("SESSION", "/session"),
         ("CAPACITY", "/capacity"),
         ("LEASES", "/leases"),
+        ("STATE", "/state"),
         ("HEARD AT", "/heard_at"),
         ("JOB TYPES", "/job_types"),
     ],
@@ -32,6 +40,7 @@ const VIEW: View = View {
 /// Runs a command.
 pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(), Failure> {
     match command {
+        Command::Drain { session } => Ok(client.workers().drain(&session).await?),
         Command::List { watch } => watch.list(output, &VIEW, async || Ok(client.workers().list().await?.into())).await,
     }
 }

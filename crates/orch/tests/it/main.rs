@@ -8,6 +8,7 @@ mod contexts;
 mod printing;
 mod replicas;
 mod resources;
+mod selections;
 mod server;
 mod settings;
 mod transcript;
