@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use xtask::apt;
 use xtask::process::capture;
 
 const SLOW_SYNC: &str = include_str!("../slow_sync.c");
@@ -23,10 +24,8 @@ impl Preloads {
     /// Finds, installs or builds them; what cannot be had is said.
     pub fn prepare(folder: &Path) -> Self {
         let clock = find_clock().or_else(|| {
-            println!("libfaketime is not installed; trying `apt-get install faketime`");
-            let install = ["install", "-y", "--no-install-recommends", "faketime"];
-            // Whether it helped shows in the next line.
-            let _ = capture(Command::new("apt-get").args(install));
+            // Whether it helped shows in what is found then.
+            let _ = apt::install(&["faketime"]);
             find_clock()
         });
         if clock.is_none() {

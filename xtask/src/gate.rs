@@ -4,6 +4,7 @@
 //! `gate/areas.rs`, how one step runs in `gate/steps.rs`, what is printed in `gate/report.rs`.
 
 mod areas;
+mod contract;
 mod e2e;
 mod guides;
 mod report;
@@ -51,6 +52,9 @@ pub fn run(options: &Options) -> Result<bool> {
     }
     if gate.wanted.contains(&Area::Guides) {
         guides::run(&mut gate.report, &gate.logs, &gate.programs)?;
+    }
+    if gate.wanted.contains(&Area::Contract) {
+        contract::run(&mut gate.report, &gate.logs, &gate.programs)?;
     }
     if gate.wanted.contains(&Area::E2e) {
         e2e::run(&mut gate.report, &gate.logs, &gate.programs)?;

@@ -3,6 +3,7 @@
 //! `cargo xtask` (see `.cargo/config.toml`). It links none of the workspace's crates, so that it compiles in seconds;
 //! it knows the programs by their command lines only. `orch-chaos` takes processes and clusters from here.
 
+pub mod apt;
 pub mod bench;
 pub mod cargo;
 pub mod chance;

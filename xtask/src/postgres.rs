@@ -270,7 +270,7 @@ fn is_ready(data: &Path, pid: u32) -> bool {
 
 /// `None` when we are not root and the server runs as ourselves.
 fn unprivileged_account() -> Result<Option<Account>> {
-    if !binaries::is_root()? {
+    if !crate::apt::is_root()? {
         return Ok(None);
     }
     for name in ["postgres", "nobody"] {

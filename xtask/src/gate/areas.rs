@@ -47,6 +47,8 @@ pub enum Area {
     Docs,
     /// The shell snippets of README and guides, word for word; the page of the command line.
     Guides,
+    /// The API by its OpenAPI document: a linter, a generated client, good and bad calls over every operation.
+    Contract,
     /// A generated feed through real programs on SQLite and PostgreSQL: the same export.
     E2e,
 }
@@ -75,6 +77,7 @@ impl Area {
             Self::Bench => "bench",
             Self::Docs => "docs",
             Self::Guides => "guides",
+            Self::Contract => "contract",
             Self::E2e => "e2e",
         }
     }
@@ -82,7 +85,7 @@ impl Area {
     /// The packages whose tests may belong here.
     pub fn packages(self) -> &'static [&'static str] {
         match self {
-            Self::Fmt | Self::Lint | Self::Deny | Self::Docs | Self::Guides => &[],
+            Self::Fmt | Self::Lint | Self::Deny | Self::Docs | Self::Guides | Self::Contract => &[],
             Self::Tidy => &["xtask"],
             Self::Core => &["orch-core"],
             Self::Dispatch => &["orch-dispatch"],

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
+use crate::apt;
 use crate::process::capture;
 
 /// The oldest major version that the ledger supports.
@@ -51,7 +52,7 @@ pub fn find_or_install() -> Result<Binaries> {
     if let Some(found) = find() {
         return Ok(found);
     }
-    if !is_root()? || capture(Command::new("apt-get").arg("--version")).is_err() {
+    if !apt::possible()? {
         let text = format!(
             "PostgreSQL {MAJOR_MIN} or newer is not installed; install its server package (initdb and postgres), \
              or set ORCH_TEST_POSTGRES_URL"
@@ -62,27 +63,15 @@ pub fn find_or_install() -> Result<Binaries> {
     find().with_context(|| format!("the installed PostgreSQL is older than {MAJOR_MIN}"))
 }
 
-/// True when we may do anything on this machine.
-pub fn is_root() -> Result<bool> {
-    Ok(capture(Command::new("id").arg("-u"))?.trim() == "0")
-}
-
 fn install() -> Result<()> {
-    println!("installing PostgreSQL: apt-get update, apt-get install postgresql");
     let switch = Path::new(NO_DEFAULT_CLUSTER);
     if let Some(folder) = switch.parent() {
         fs::create_dir_all(folder)?;
     }
     fs::write(switch, "create_main_cluster = false\n")?;
-    let installed =
-        apt_get(&["update"]).and_then(|()| apt_get(&["install", "--yes", "--no-install-recommends", "postgresql"]));
+    let installed = apt::install(&["postgresql"]);
     fs::remove_file(switch)?;
     installed
-}
-
-fn apt_get(arguments: &[&str]) -> Result<()> {
-    capture(Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))?;
-    Ok(())
 }
 
 fn inspect(folder: &Path) -> Option<Binaries> {

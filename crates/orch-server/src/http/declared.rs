@@ -14,7 +14,7 @@ use orch_dispatch::answer::ConfigFound;
 use orch_dispatch::command::{Command, Expect, Read};
 use orch_engine::PayloadSchema;
 use serde::{Deserialize as _, Deserializer, Serialize, de};
-use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Schema};
+use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Schema, SchemaType};
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -59,7 +59,8 @@ pub struct Full<T>(PhantomData<T>);
 fn with_required<T: ToSchema>(which: impl Fn(&str) -> bool) -> RefOr<Schema> {
     let RefOr::T(Schema::Object(whole)) = T::schema() else { return T::schema() };
     let required = whole.properties.into_keys().filter(|member| which(member));
-    let required = required.fold(ObjectBuilder::new(), ObjectBuilder::required);
+    // Without a type of its own: an object without members would be read as one that has none.
+    let required = required.fold(ObjectBuilder::new().schema_type(SchemaType::AnyValue), ObjectBuilder::required);
     let all = AllOfBuilder::new().item(Ref::from_schema_name(T::name())).item(required);
     all.examples(whole.examples.into_iter().chain(whole.example)).into()
 }
