@@ -44,6 +44,7 @@ STATE_CODES = {
 # Rules over two members at once, which the document states in words.
 RELATIONS = [
     ("limit_exceeded", re.compile(r"^backoff_ms_max$")),  # not below `backoff_ms`
+    ("limit_exceeded", re.compile(r"^connector\.rate\.burst$")),  # not above `requests_per_minute`
     ("invalid_field", re.compile(r"^idempotency_key$")),  # not another key than the header's
     ("invalid_field", re.compile(r"(^|\.)depends_on\[\d+\]\.job$")),  # no parent twice, whatever its `on`
 ]
@@ -52,6 +53,7 @@ RELATIONS = [
 RELATIONS += [
     ("invalid_field", re.compile(r"^query$")),
     ("invalid_field", re.compile(r"^payload_schema$")),
+    ("invalid_field", re.compile(r"^connector\.schedule\.time_zone$")),  # zones are named in a database of their own
     ("invalid_field", re.compile(r"^(state|job_type|source)$")),  # in the query and beside it
 ]
 

@@ -4,7 +4,7 @@ use orch_core::connector::{ArtifactKind, Capability, Connector, ConnectorSchedul
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::texts::{NameText, SlugText};
+use super::texts::{LockKeyText, NameText, SlugText};
 use super::words::{ArtifactKindWord, CapabilityWord};
 
 /// The connector that reads a source: what it can give, when it reads, how often it may ask and how far it may reach.
@@ -21,13 +21,13 @@ pub struct ConnectorBody {
     /// Its id; unique in the tenant, and never changed.
     #[schema(value_type = SlugText)]
     pub id: String,
-    /// What it can give.
+    /// What it can give; naming one twice is naming it once.
     #[serde(default)]
-    #[schema(value_type = Vec<CapabilityWord>, max_items = 4)]
+    #[schema(value_type = Vec<CapabilityWord>)]
     pub capabilities: Vec<Capability>,
-    /// What it leaves behind.
+    /// What it leaves behind; naming one twice is naming it once.
     #[serde(default)]
-    #[schema(value_type = Vec<ArtifactKindWord>, max_items = 5)]
+    #[schema(value_type = Vec<ArtifactKindWord>)]
     pub artifact_kinds: Vec<ArtifactKind>,
     /// When it reads; data for the services, nothing is started by it.
     #[serde(default)]
@@ -37,7 +37,7 @@ pub struct ConnectorBody {
     pub rate: Option<RateBody>,
     /// Under which it excludes itself; `connector:{id}` when left out.
     #[serde(default)]
-    #[schema(value_type = Option<NameText>)]
+    #[schema(value_type = Option<LockKeyText>)]
     pub lock_key: Option<String>,
     /// Calls to hosts outside of the source's `egress_allow` fail; true when left out and that list is not empty.
     #[serde(default)]
@@ -50,7 +50,7 @@ pub struct ConnectorBody {
 #[schema(as = ConnectorSchedule)]
 pub struct ScheduleBody {
     /// A cron expression of five or six fields.
-    #[schema(min_length = 9, max_length = 128)]
+    #[schema(min_length = 9, max_length = 128, pattern = "^ *[0-9a-zA-Z*/,?-]+( +[0-9a-zA-Z*/,?-]+){4,5} *$")]
     pub cron: String,
     /// A zone's name.
     #[serde(default = "utc")]

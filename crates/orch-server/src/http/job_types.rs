@@ -66,7 +66,6 @@ pub struct JobTypeBody {
     #[schema(value_type = Option<CountNumber>)]
     pub concurrency_per_key_max: Option<u32>,
     /// What payloads must look like: JSON Schema 2020-12 without references to elsewhere; checked when jobs are made.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub payload_schema: Option<Map<String, Value>>,
     /// The version, from 1; read only.

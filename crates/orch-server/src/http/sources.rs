@@ -55,7 +55,6 @@ pub struct SourceBody {
     #[schema(value_type = Vec<LabelValueText>, max_items = 200)]
     pub egress_allow: Vec<String>,
     /// The connector that reads it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub connector: Option<ConnectorBody>,
     /// Attempts for this source at the same time in the tenant.
     #[schema(value_type = Option<CountNumber>)]

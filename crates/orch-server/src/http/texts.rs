@@ -53,6 +53,8 @@ text_schema! {
     KeyText, LINE, (1, limits::KEY_CHARS_MAX), "kev/2026-01-15";
     /// The same key in a header, where it is visible ASCII.
     KeyHeaderText, "^[!-~]([ -~]*[!-~])?$", (1, limits::KEY_CHARS_MAX), "kev/2026-01-15";
+    /// The key under which a connector excludes itself.
+    LockKeyText, "^[!-~]+$", (1, limits::KEY_CHARS_MAX), "connector:kev";
     /// Why somebody did something.
     ReasonText, LINE, (0, limits::REASON_CHARS_MAX);
     /// A text that a program may have written, line breaks and all.
