@@ -118,13 +118,19 @@ impl Profile {
 pub fn build(profile: &Profile, packages: &[&str]) -> Result<Vec<PathBuf>> {
     match profile {
         Profile::Built(folder) => Ok(packages.iter().map(|name| folder.join(name)).collect()),
-        profile => build_with(profile, packages, &[]),
+        profile => build_in(&root(), profile, packages, &[]),
     }
 }
 
 /// The same, with features on.
 pub fn build_with(profile: &Profile, packages: &[&str], features: &[&str]) -> Result<Vec<PathBuf>> {
+    build_in(&root(), profile, packages, features)
+}
+
+/// The same, from another tree's sources, which shares what both need.
+pub fn build_in(tree: &Path, profile: &Profile, packages: &[&str], features: &[&str]) -> Result<Vec<PathBuf>> {
     let mut command = cargo(&["build", "--quiet", "--message-format=json-render-diagnostics", "--bins"]);
+    command.current_dir(tree).env("CARGO_TARGET_DIR", root().join("target"));
     if *profile == Profile::Release {
         command.arg("--release");
     }

@@ -4,7 +4,7 @@
 //! job final, none lost, none counted twice. Jobs that we acknowledge ourselves are in `kills/probes.rs`, the faults in
 //! `kills/faults.rs`. A run whose faults did not fire proves nothing, and fails.
 
-mod audit;
+pub(crate) mod audit;
 mod faults;
 mod probes;
 
@@ -23,7 +23,6 @@ use crate::clock::Stopwatch;
 use crate::demo::{Run, digest, generate, submit, write_json};
 use crate::scratch::Scratch;
 use crate::site::{Access, Ledger, Programs, Site};
-use faults::Fired;
 
 /// Which ledger is under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -92,18 +91,21 @@ pub fn run(options: &Options) -> Result<bool> {
             feeds
         }
     };
-    let wanted = quiet(options, &programs, &feeds, scratch.path())?;
+    let quiet_site = Site::open(&programs, &options.ledger(), options.handlers, options.keep)?;
+    let wanted = quiet(quiet_site, &programs, &feeds, scratch.path())?;
     println!("quiet run: export {wanted}; now with kills, seed {seed}");
 
     let mut site = Site::open(&programs, &options.ledger(), options.handlers, options.keep)?;
-    let outcome = under_fire(&mut site, &programs, &feeds, options.kills_each, seed)?;
-    let mut findings = outcome.findings(&wanted, options);
+    let strike = |site: &mut Site| faults::fire(site, options.kills_each, &mut Chance::seeded(seed));
+    let outcome = under_load(&mut site, &programs, &feeds, strike)?;
+    let mut findings = outcome.struck.findings(options.kills_each, options.ledger() == Ledger::OwnPostgres);
+    findings.extend(runs_wrong(&outcome.runs, &wanted));
     let audit = audit::audit(site.access(), &outcome.probes)?;
     findings.extend(audit.findings.iter().cloned());
     findings.extend(site.casualties());
     site.close()?;
 
-    println!("{}\n{}", outcome.fired.text(), audit.text);
+    println!("{}\n{}", outcome.struck.text(), audit.text);
     println!("{} runs of the feeds in {:.0} s", outcome.runs.len(), outcome.seconds);
     for finding in &findings {
         println!("BROKEN  {finding}");
@@ -112,7 +114,7 @@ pub fn run(options: &Options) -> Result<bool> {
         let runs: Vec<&Value> = outcome.runs.iter().map(|run| &run.report).collect();
         let report = json!({
             "succeeded": findings.is_empty(), "seed": seed, "ledger": options.ledger().name(), "wanted": wanted,
-            "fired": outcome.fired.json(), "audit": audit.json, "findings": findings, "runs": runs,
+            "fired": outcome.struck.json(), "audit": audit.json, "findings": findings, "runs": runs,
         });
         write_json(file, &report)?;
     }
@@ -124,8 +126,7 @@ pub fn run(options: &Options) -> Result<bool> {
 }
 
 /// The export's digest when nobody disturbs.
-fn quiet(options: &Options, programs: &Programs, feeds: &Path, folder: &Path) -> Result<String> {
-    let mut site = Site::open(programs, &options.ledger(), options.handlers, options.keep)?;
+pub(crate) fn quiet(mut site: Site, programs: &Programs, feeds: &Path, folder: &Path) -> Result<String> {
     site.start_worker()?;
     let run =
         submit(submission(programs, site.access(), &folder.join("quiet.log"))?, feeds, &folder.join("quiet.json"))?;
@@ -144,34 +145,42 @@ fn submission(programs: &Programs, access: &Access, log: &Path) -> Result<Comman
     Ok(command)
 }
 
-/// What happened while things were killed.
+/// What happened while the site was struck.
 #[derive(Debug)]
-struct UnderFire {
-    fired: Fired,
-    runs: Vec<Run>,
-    probes: probes::Probes,
-    seconds: f64,
+pub(crate) struct UnderLoad<T> {
+    /// What the strike came to.
+    pub struck: T,
+    /// The runs of the feeds.
+    pub runs: Vec<Run>,
+    /// What was acknowledged to us.
+    pub probes: probes::Probes,
+    /// How long it took.
+    pub seconds: f64,
 }
 
-impl UnderFire {
-    fn findings(&self, wanted: &str, options: &Options) -> Vec<String> {
-        let mut findings = self.fired.findings(options.kills_each, options.ledger() == Ledger::OwnPostgres);
-        for (index, run) in self.runs.iter().enumerate() {
-            if !run.succeeded {
-                findings.push(format!("run {}: failed: {}", index + 1, run.report));
-            } else if digest(&run.report).as_deref() != Some(wanted) {
-                findings.push(format!("run {}: export {:?}, wanted {wanted}", index + 1, digest(&run.report)));
-            }
+/// Runs that failed or came to another export.
+pub(crate) fn runs_wrong(runs: &[Run], wanted: &str) -> Vec<String> {
+    let mut findings = Vec::new();
+    for (index, run) in runs.iter().enumerate() {
+        if !run.succeeded {
+            findings.push(format!("run {}: failed: {}", index + 1, run.report));
+        } else if digest(&run.report).as_deref() != Some(wanted) {
+            findings.push(format!("run {}: export {:?}, wanted {wanted}", index + 1, digest(&run.report)));
         }
-        if self.runs.is_empty() {
-            findings.push("no run of the feeds ended".to_owned());
-        }
-        findings
     }
+    if runs.is_empty() {
+        findings.push("no run of the feeds ended".to_owned());
+    }
+    findings
 }
 
-/// Feeds and probes in threads of their own, the faults in this one.
-fn under_fire(site: &mut Site, programs: &Programs, feeds: &Path, each: u32, seed: u64) -> Result<UnderFire> {
+/// Feeds and probes in threads of their own, the strike in this one.
+pub(crate) fn under_load<T>(
+    site: &mut Site,
+    programs: &Programs,
+    feeds: &Path,
+    strike: impl FnOnce(&mut Site) -> Result<T>,
+) -> Result<UnderLoad<T>> {
     site.start_worker()?;
     let access = site.access().clone();
     let folder = site.folder().to_owned();
@@ -180,12 +189,12 @@ fn under_fire(site: &mut Site, programs: &Programs, feeds: &Path, each: u32, see
     std::thread::scope(|scope| {
         let runs = scope.spawn(|| run_in_a_loop(programs, &access, feeds, &folder, &stop));
         let probes = scope.spawn(|| probes::send(&access, &stop));
-        let fired = faults::fire(site, each, &mut Chance::seeded(seed));
+        let struck = strike(site);
         stop.store(true, Ordering::Relaxed);
-        // The last run goes on to its end, undisturbed: what the kills broke would show there.
+        // The last run goes on to its end, undisturbed: what was broken would show there.
         let runs = runs.join().map_err(|_| anyhow::anyhow!("the feeds' thread panicked"))??;
         let probes = probes.join().map_err(|_| anyhow::anyhow!("the probes' thread panicked"))??;
-        Ok(UnderFire { fired: fired?, runs, probes, seconds: watch.seconds() })
+        Ok(UnderLoad { struck: struck?, runs, probes, seconds: watch.seconds() })
     })
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use xtask::{bench, chaos, demo, gate, kills};
+use xtask::{bench, chaos, demo, gate, kills, upgrade};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Automation for this workspace")]
@@ -17,6 +17,8 @@ enum Cli {
     Kills(kills::Options),
     /// Attack the promises on three ledgers with a dozen kinds of faults; a checker judges what is left.
     Chaos(chaos::Options),
+    /// Go on with a ledger that an earlier commit's programs wrote.
+    Upgrade(upgrade::Options),
     /// Measure, on a PostgreSQL with synchronous commits that is started for it.
     Bench(bench::Options),
 }
@@ -27,6 +29,7 @@ fn run(cli: &Cli) -> Result<bool> {
         Cli::Demo(options) => demo::run(options),
         Cli::Kills(options) => kills::run(options),
         Cli::Chaos(options) => chaos::run(options),
+        Cli::Upgrade(options) => upgrade::run(options),
         Cli::Bench(options) => bench::run(options),
     }
 }

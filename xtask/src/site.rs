@@ -57,9 +57,23 @@ pub struct Programs {
 impl Programs {
     /// Builds them.
     pub fn build(profile: &Profile) -> Result<Self> {
-        let mut built = build(profile, &["orch", "orch-feeds"])?.into_iter();
-        let (orch, feeds) = (built.next().context("orch was built")?, built.next().context("orch-feeds was built")?);
-        Ok(Self { orch, feeds })
+        Self::of(&build(profile, &["orch", "orch-feeds"])?)
+    }
+
+    /// `orch` and `orch-feeds`, as they were built.
+    pub fn of(built: &[PathBuf]) -> Result<Self> {
+        let [orch, feeds] = built else { bail!("two programs were to be built") };
+        Ok(Self { orch: orch.clone(), feeds: feeds.clone() })
+    }
+
+    /// Copies of them in a folder, which no build changes.
+    pub fn copied(&self, folder: &Path) -> Result<Self> {
+        let copy = |from: &Path, name: &str| -> Result<PathBuf> {
+            let to = folder.join(name);
+            std::fs::copy(from, &to).with_context(|| format!("could not copy {}", from.display()))?;
+            Ok(to)
+        };
+        Ok(Self { orch: copy(&self.orch, "orch")?, feeds: copy(&self.feeds, "orch-feeds")? })
     }
 
     /// `orch-feeds` with a subcommand.
@@ -152,6 +166,19 @@ impl Site {
         }
         self.server = Some(server);
         Ok(())
+    }
+
+    /// Kills server and worker, and starts those of other programs on the same ledger, migrated where that is a step
+    /// of its own.
+    pub fn replace_programs(&mut self, programs: &Programs) -> Result<()> {
+        self.kill_worker()?;
+        self.kill_server()?;
+        self.programs = programs.clone();
+        if let Some(url) = self.database()? {
+            capture(Command::new(&self.programs.orch).args(["migrate", "--database", &url]))?;
+        }
+        self.start_server()?;
+        self.start_worker()
     }
 
     /// Starts a worker.
