@@ -264,6 +264,9 @@ impl<'a> Striker<'a> {
         self.begin(fault, true, "")?;
         let cut = self.site.cut_append(trick, Duration::from_secs(10));
         self.end(fault)?;
+        if !cut {
+            self.fired.notes.push(format!("{} met no append within 10 s", fault.name()));
+        }
         Ok(cut)
     }
 

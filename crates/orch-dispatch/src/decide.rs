@@ -1,13 +1,16 @@
 //! The desk at which a command is decided: one tenant, the output, and the moment. `emit` writes a fact and applies it.
 
+use std::collections::BTreeMap;
+
 use orch_core::fact::{Fact, RULES_VERSION, Record};
-use orch_core::ids::{Incarnation, JobId, ShardNo, Stream};
+use orch_core::ids::{Incarnation, JobId, SessionId, ShardNo, Stream};
 use orch_core::lease::Token;
 use orch_core::time::Timestamp;
 
 use crate::lane::Held;
 use crate::output::Output;
 use crate::prepared::Prepared;
+use crate::session::Session;
 use crate::shard::Sizes;
 use crate::tenant::Tenant;
 use crate::wheel::Wheel;
@@ -27,6 +30,7 @@ pub(crate) struct Moment {
 pub(crate) struct Desk<'a> {
     pub tenant: &'a mut Tenant,
     pub wheel: &'a mut Wheel,
+    pub sessions: &'a BTreeMap<SessionId, Session>,
     pub out: &'a mut Output,
     pub held: &'a mut Held,
     pub sizes: Sizes,

@@ -66,11 +66,13 @@ pub enum Mutant {
     LastReportForgotten = 29,
     /// Read only the first tenant's part of what a worker's reports need.
     OtherTenantsUnread = 30,
+    /// Give every unheard lease back at no cost, also when its worker fell silent at the grant.
+    UnheardIsFree = 31,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -101,6 +103,7 @@ impl Mutant {
         Self::LongerLeaseForgotten,
         Self::LastReportForgotten,
         Self::OtherTenantsUnread,
+        Self::UnheardIsFree,
     ];
 }
 

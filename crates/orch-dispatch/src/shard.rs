@@ -362,7 +362,7 @@ impl Shard {
         };
         let tenant = self.tenants.get_mut(&no)?;
         let (wheel, out, held, sizes) = (&mut self.wheel, &mut self.out, &mut self.held, self.sizes);
-        Some(Desk { tenant, wheel, out, held, sizes, at, prepared })
+        Some(Desk { tenant, wheel, sessions: &self.sessions, out, held, sizes, at, prepared })
     }
 
     /// What must be read before the command can be executed, tenant by tenant; empty when nothing is.

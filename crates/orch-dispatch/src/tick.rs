@@ -42,7 +42,10 @@ impl Desk<'_> {
             } else if passed(unheard) && canceling {
                 self.end(id, JobState::Canceled, EndCause::Canceled, AttemptOutcome::Released, None);
             } else if passed(unheard) {
-                self.give_back(id, None);
+                // A worker that has spoken since and does not know of it missed the answer to its claim. One that fell
+                // silent died with it: a job that kills whoever picks it up must come to an end.
+                let spoke = self.sessions.get(&lease.session).is_some_and(|known| known.heard_at > lease.granted_at);
+                if spoke || mutant::on(Mutant::UnheardIsFree) { self.give_back(id, None) } else { self.lost(id) }
             }
         } else if passed(job.deadline) {
             let error = Some(JobError::own("deadline", "the deadline passed", false));
@@ -61,7 +64,7 @@ impl Desk<'_> {
         self.finish(id, state, cause, Some(outcome), error, None);
     }
 
-    /// The lease expired: its own cap, not the tries.
+    /// The lease expired, or its worker never spoke after the grant: its own cap, not the tries.
     fn lost(&mut self, id: JobId) {
         let job = &self.tenant.jobs[&id];
         let (attempt, prev, lost) = (job.attempt, job.last_seq, job.lost + 1);

@@ -8,6 +8,7 @@ mod clock;
 mod facts;
 mod log;
 mod rows;
+mod voices;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +22,7 @@ use orch_core::time::Timestamp;
 
 pub use clock::LeaseClock;
 pub use log::{CallLog, Said};
+pub use voices::Voices;
 
 /// A promise that did not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +81,14 @@ pub struct Lease {
     pub told_ms: u64,
     /// Somebody was told that a sign of life of it was taken.
     pub told_heard: bool,
+}
+
+impl Lease {
+    /// Nobody was told that anything was heard of it, for two heartbeats from its grant.
+    #[must_use]
+    pub fn is_unheard(&self, at: Timestamp) -> bool {
+        !self.told_heard && at.ms_since(self.granted_at) >= self.lease_ms * 2 / 3
+    }
 }
 
 /// A job, as history tells it.
@@ -238,6 +248,8 @@ pub struct Model {
     pub log: CallLog,
     /// How long leases may live.
     pub clock: LeaseClock,
+    /// When workers spoke.
+    pub voices: Voices,
     /// What was seen.
     pub counts: Counts,
     /// The last commit.
@@ -274,6 +286,7 @@ impl Model {
         now: Timestamp,
         end_of: impl Fn(TenantNo, JobId) -> Option<Timestamp>,
     ) -> Result<(), Violation> {
+        self.voices = Voices::default();
         let tenants = &self.tenants;
         self.clock.serve(now, |(no, job, _)| tenants.get(&no).map_or(0, |tenant| tenant.longest_lease_ms(job)));
         for (no, tenant) in &mut self.tenants {

@@ -298,6 +298,7 @@ impl Model {
         let commit = self.commit;
         let live = self.clock.good((no, *id, *attempt));
         let released = &self.log.releases;
+        let voices = &self.voices;
         let tenant = self.tenants.entry(no).or_default();
         link(tenant, *id, *prev, record.seq)?;
         let job = &tenant.jobs[id];
@@ -311,7 +312,8 @@ impl Model {
             AttemptOutcome::Lost => {
                 ended.lost += 1;
                 ensure(ended.lost < doc.lost_max, CAPS, || format!("{id} lost {} of {}", ended.lost, doc.lost_max))?;
-                ensure(!live && record.at >= lease.told_until, ROBBED, || {
+                let in_time = record.at >= lease.told_until || voices.died_with(&lease, record.at);
+                ensure(!live && in_time, ROBBED, || {
                     format!(
                         "{id} attempt {attempt} lost at {}, told until {}; good worker: {live}",
                         record.at, lease.told_until
@@ -321,9 +323,12 @@ impl Model {
             }
             AttemptOutcome::Released => {
                 let asked = released.iter().any(|token| token.job == *id && job.current(*token).is_some());
-                let unheard = !lease.told_heard && record.at.ms_since(lease.granted_at) >= lease.lease_ms * 2 / 3;
+                let unheard = lease.is_unheard(record.at);
                 ensure(asked || report.is_some() || unheard, ROBBED, || {
                     format!("{id} was taken back from a live worker")
+                })?;
+                ensure(asked || report.is_some() || voices.spoke_after(&lease, record.at), CAPS, || {
+                    format!("{id} attempt {attempt} went back at no cost, and its worker fell silent at the grant")
                 })?;
                 ensure(*next == NextTry::Now, CAPS, || format!("{id} waits after a release"))?;
             }
@@ -421,8 +426,9 @@ impl Model {
             EndCause::TriesSpent => failed && job.tries + 1 >= doc.tries_max && outcome_tries(*outcome),
             EndCause::NotRetryable => failed && error.as_ref().is_some_and(|error| !error.retryable),
             EndCause::WorkerLost => {
-                let told = job.lease.as_ref().map_or(record.at, |lease| lease.told_until);
-                ensure(!live && record.at >= told, ROBBED, || format!("{id} lost at {}, told {told}", record.at))?;
+                let ran_out = |lease: &Lease| record.at >= lease.told_until || self.voices.died_with(lease, record.at);
+                let in_time = job.lease.as_ref().is_none_or(ran_out);
+                ensure(!live && in_time, ROBBED, || format!("{id} lost at {}: {:?}", record.at, job.lease))?;
                 failed && job.lost + 1 >= doc.lost_max && *outcome == Some(AttemptOutcome::Lost)
             }
             EndCause::Deadline => failed && job.deadline.is_some_and(|deadline| record.at >= deadline),

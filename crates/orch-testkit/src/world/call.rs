@@ -117,6 +117,12 @@ impl World {
         if self.nodes[node].epoch() != Some(self.ledger.epoch()) {
             return;
         }
+        match call.command.as_ref() {
+            Command::OpenSession(params) => self.model.voices.heard(params.session, now, None),
+            Command::Heartbeat { session, .. } => self.model.voices.heard(*session, now, None),
+            Command::Claim(params) => self.model.voices.heard(params.session, now, Some(params.claim)),
+            _ => {}
+        }
         let clock = &mut self.model.clock;
         let mut spoke =
             |token: &orch_core::lease::Token, beat| clock.spoke((token.tenant, token.job, token.attempt), beat);
