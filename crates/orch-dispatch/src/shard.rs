@@ -171,25 +171,19 @@ impl Shard {
     pub fn begin(identity: Identity, snapshot: Option<&SnapshotRow>) -> Result<Self, RecoverError> {
         match snapshot {
             Some(row) if row.format > SNAPSHOT_FORMAT => Err(RecoverError::Newer(row.format)),
-            Some(row) if row.format == SNAPSHOT_FORMAT => Self::load(identity, row.commit_no, row.format, &row.state),
+            Some(row) if row.format == SNAPSHOT_FORMAT => Self::load(identity, row),
             _ => Ok(Self::empty(identity)),
         }
     }
 
-    /// The state that a snapshot describes.
-    ///
-    /// # Errors
-    /// When its form is another or its bytes are not a state.
-    pub fn load(identity: Identity, commit_no: u64, format: u32, state: &[u8]) -> Result<Self, RecoverError> {
-        if format != SNAPSHOT_FORMAT {
-            return Err(RecoverError::Snapshot(format!("its form is {format}, this program knows {SNAPSHOT_FORMAT}")));
-        }
-        let saved: Saved = postcard::from_bytes(state).map_err(|error| RecoverError::Snapshot(error.to_string()))?;
+    fn load(identity: Identity, row: &SnapshotRow) -> Result<Self, RecoverError> {
+        let saved: Saved =
+            postcard::from_bytes(&row.state).map_err(|error| RecoverError::Snapshot(error.to_string()))?;
         let mut shard = Self::empty(identity);
         shard.tenants = saved.tenants;
         shard.arbiter = saved.arbiter;
         shard.ledger_time = saved.ledger_time;
-        shard.taken = commit_no;
+        shard.taken = row.commit_no;
         for tenant in shard.tenants.values_mut() {
             if mutant::on(Mutant::SnapshotWithoutDependants) {
                 tenant.dependents.clear();

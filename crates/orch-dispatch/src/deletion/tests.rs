@@ -2,14 +2,14 @@
 
 use orch_core::fact::PauseTarget;
 use orch_core::ids::{Incarnation, ShardNo, TenantId};
-use orch_core::port::TenantRow;
+use orch_core::port::{SnapshotRow, TenantRow};
 use orch_core::time::Timestamp;
 use uuid::Uuid;
 
 use super::*;
 use crate::command::{Command, Read};
 use crate::prepared::Readings;
-use crate::shard::{Identity, Reply, Shard};
+use crate::shard::{Identity, RecoverError, Reply, Shard};
 
 const START: Timestamp = Timestamp::from_millis(1_900_000_000_000);
 
@@ -88,9 +88,10 @@ fn the_platforms_own_tenant_is_never_marked_and_others_can_still_be_paused() {
 fn a_mark_outlives_a_snapshot() {
     let mut shard = tenants();
     ask(&mut shard, mark(2), START);
-    let state = shard.save();
-    let identity = shard.identity();
-    let loaded = Shard::load(identity, 1, crate::shard::SNAPSHOT_FORMAT, &state).unwrap_or_else(|e| panic!("{e}"));
-    assert_eq!(loaded.save(), state);
+    let row = SnapshotRow { commit_no: 1, format: crate::shard::SNAPSHOT_FORMAT, state: shard.save().into() };
+    let loaded = Shard::begin(shard.identity(), Some(&row)).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(loaded.save(), row.state);
+    let newer = SnapshotRow { format: row.format + 1, ..row };
+    assert!(matches!(Shard::begin(shard.identity(), Some(&newer)), Err(RecoverError::Newer(_))));
     assert!(loaded.tenants[&TenantNo(2)].erase_at.is_some());
 }

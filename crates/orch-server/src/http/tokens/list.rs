@@ -1,7 +1,7 @@
 //! Tokens as operators see them afterwards: without their secrets, and how they are revoked.
 
 use axum::extract::State;
-use orch_core::port::TokenRow;
+use orch_core::port::{TenantRow, TokenRow};
 use orch_core::{Timestamp, TokenId};
 use orch_dispatch::command::Command;
 use serde::Serialize;
@@ -63,10 +63,18 @@ impl TokenFoundOut {
 }
 
 /// The tenant that is meant: the caller's own, or the one that the parameter names.
-async fn named(app: &AppState, caller: &Caller, params: &mut Params) -> Result<orch_core::port::TenantRow, Problem> {
-    require_any(caller, &[Scope::Operate, Scope::Admin])?;
+async fn named(app: &AppState, caller: &Caller, params: &mut Params) -> Result<TenantRow, Problem> {
     let tenant = params.one("tenant")?;
     tenant_of(app, caller, tenant.as_deref()).await
+}
+
+/// The token that is meant, with its tenant.
+async fn token_of(app: &AppState, caller: &Caller, id: &str, query: Query) -> Result<(TenantRow, TokenRow), Problem> {
+    let mut params = query.open()?;
+    let tenant = named(app, caller, &mut params).await?;
+    params.finish()?;
+    let found = app.engine().ledger().token_get(tenant.no, id_of(id, "token")?).await?;
+    Ok((tenant, found.ok_or_else(|| Problem::not_found("token"))?))
 }
 
 /// Lists tokens, the oldest first; revoked and expired ones too.
@@ -115,11 +123,7 @@ pub async fn get_token(
     query: Query,
 ) -> Result<Json<TokenFoundOut>, Problem> {
     require_any(&caller, &[Scope::Operate, Scope::Admin])?;
-    let mut params = query.open()?;
-    let tenant = named(&app, &caller, &mut params).await?;
-    params.finish()?;
-    let found = app.engine().ledger().token_get(tenant.no, id_of(&id, "token")?).await?;
-    let row = found.ok_or_else(|| Problem::not_found("token"))?;
+    let (tenant, row) = token_of(&app, &caller, &id, query).await?;
     Ok(Json(TokenFoundOut::of_row(row, &tenant.id.to_string(), app.engine().now())))
 }
 
@@ -139,14 +143,10 @@ pub async fn revoke_token(
     query: Query,
 ) -> Result<Json<TokenFoundOut>, Problem> {
     require_any(&caller, &[Scope::Operate, Scope::Admin])?;
-    let mut params = query.open()?;
-    let tenant = named(&app, &caller, &mut params).await?;
-    params.finish()?;
-    let id = id_of(&id, "token")?;
-    let row = app.engine().ledger().token_get(tenant.no, id).await?.ok_or_else(|| Problem::not_found("token"))?;
+    let (tenant, row) = token_of(&app, &caller, &id, query).await?;
     app.tokens().forget(&row.secret_sha256);
     app.engine().command(Command::RevokeToken { tenant: tenant.no, row: row.clone() }).await?;
     app.tokens().forget(&row.secret_sha256);
-    let row = app.engine().ledger().token_get(tenant.no, id).await?.unwrap_or(row);
+    let row = app.engine().ledger().token_get(tenant.no, row.id).await?.unwrap_or(row);
     Ok(Json(TokenFoundOut::of_row(row, &tenant.id.to_string(), app.engine().now())))
 }
