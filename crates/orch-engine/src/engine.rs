@@ -58,6 +58,18 @@ pub enum Role {
     Stopped,
 }
 
+impl Role {
+    /// Whether commands are served, or why not.
+    fn serves(self) -> Result<(), Error> {
+        match self {
+            Self::Owner { .. } => Ok(()),
+            Self::Starting => Err(Error::NotOwner { retry_after_ms: 500, address: None }),
+            Self::Standby { address } => Err(Error::NotOwner { retry_after_ms: 1_000, address: Some(address) }),
+            Self::Stopped => Err(Error::Draining),
+        }
+    }
+}
+
 /// How the engine is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
@@ -162,6 +174,15 @@ impl Engine {
         &self.inner.schemas
     }
 
+    /// The life of the ledger, which positions in it are bound to.
+    ///
+    /// # Errors
+    /// As a command would fail, as long as the shard was never owned here.
+    pub fn incarnation(&self) -> Result<Incarnation, Error> {
+        let status = self.status();
+        status.incarnation.ok_or_else(|| status.role.serves().err().unwrap_or(Error::Draining))
+    }
+
     /// The ledger, for reading what is committed.
     #[must_use]
     pub fn ledger(&self) -> &Arc<dyn Ledger> {
@@ -196,14 +217,7 @@ impl Engine {
     pub async fn command(&self, command: Command) -> Result<Answer, Error> {
         let (reply, answer) = oneshot::channel();
         let call = Call { command, reply };
-        match self.status().role {
-            Role::Owner { .. } => {}
-            Role::Starting => return Err(Error::NotOwner { retry_after_ms: 500, address: None }),
-            Role::Standby { address } => {
-                return Err(Error::NotOwner { retry_after_ms: 1_000, address: Some(address) });
-            }
-            Role::Stopped => return Err(Error::Draining),
-        }
+        self.status().role.serves()?;
         if reserved(&call.command) {
             self.inner.reserved.send(call).await.map_err(|_| Error::Draining)?;
         } else {

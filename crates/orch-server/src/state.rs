@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use orch_core::ids::Incarnation;
 use orch_engine::Engine;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::access::Tokens;
 
@@ -40,11 +38,6 @@ impl AppState {
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.0.engine
-    }
-
-    /// The ledger's life; nil as long as the shard was never owned here.
-    pub(crate) fn incarnation(&self) -> Incarnation {
-        self.0.engine.status().incarnation.unwrap_or(Incarnation(Uuid::nil()))
     }
 
     /// Room for artifacts in memory.

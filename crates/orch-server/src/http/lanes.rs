@@ -81,7 +81,7 @@ pub async fn list_lanes(
     query: Query,
 ) -> Result<Json<PageOut<LaneOut>>, Problem> {
     require(&caller, Scope::Read)?;
-    let list = List::new("lanes", app.incarnation(), caller.tenant(), &[]);
+    let list = List::new("lanes", app.engine().incarnation()?, caller.tenant(), &[]);
     let mut params = query.open()?;
     let page = params.page::<u64>(&list)?;
     params.finish()?;

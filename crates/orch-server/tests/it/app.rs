@@ -58,6 +58,7 @@ pub struct TestApp {
     pub acme: TenantRow,
     pub globex: TenantRow,
     pub fault: Switch,
+    ports: (Arc<dyn Ledger>, Arc<dyn BlobStore>),
     folder: TempDir,
     database: Option<(String, String)>,
 }
@@ -108,14 +109,15 @@ impl TestApp {
         blobs: Arc<dyn BlobStore>,
     ) -> Self {
         let fault = Switch::default();
-        let ledger = Arc::new(FaultyLedger { inner: ledger, switch: fault.clone() });
-        let blobs = Arc::new(FaultyBlobs { inner: blobs, switch: fault.clone() });
+        let ledger: Arc<dyn Ledger> = Arc::new(FaultyLedger { inner: ledger, switch: fault.clone() });
+        let blobs: Arc<dyn BlobStore> = Arc::new(FaultyBlobs { inner: blobs, switch: fault.clone() });
+        let ports = (Arc::clone(&ledger), Arc::clone(&blobs));
         let engine = Engine::start(EngineOptions::new(ledger, blobs));
         assert!(engine.serving().await);
         let acme = engine.create_tenant("acme").await.unwrap();
         let globex = engine.create_tenant("globex").await.unwrap();
         let router = orch_server::router(AppState::new(engine.clone()));
-        Self { router, engine, acme, globex, fault, folder, database }
+        Self { router, engine, acme, globex, fault, ports, folder, database }
     }
 
     /// Stops the engine and removes the database.
@@ -167,6 +169,14 @@ impl TestApp {
         };
         self.engine.command(Command::CreateToken(row)).await.unwrap();
         Client { router: self.router.clone(), secret: Some(secret) }
+    }
+
+    /// Another replica on the same ledger, which does not own the shard, and the same caller at it.
+    pub fn standby(&self, client: &Client) -> (Engine, Client) {
+        let (ledger, blobs) = self.ports.clone();
+        let engine = Engine::start(EngineOptions::new(ledger, blobs));
+        let router = orch_server::router(AppState::new(engine.clone()));
+        (engine, Client { router, secret: client.secret.clone() })
     }
 
     pub fn stranger(&self) -> Client {

@@ -23,6 +23,7 @@ mod problems;
 mod reports;
 mod serving;
 mod sources;
+mod standby;
 mod tenants;
 mod tokens;
 mod workers;
