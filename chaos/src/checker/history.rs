@@ -60,7 +60,10 @@ pub struct Life {
     pub cancel_requested: bool,
     waiting: bool,
     granted_at: i64,
-    acked: bool,
+    /// The attempt gave a sign of life that does not extend its lease.
+    spoke: bool,
+    /// Attempts that were lost sooner after their last sign of life than a lease is long: attempt, silence, length.
+    early: Vec<(i64, i64, i64)>,
     open: Option<u64>,
     tries: u64,
     lost: u64,
@@ -108,6 +111,12 @@ pub fn read(ledger: &Ledger, verdict: &mut Verdict) -> Lives {
         if life.finish.is_none() {
             let state = if life.open.is_some() { "handed out" } else { "waiting" };
             verdict.broken("every_job_final", format!("{job} ({}) is still {state}", life.job_type));
+        }
+        for (attempt, silent, lease_ms) in &life.early {
+            if !ledger.logged.contains(&(job.clone(), *attempt)) {
+                let what = format!("{job}: attempt {attempt} was lost after {silent} ms of silence, of {lease_ms}");
+                verdict.broken("live_worker_kept", what);
+            }
         }
     }
     verdict.count("jobs", lives.len() as u64);
@@ -212,6 +221,11 @@ impl Stream {
             depends_on: parents.map(|parent| (text(&parent["job"]), parent["on"] == "succeeded")).collect(),
             ..Life::default()
         };
+        if body["origin"]["kind"] == "follow_up"
+            && let Some(parent) = lives.get_mut(&text(&body["origin"]["of"]))
+        {
+            parent.spoke = true;
+        }
         if life.waiting && !met(&life, lives) {
             verdict.broken("dependencies_hold", format!("{job} is ready before its parents ended"));
         }
@@ -248,13 +262,13 @@ impl Stream {
                     verdict.broken("dependencies_hold", format!("{job} was handed out without its parents"));
                 }
                 self.granted(&job, body, attempt, life, verdict);
-                (life.granted_at, life.acked) = (at, body["auto_ack"] == false);
+                (life.granted_at, life.spoke) = (at, body["auto_ack"] == false);
             }
             "lease_acked" if life.open != Some(attempt) => {
                 verdict
                     .broken("one_current_lease", format!("{job}: ack of attempt {attempt}, open is {:?}", life.open));
             }
-            "lease_acked" => life.acked = true,
+            "lease_acked" => life.spoke = true,
             "attempt_ended" => {
                 self.ended(&job, body, attempt, at, life, verdict);
                 life.waiting = body["next"] == "now";
@@ -316,14 +330,13 @@ impl Stream {
             "lost" => {
                 life.lost += 1;
                 let lease_ms = life.grants.last().map_or(0, |grant| grant.lease_ms);
-                // An acknowledgement, which may be repeated, is a sign of life that does not extend the lease.
+                // An acknowledgement, which may be repeated, and follow-up jobs are signs of life that do not extend
+                // the lease. Nor does a log; what attempts have logged is looked up at the end.
                 let heard = body["heard_at"].as_i64();
-                let from = heard.map(|heard| if life.acked { life.granted_at } else { heard });
+                let from = heard.map(|heard| if life.spoke { life.granted_at } else { heard });
                 let silent = from.map(|from| at - from);
-                if silent.is_some_and(|silent| silent < lease_ms) {
-                    let silent = silent.unwrap_or_default();
-                    let what = format!("{job}: attempt {attempt} was lost after {silent} ms of silence, of {lease_ms}");
-                    verdict.broken("live_worker_kept", what);
+                if let Some(silent) = silent.filter(|silent| *silent < lease_ms) {
+                    life.early.push((i64::try_from(attempt).unwrap_or_default(), silent, lease_ms));
                 }
             }
             _ => {}

@@ -1,5 +1,6 @@
 //! What lies in the ledger, read with SQL of our own from either database.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -59,11 +60,14 @@ pub struct Ledger {
     pub done: Vec<DoneRow>,
     /// Jobs that have a dead letter.
     pub dead_letters: Vec<String>,
+    /// Attempts that wrote a log.
+    pub logged: BTreeSet<(String, i64)>,
 }
 
 const BLOCKS: &str = "SELECT shard, commit_no, stream, first_seq, last_seq, facts, leaves FROM history ORDER BY shard, commit_no, stream";
 const JOBS: &str = "SELECT id, payload FROM job ORDER BY id";
 const DONE: &str = "SELECT job, state, attempt, seq FROM done ORDER BY job";
+const LOGGED: &str = "SELECT DISTINCT job, attempt FROM log_chunk";
 const DEAD_LETTERS: &str = "SELECT job FROM dead_letter ORDER BY job";
 
 fn job_id(bytes: &[u8]) -> Result<String> {
@@ -108,6 +112,11 @@ pub fn read_sqlite(path: &Path) -> Result<Ledger> {
     while let Some(row) = rows.next()? {
         ledger.dead_letters.push(job_id(&row.get::<_, Vec<u8>>(0)?)?);
     }
+    let mut statement = db.prepare(LOGGED)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        ledger.logged.insert((job_id(&row.get::<_, Vec<u8>>(0)?)?, row.get(1)?));
+    }
     Ok(ledger)
 }
 
@@ -140,6 +149,10 @@ pub async fn read_postgres(url: &str) -> Result<Ledger> {
     }
     for row in sqlx::query(DEAD_LETTERS).fetch_all(&mut db).await? {
         ledger.dead_letters.push(job_id(row.try_get::<Uuid, _>(0)?.as_bytes())?);
+    }
+    for row in sqlx::query(LOGGED).fetch_all(&mut db).await? {
+        let attempt = i64::from(row.try_get::<i32, _>(1)?);
+        ledger.logged.insert((job_id(row.try_get::<Uuid, _>(0)?.as_bytes())?, attempt));
     }
     db.close().await?;
     Ok(ledger)

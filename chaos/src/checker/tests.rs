@@ -1,5 +1,7 @@
 //! The judge, given a small ledger and log that are whole, and then wrong in one way each.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -62,6 +64,7 @@ fn ledger(bodies: &[Value], done: DoneRow) -> Ledger {
         jobs: vec![JobRow { job: JOB.to_owned(), payload }],
         done: vec![done],
         dead_letters: Vec::new(),
+        logged: BTreeSet::new(),
     }
 }
 
@@ -162,6 +165,21 @@ fn a_report_under_an_old_fence_is_found() {
     let beat = json!({"session": "wks_1", "leases": [{"token": format!("{TOKEN}.1")}]});
     call(&mut honest, "heartbeat", None, beat, ok(json!({"items": [{"answer": "continue"}]})));
     assert_eq!(rules(&judge(&honest, &ledger)), ["no_stale_fence"]);
+}
+
+#[test]
+fn a_lease_that_ended_before_its_time_is_found() {
+    let lost = json!({"attempt_ended": {
+        "attempt": 1, "heard_at": 1_020, "job": JOB, "next": "now", "outcome": "lost", "prev": 3,
+    }});
+    let mut early = ledger(&[lane(), enqueued(), granted(1, 2), lost, granted(2, 4), finished(2, 5)], done(2, 6));
+    let mut log = Vec::new();
+    submitted(&mut log, JOB);
+    claimed(&mut log, 2);
+    completed(&mut log, 2, Value::Null);
+    assert_eq!(rules(&judge(&log, &early)), ["live_worker_kept"]);
+    early.logged.insert((JOB.to_owned(), 1));
+    assert_eq!(judge(&log, &early).violations, [], "a log is a sign of life, and extends no lease");
 }
 
 #[test]
