@@ -11,6 +11,9 @@ use super::history::{Life, Lives};
 use super::ledger::Ledger;
 use crate::record::{Call, Outcome};
 
+/// How the markers of jobs begin that a report of another job asked for.
+const OF_ANOTHER: &str = "of-";
+
 const FINAL: [&str; 4] = ["succeeded", "failed", "canceled", "skipped"];
 
 /// Compares answers with lives and rows.
@@ -57,6 +60,9 @@ fn submissions(calls: &[Call], ledger: &Ledger, lives: &Lives, verdict: &mut Ver
         if let Some(marker) = payload["marker"].as_str() {
             made.entry(marker.to_owned()).or_default().push(&row.job);
         }
+    }
+    for (marker, jobs) in made.iter().filter(|(marker, jobs)| marker.starts_with(OF_ANOTHER) && jobs.len() > 1) {
+        verdict.broken("results_counted_once", format!("{marker}: one report made {jobs:?}"));
     }
     let mut marked: BTreeMap<String, Marked> = BTreeMap::new();
     for call in calls.iter().filter(|call| call.op == "submit" || call.op == "submit_batch") {

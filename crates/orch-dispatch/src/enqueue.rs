@@ -60,7 +60,8 @@ impl Desk<'_> {
         let Some(used) = used else { return Ok(None) };
         let warm = self.tenant.warm.key(used).map(|warm| (warm.fingerprint, warm.jobs.clone()));
         let stored = || self.prepared.keys.get(&used.key).map(|row| (row.fingerprint, row.jobs.clone()));
-        match warm.or_else(stored) {
+        let freed = |jobs: &[JobId]| mutant::on(Mutant::KeyFreedOnFailure) && self.tenant.warm.is_freed(jobs);
+        match warm.or_else(stored).filter(|(_, jobs)| !freed(jobs)) {
             None => Ok(None),
             Some((fingerprint, jobs)) if fingerprint == used.fingerprint => Ok(Some(jobs)),
             Some(_) => Err(Refusal::field(
@@ -74,6 +75,10 @@ impl Desk<'_> {
     /// Writes a key with its first answer.
     pub fn key_use(&mut self, used: Option<KeyUse>, jobs: &[JobId]) {
         let Some(used) = used else { return };
+        // The ledger holds a key once a day: freed, it can be used again and not be written again.
+        if mutant::on(Mutant::KeyFreedOnFailure) && self.prepared.keys.contains_key(&used.key) {
+            return;
+        }
         self.tenant.warm.put_key(self.at.commit, used, jobs.to_vec());
         self.out.rows.keys.push(KeyRow {
             tenant: self.tenant.no,

@@ -3,7 +3,7 @@
 //! A job or key that was touched stays here until its append is committed and every prepare that began before that
 //! is applied; so "memory first" is right whatever a prepare read.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use orch_core::ids::{JobId, LaneNo};
 use orch_core::job::JobState;
@@ -39,6 +39,8 @@ pub(crate) struct Warm {
     keys: BTreeMap<[u8; 16], (u64, WarmKey)>,
     jobs_by_age: VecDeque<(u64, JobId)>,
     keys_by_age: VecDeque<(u64, [u8; 16])>,
+    /// Mutant `KeyFreedOnFailure` only: failed jobs.
+    freed: BTreeSet<JobId>,
 }
 
 impl Warm {
@@ -62,7 +64,12 @@ impl Warm {
 
     /// Mutant `KeyFreedOnFailure` only.
     pub fn free_key_of(&mut self, job: JobId) {
-        self.keys.retain(|_, (_, warm)| !warm.jobs.contains(&job));
+        self.freed.insert(job);
+    }
+
+    /// Mutant `KeyFreedOnFailure` only.
+    pub fn is_freed(&self, jobs: &[JobId]) -> bool {
+        jobs.iter().any(|job| self.freed.contains(job))
     }
 
     /// Forgets what was last touched at or before `low`: the lower of the last commit and every open prepare's start.
