@@ -154,6 +154,13 @@ pub fn build_in(tree: &Path, profile: &Profile, packages: &[&str], features: &[&
         .collect()
 }
 
+/// A copy of a program under a name of its own, which no later build changes.
+pub fn copied(program: &Path, folder: &Path, name: &str) -> Result<PathBuf> {
+    let to = folder.join(name);
+    std::fs::copy(program, &to).with_context(|| format!("could not copy {}", program.display()))?;
+    Ok(to)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

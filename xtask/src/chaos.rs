@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::cargo::{Profile, build, build_with};
+use crate::cargo::{Profile, build, build_with, copied};
 use crate::scratch::Scratch;
 
 /// What the caller asked for; `orch-chaos` says what the values mean.
@@ -81,10 +81,4 @@ pub fn run(options: &Options) -> Result<bool> {
         command.arg("--keep");
     }
     Ok(command.status().context("could not run orch-chaos")?.success())
-}
-
-fn copied(from: &Path, folder: &Path, name: &str) -> Result<PathBuf> {
-    let to = folder.join(name);
-    std::fs::copy(from, &to).with_context(|| format!("could not copy {}", from.display()))?;
-    Ok(to)
 }

@@ -107,9 +107,6 @@ pub fn run(options: &Options) -> Result<bool> {
 
     println!("{}\n{}", outcome.struck.text(), audit.text);
     println!("{} runs of the feeds in {:.0} s", outcome.runs.len(), outcome.seconds);
-    for finding in &findings {
-        println!("BROKEN  {finding}");
-    }
     if let Some(file) = &options.json {
         let runs: Vec<&Value> = outcome.runs.iter().map(|run| &run.report).collect();
         let report = json!({
@@ -118,11 +115,20 @@ pub fn run(options: &Options) -> Result<bool> {
         });
         write_json(file, &report)?;
     }
-    println!("{}", if findings.is_empty() { "every promise held" } else { "NOT every promise held" });
-    if !findings.is_empty() {
+    let held = tell(&findings);
+    if !held {
         println!("again: cargo xtask kills --seed {seed} --kills-each {}", options.kills_each);
     }
-    Ok(findings.is_empty())
+    Ok(held)
+}
+
+/// Prints what is broken, and whether everything held.
+pub(crate) fn tell(findings: &[String]) -> bool {
+    for finding in findings {
+        println!("BROKEN  {finding}");
+    }
+    println!("{}", if findings.is_empty() { "every promise held" } else { "NOT every promise held" });
+    findings.is_empty()
 }
 
 /// The export's digest when nobody disturbs.

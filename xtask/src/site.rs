@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use crate::cargo::{Profile, build};
+use crate::cargo::{Profile, build, copied};
 use crate::postgres::{Cluster, Durability, find_or_install};
 use crate::process::{Daemon, capture};
 use crate::scratch::{Scratch, free_port};
@@ -68,12 +68,7 @@ impl Programs {
 
     /// Copies of them in a folder, which no build changes.
     pub fn copied(&self, folder: &Path) -> Result<Self> {
-        let copy = |from: &Path, name: &str| -> Result<PathBuf> {
-            let to = folder.join(name);
-            std::fs::copy(from, &to).with_context(|| format!("could not copy {}", from.display()))?;
-            Ok(to)
-        };
-        Ok(Self { orch: copy(&self.orch, "orch")?, feeds: copy(&self.feeds, "orch-feeds")? })
+        Ok(Self { orch: copied(&self.orch, folder, "orch")?, feeds: copied(&self.feeds, folder, "orch-feeds")? })
     }
 
     /// `orch-feeds` with a subcommand.

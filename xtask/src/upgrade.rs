@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use crate::cargo::{Profile, build_in, root};
 use crate::clock::pause;
 use crate::demo::generate;
-use crate::kills::{audit::audit, quiet, runs_wrong, under_load};
+use crate::kills::{audit::audit, quiet, runs_wrong, tell, under_load};
 use crate::process::capture;
 use crate::scratch::Scratch;
 use crate::site::{Ledger, Programs, Site};
@@ -72,11 +72,7 @@ pub fn run(options: &Options) -> Result<bool> {
         site.close()?;
         findings.extend(here.into_iter().map(|finding| format!("{}: {finding}", ledger.name())));
     }
-    for finding in &findings {
-        println!("BROKEN  {finding}");
-    }
-    println!("{}", if findings.is_empty() { "every promise held" } else { "NOT every promise held" });
-    Ok(findings.is_empty())
+    Ok(tell(&findings))
 }
 
 /// The programs of the earlier commit, built from a worktree that is gone again afterwards.

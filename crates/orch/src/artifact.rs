@@ -8,7 +8,7 @@ use clap::Subcommand;
 use orch_client::Client;
 
 use crate::failure::Failure;
-use crate::output::{Output, View, bytes};
+use crate::output::{self, Output, View};
 
 /// Commands about artifacts.
 #[derive(Debug, Subcommand)]
@@ -38,7 +38,7 @@ pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(
     match command {
         Command::Get { sha256, out } => {
             let bytes = client.artifacts().get(&sha256).await?;
-            write(&bytes, out.as_deref())
+            output::bytes(&bytes, out.as_deref())
         }
         Command::Put { file, media_type } => {
             let made = client.artifacts().put(read(&file)?, &media_type).await?;
@@ -54,9 +54,4 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
         false => std::fs::read(file),
     };
     Ok(read.with_context(|| format!("could not read {}", file.display()))?)
-}
-
-fn write(content: &[u8], out: Option<&Path>) -> Result<(), Failure> {
-    let Some(file) = out else { return bytes(content) };
-    Ok(std::fs::write(file, content).with_context(|| format!("could not write {}", file.display()))?)
 }

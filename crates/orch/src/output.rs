@@ -4,7 +4,9 @@ mod page;
 mod table;
 mod watch;
 
+use std::fs;
 use std::io::{self, Write as _};
+use std::path::Path;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
@@ -139,15 +141,18 @@ pub fn text(text: &str) -> Result<(), Failure> {
     write(&format!("{text}\n"))
 }
 
-/// Prints bytes as they are.
-pub fn bytes(bytes: &[u8]) -> Result<(), Failure> {
+/// Writes bytes as they are to a file, or to standard output when there is none.
+pub fn bytes(bytes: &[u8], file: Option<&Path>) -> Result<(), Failure> {
+    if let Some(file) = file {
+        return Ok(fs::write(file, bytes).with_context(|| format!("could not write {}", file.display()))?);
+    }
     let mut out = io::stdout().lock();
     out.write_all(bytes)?;
     Ok(out.flush()?)
 }
 
 fn write(text: &str) -> Result<(), Failure> {
-    bytes(text.as_bytes())
+    bytes(text.as_bytes(), None)
 }
 
 fn yaml(value: &Value) -> Result<String, Failure> {

@@ -1,15 +1,14 @@
 //! `orch tenant …`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Subcommand;
 use orch_client::Client;
 
 use crate::complete;
 use crate::consent::Consent;
 use crate::failure::Failure;
-use crate::output::{Output, View, Watch, bytes};
+use crate::output::{self, Output, View, Watch};
 
 /// Commands about tenants; they need the scope `orch:admin`.
 #[derive(Debug, Subcommand)]
@@ -75,11 +74,6 @@ pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(
             output.one(&tenants.delete(&name).await?, &VIEW)
         }
         Command::Restore { name } => output.one(&tenants.restore(&name).await?, &VIEW),
-        Command::Export { name, out } => write(&tenants.export(&name).await?, out.as_deref()),
+        Command::Export { name, out } => output::bytes(&tenants.export(&name).await?, out.as_deref()),
     }
-}
-
-fn write(exported: &[u8], out: Option<&Path>) -> Result<(), Failure> {
-    let Some(file) = out else { return bytes(exported) };
-    Ok(std::fs::write(file, exported).with_context(|| format!("could not write {}", file.display()))?)
 }
