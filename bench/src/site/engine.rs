@@ -78,7 +78,7 @@ impl EngineSite {
     }
 
     async fn session(&self, worker: Crewman) -> Result<SessionId> {
-        let session = SessionId(self.engine.new_job_id().0);
+        let session = SessionId::of(self.tenants[0], "bench", &worker.number.to_string());
         let params = SessionParams {
             session,
             tenants: self.tenants.clone(),

@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::time::Timestamp;
@@ -140,8 +141,39 @@ id!(
 pub struct TenantNo(pub u32);
 
 impl TenantNo {
-    /// The tenant `system`, which holds what belongs to the whole platform.
+    /// The tenant `system`, which holds what belongs to the whole platform. It lives on shard 0.
     pub const SYSTEM: Self = Self(1);
+
+    /// Where the tenant lives: a tenant's number is given by its shard, from a range of the shard's own, so that
+    /// whoever knows the number knows the shard.
+    #[must_use]
+    pub const fn shard(self) -> ShardNo {
+        // At most 2,047: the largest number a tenant can have in the ledger is 2^31 - 1.
+        ShardNo((self.0 >> ShardNo::TENANT_BITS) as u16)
+    }
+}
+
+impl SessionId {
+    /// The id of a worker's boot: the tenant's number, then a hash of worker and boot (a UUID of version 8). The same boot
+    /// announces the same session.
+    #[must_use]
+    pub fn of(tenant: TenantNo, worker: &str, boot: &str) -> Self {
+        let mut hash = Sha256::new();
+        hash.update((worker.len() as u64).to_be_bytes());
+        hash.update(worker.as_bytes());
+        hash.update(boot.as_bytes());
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&tenant.0.to_be_bytes());
+        bytes[4..].copy_from_slice(&hash.finalize()[..12]);
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
+    /// The tenant of the token that announced the session; it stands in the first four bytes.
+    #[must_use]
+    pub fn tenant(self) -> TenantNo {
+        let [a, b, c, d, ..] = *self.0.as_bytes();
+        TenantNo(u32::from_be_bytes([a, b, c, d]))
+    }
 }
 
 /// A sequence of facts: a tenant's, or the shard's own (the arbiter's choices).
@@ -170,6 +202,21 @@ impl From<TenantNo> for Stream {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ShardNo(pub u16);
+
+impl ShardNo {
+    /// Bits of a tenant's number that count tenants inside a shard; those above are the shard's number.
+    pub const TENANT_BITS: u32 = 20;
+
+    /// Shards that a ledger can have.
+    pub const MAX: u16 = 1 << (31 - Self::TENANT_BITS);
+
+    /// The first number that a tenant of this shard can have.
+    #[must_use]
+    pub fn first_tenant(self) -> TenantNo {
+        // 0 is no tenant: it names the arbiter's stream.
+        TenantNo((u32::from(self.0) << Self::TENANT_BITS) + 1)
+    }
+}
 
 /// The number of a lane inside its tenant; given at the lane's first job, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

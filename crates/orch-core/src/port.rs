@@ -41,6 +41,50 @@ pub struct NodeParams {
     pub lease_ms: u64,
 }
 
+/// A node as the ledger shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeRow {
+    /// The boot of the process.
+    pub node: NodeId,
+    /// Where other nodes reach it.
+    pub address: String,
+    /// For how long it counts as alive unless it renews; 0: it does not.
+    pub for_ms: u64,
+    /// An operator asked it to give all its shards up and take none.
+    pub draining: bool,
+}
+
+/// A shard as the ledger shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShardRow {
+    /// The shard.
+    pub shard: ShardNo,
+    /// The epoch of its last take-over.
+    pub epoch: u64,
+    /// Its owner, alive or not.
+    pub owner: Option<NodeId>,
+    /// The node that an operator wants it on. It holds as long as that node lives.
+    pub wish: Option<NodeId>,
+}
+
+/// What names a ledger.
+#[derive(Clone)]
+pub struct LedgerIdentity {
+    /// Its life.
+    pub incarnation: Incarnation,
+    /// Known to its nodes alone.
+    pub node_secret: [u8; 32],
+}
+
+/// Who is there, and who owns what.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cluster {
+    /// Nodes that are alive, or were a short while ago; by id.
+    pub nodes: Vec<NodeRow>,
+    /// All shards; by number.
+    pub shards: Vec<ShardRow>,
+}
+
 /// What a renewal returns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Renewal {
@@ -236,7 +280,7 @@ pub struct ConfigRow {
 }
 
 /// A tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TenantRow {
     /// Its number in this ledger.
     pub no: TenantNo,
@@ -251,7 +295,7 @@ pub struct TenantRow {
 }
 
 /// An API token: what is kept of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenRow {
     /// Its id.
     pub id: TokenId,
@@ -512,6 +556,21 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Gives a shard up, if (shard, node, epoch) still holds, so that another may take it at once.
     async fn shard_release(&self, shard: ShardNo, node: NodeId, epoch: u64) -> Result<(), StoreError>;
+
+    /// Makes sure that the shards 0 to `count - 1` have rows, so that nodes share them out.
+    async fn shard_make(&self, count: u16) -> Result<(), StoreError>;
+
+    /// Notes on which node an operator wants the shard; false when there is no such shard or no such live node.
+    async fn shard_wish(&self, shard: ShardNo, node: NodeId) -> Result<bool, StoreError>;
+
+    /// Notes that a node is to give its shards up, or may take shards again; false when no such node is alive.
+    async fn node_drain(&self, node: NodeId, draining: bool) -> Result<bool, StoreError>;
+
+    /// Who is there, and who owns what.
+    async fn cluster(&self) -> Result<Cluster, StoreError>;
+
+    /// The ledger's life, and the secret by which its nodes know each other. Never shown to anybody.
+    async fn identity(&self) -> Result<LedgerIdentity, StoreError>;
 
     /// Writes one commit, fenced: the row (shard, epoch) is locked in the append itself, and when it is not there
     /// nothing is written and the answer is `Stale`. Any other error leaves the outcome unknown.

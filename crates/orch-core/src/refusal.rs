@@ -111,8 +111,7 @@ pub struct Refusal {
     pub field: Option<String>,
     /// One sentence that names what was wrong and the limit.
     pub detail: String,
-    /// Further places that are refused with it; answers per item leave them out.
-    #[serde(skip)]
+    /// Further places that are refused with it; the wire has them in a list of their own.
     pub also: Vec<Refusal>,
 }
 

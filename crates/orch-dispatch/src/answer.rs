@@ -1,5 +1,7 @@
 //! Answers: what a command returns once its position is committed.
 
+use std::borrow::Cow;
+
 use orch_core::config::ConfigDoc;
 use orch_core::fact::PauseTarget;
 use orch_core::ids::{JobId, LaneNo, SessionId, TenantNo};
@@ -7,11 +9,13 @@ use orch_core::job::{JobError, JobState, LaneKey, Payload};
 use orch_core::lease::Token;
 use orch_core::refusal::Refusal;
 use orch_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::command::Progress;
+use crate::json_text;
 
 /// A lease as the worker gets it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     /// The fencing token.
     pub token: Token,
@@ -28,7 +32,7 @@ pub struct Grant {
 }
 
 /// What a lease carries besides its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Carried {
     /// The payload.
     pub payload: Payload,
@@ -37,7 +41,7 @@ pub struct Carried {
 }
 
 /// What became of one accepted job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enqueued {
     /// The job; with a repeated key: the first one's.
     pub id: JobId,
@@ -46,7 +50,7 @@ pub struct Enqueued {
 }
 
 /// What a heartbeat says of one lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BeatAnswer {
     /// Go on, until then.
     Continue(Timestamp),
@@ -57,9 +61,10 @@ pub enum BeatAnswer {
 }
 
 /// One declared thing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigFound {
     /// The document.
+    #[serde(with = "json_text")]
     pub doc: ConfigDoc,
     /// Its version.
     pub version: u64,
@@ -68,7 +73,7 @@ pub struct ConfigFound {
 }
 
 /// An open job as the owner knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenJob {
     /// The job.
     pub id: JobId,
@@ -101,7 +106,7 @@ pub struct OpenJob {
 }
 
 /// A lane as the owner knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaneFound {
     /// Its number.
     pub no: LaneNo,
@@ -112,11 +117,11 @@ pub struct LaneFound {
     /// Jobs handed out.
     pub leased: u64,
     /// Something holds it: `deleting`, `paused`, `concurrency`, or nothing.
-    pub held_by: Option<&'static str>,
+    pub held_by: Option<Cow<'static, str>>,
 }
 
 /// Counts of a tenant's open jobs by state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenCounts {
     /// Waiting for other jobs.
     pub blocked: u64,
@@ -131,7 +136,7 @@ pub struct OpenCounts {
 }
 
 /// A worker session as the owner knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerFound {
     /// Its id.
     pub session: SessionId,
@@ -154,7 +159,7 @@ pub struct WorkerFound {
 }
 
 /// What a pause looks like.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PauseFound {
     /// What.
     pub target: PauseTarget,
@@ -167,7 +172,7 @@ pub struct PauseFound {
 }
 
 /// The answer to a command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
     /// Done; nothing to say.
     Done,

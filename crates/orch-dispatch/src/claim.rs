@@ -161,7 +161,12 @@ impl Shard {
     /// Grants of a claim: those it has already, else new ones, tenant by tenant in the arbiter's order.
     pub(crate) fn claim_grants(&mut self, params: &ClaimParams) -> Vec<Grant> {
         let Some(session) = self.sessions.get(&params.session) else { return Vec::new() };
-        let (tenants, draining) = (session.params.tenants.clone(), session.draining);
+        let draining = session.draining;
+        let tenants = match &session.params.tenants {
+            // A platform worker works for whoever lives here.
+            named if named.contains(&TenantNo::SYSTEM) => self.tenants.keys().copied().collect(),
+            named => named.clone(),
+        };
         let job_types =
             if params.job_types.is_empty() { session.params.job_types.clone() } else { params.job_types.clone() };
         let again = self.grants_of(&tenants, params);

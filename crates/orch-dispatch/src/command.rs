@@ -13,9 +13,12 @@ use orch_core::lease::Token;
 use orch_core::port::{TenantRow, TokenRow};
 use orch_core::refusal::Refusal;
 use orch_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::json_text;
 
 /// An idempotency key in use: the hash of (subject, operation, key) and of what is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyUse {
     /// Hash of subject, operation and key.
     pub key: [u8; 16],
@@ -24,7 +27,7 @@ pub struct KeyUse {
 }
 
 /// A job to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewJob {
     /// Its id, made outside.
     pub id: JobId,
@@ -55,7 +58,7 @@ pub struct NewJob {
 }
 
 /// A worker's report on one attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Completion {
     /// Which attempt.
     pub token: Token,
@@ -70,11 +73,12 @@ pub struct Completion {
 }
 
 /// What a worker says became of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Report {
     /// Success, with a result (JSON) and its SHA-256.
     Succeeded {
         /// The result.
+        #[serde(with = "json_text")]
         result: Option<serde_json::Value>,
         /// SHA-256 of its canonical bytes, 64 hexadecimal digits.
         result_sha256: Option<String>,
@@ -86,7 +90,7 @@ pub enum Report {
 }
 
 /// One lease in a heartbeat.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Beat {
     /// Which attempt.
     pub token: Token,
@@ -97,7 +101,7 @@ pub struct Beat {
 }
 
 /// How far an attempt is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// 0 to 100.
     pub percent: u8,
@@ -106,7 +110,7 @@ pub struct Progress {
 }
 
 /// What must hold for a config change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Expect {
     /// Anything.
     Any,
@@ -117,11 +121,11 @@ pub enum Expect {
 }
 
 /// A worker session as announced.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionParams {
     /// Its id: derived from tenant, worker and boot, so that the same boot announces the same session.
     pub session: SessionId,
-    /// The tenants it may work for.
+    /// The tenants it may work for; `system` stands for all.
     pub tenants: Vec<TenantNo>,
     /// The worker's name.
     pub worker: String,
@@ -136,7 +140,7 @@ pub struct SessionParams {
 }
 
 /// A claim call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimParams {
     /// Whose.
     pub session: SessionId,
@@ -153,7 +157,7 @@ pub struct ClaimParams {
 }
 
 /// Who acts and why, for commands of operators.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Actor {
     /// The subject.
     pub by: String,
@@ -162,7 +166,7 @@ pub struct Actor {
 }
 
 /// What is asked of a shard.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Make a tenant; its number, shard and time are given here, whatever the row says.
     CreateTenant(TenantRow),
@@ -180,6 +184,7 @@ pub enum Command {
         /// The tenant.
         tenant: TenantNo,
         /// The document, checked.
+        #[serde(with = "json_text")]
         doc: ConfigDoc,
         /// What must hold.
         expect: Expect,
@@ -340,7 +345,7 @@ pub enum Command {
 }
 
 /// A question to the owner's memory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Read {
     /// The open states of jobs; those not held in memory are answered `None` (ready in their lane, final, or unknown).
     Jobs {

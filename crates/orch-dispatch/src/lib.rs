@@ -14,6 +14,7 @@ mod enqueue;
 mod follow;
 pub mod invariant;
 mod job;
+mod json_text;
 mod lane;
 pub mod mutant;
 mod operate;

@@ -88,7 +88,7 @@ fn lanes(tenant: &Tenant) -> Vec<LaneFound> {
             key: lane.key.clone(),
             ready: lane.waiting(),
             leased: u64::from(lane.leased),
-            held_by: tenant.held_by(LaneNo(no)),
+            held_by: tenant.held_by(LaneNo(no)).map(Into::into),
         })
         .collect()
 }

@@ -472,7 +472,7 @@ impl Shard {
     /// The number that the next tenant gets.
     #[must_use]
     pub fn next_tenant_no(&self) -> TenantNo {
-        TenantNo(self.tenants.last_key_value().map_or(TenantNo::SYSTEM.0, |(no, _)| no.0 + 1))
+        self.tenants.last_key_value().map_or(self.identity.shard.first_tenant(), |(no, _)| TenantNo(no.0 + 1))
     }
 
     fn reported(&mut self, command: Command, readings: &Readings) -> Answer {
@@ -530,7 +530,7 @@ impl Shard {
         readings: &Readings,
         report: impl FnOnce(&mut Desk<'_>) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
-        if !tenants.contains(&token.tenant) {
+        if !speaks_for(tenants, token.tenant) {
             return Err(stale());
         }
         let mut desk = self.desk(token.tenant, readings.of(token.tenant)).ok_or_else(stale)?;
@@ -577,6 +577,11 @@ impl Shard {
             _ => Answer::Done,
         }
     }
+}
+
+/// Whether one who acts for `tenants` may act for this one: who acts for `system` acts for the whole platform.
+pub(crate) fn speaks_for(tenants: &[TenantNo], no: TenantNo) -> bool {
+    tenants.contains(&no) || tenants.contains(&TenantNo::SYSTEM)
 }
 
 /// What a tenant that is marked for deletion does not take.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::{ConfigFound, OpenCounts};
 use crate::job::Job;
+use crate::json_text;
 use crate::lane::Lane;
 use crate::mutant::{self, Mutant};
 use crate::warm::Warm;
@@ -18,25 +19,10 @@ use crate::warm::Warm;
 /// A declared thing's current version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Versioned {
-    #[serde(with = "doc_text")]
+    #[serde(with = "json_text")]
     pub doc: ConfigDoc,
     pub version: u64,
     pub at: Timestamp,
-}
-
-/// Documents in snapshots are JSON, since their members may be left out.
-mod doc_text {
-    use orch_core::config::ConfigDoc;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
-
-    pub fn serialize<S: Serializer>(doc: &ConfigDoc, serializer: S) -> Result<S::Ok, S::Error> {
-        serde_json::to_string(doc).map_err(ser::Error::custom)?.serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ConfigDoc, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        serde_json::from_str(&text).map_err(de::Error::custom)
-    }
 }
 
 /// Who paused and why.

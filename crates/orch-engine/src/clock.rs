@@ -16,6 +16,8 @@ pub struct Clock {
 
 /// How much of a difference to the database's clock a renewal takes back: an eighth, so that time never jumps.
 const SLEW: i64 = 8;
+/// Too far from the database's clock to be brought nearer little by little.
+const FAR_MS: u64 = 1_000;
 
 impl Clock {
     /// A clock that shows nothing useful until it is set to the database's.
@@ -42,9 +44,21 @@ impl Clock {
         Timestamp::from_millis(self.elapsed_ms() + self.offset.load(Ordering::Relaxed))
     }
 
-    /// Sets the owner's time, at take-over. The dispatcher never lets it fall behind the ledger's.
-    pub fn set(&self, database: Timestamp) {
-        self.offset.store(database.millis() - self.elapsed_ms(), Ordering::Relaxed);
+    /// Sets the owner's time if it never was.
+    pub fn begin(&self, database: Timestamp) {
+        let offset = database.millis() - self.elapsed_ms();
+        // Whoever was first has set it already.
+        let _ = self.offset.compare_exchange(0, offset, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Meets the database's time at a take-over: it is set when it is far away (at the first, above all), else it is left
+    /// as it is, since other shards are served by it. The dispatcher never lets it fall behind the ledger's.
+    pub fn meet(&self, database: Timestamp) {
+        let elapsed = self.elapsed_ms();
+        let away = database.millis().abs_diff(elapsed + self.offset.load(Ordering::Relaxed));
+        if away > FAR_MS {
+            self.offset.store(database.millis() - elapsed, Ordering::Relaxed);
+        }
     }
 
     /// Comes nearer to the database's time, at a renewal.
@@ -52,4 +66,10 @@ impl Clock {
         let difference = database.millis() - self.now().millis();
         self.offset.fetch_add(difference / SLEW, Ordering::Relaxed);
     }
+}
+
+/// Waits, where no signal is to be waited for.
+#[expect(clippy::disallowed_methods, reason = "the rests between looks; everything else waits on signals")]
+pub(crate) async fn rest(time: Duration) {
+    tokio::time::sleep(time).await;
 }

@@ -1,20 +1,26 @@
 //! The handle: what the server holds. It sends commands to the owner's task and waits; it owns no append.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use orch_core::ids::{Incarnation, JobId, NodeId, ShardNo, v7};
-use orch_core::port::{BlobStore, Ledger};
+use orch_core::port::{BlobStore, Cluster, Ledger, NodeParams};
 use orch_core::{Timestamp, limits};
 use orch_dispatch::{Answer, Command};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, OnceCell, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::error::Error;
-use crate::keeper::Keeper;
 use crate::lanes::LaneNames;
-use crate::payload_schema::PayloadSchemas;
+use crate::node::{Node, Seats, owner_of};
+use crate::peer::Peers;
+use crate::seat::{Seat, SeatRole};
+
+/// How long a call waits for a shard that changes hands, before its caller is told to come again.
+const HOLD: Duration = Duration::from_millis(1_500);
 
 /// What an engine is made of.
 pub struct EngineOptions {
@@ -24,64 +30,37 @@ pub struct EngineOptions {
     pub blobs: Arc<dyn BlobStore>,
     /// Where other nodes reach this one.
     pub address: String,
-    /// The shard to own.
-    pub shard: ShardNo,
+    /// Shards that the ledger is to have at least; nodes share out all that there are.
+    pub shards: u16,
     /// How long this node counts as alive without renewing.
     pub node_lease_ms: u64,
+    /// The way to other nodes; without it a call for a shard of theirs is refused.
+    pub peers: Option<Arc<dyn Peers>>,
 }
 
 impl EngineOptions {
-    /// An engine on this ledger with the defaults.
+    /// An engine on this ledger with the defaults: one shard, no way to other nodes.
     #[must_use]
     pub fn new(ledger: Arc<dyn Ledger>, blobs: Arc<dyn BlobStore>) -> Self {
         let node_lease_ms = limits::NODE_LEASE_MS;
-        Self { ledger, blobs, address: String::new(), shard: ShardNo(0), node_lease_ms }
+        Self { ledger, blobs, address: String::new(), shards: 1, node_lease_ms, peers: None }
     }
 }
 
-/// What this node is to its shard.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What this node is to the ledger's shards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Taking over or recovering.
+    /// It does not know of an owner for each shard yet, or any more.
     Starting,
-    /// Serving.
-    Owner {
-        /// Its epoch.
-        epoch: u64,
-    },
-    /// Another node owns it.
+    /// It serves shards of its own.
+    Owner,
+    /// Other nodes own them all; `forwards`: it passes calls on to them.
     Standby {
-        /// Where that one is.
-        address: String,
+        /// Whether it serves by passing calls on.
+        forwards: bool,
     },
     /// Stopped.
     Stopped,
-}
-
-impl Role {
-    /// Whether commands are served, or why not.
-    fn serves(self) -> Result<(), Error> {
-        match self {
-            Self::Owner { .. } => Ok(()),
-            Self::Starting => Err(Error::NotOwner { retry_after_ms: 500, address: None }),
-            Self::Standby { address } => Err(Error::NotOwner { retry_after_ms: 1_000, address: Some(address) }),
-            Self::Stopped => Err(Error::Draining),
-        }
-    }
-}
-
-/// How the engine is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Status {
-    /// What this node is to its shard.
-    pub role: Role,
-    /// The ledger's life; known once the shard was owned.
-    pub incarnation: Option<Incarnation>,
-}
-
-pub(crate) struct Call {
-    pub command: Command,
-    pub reply: oneshot::Sender<Answer>,
 }
 
 /// The engine. Clones are handles of the same one.
@@ -94,93 +73,136 @@ pub(crate) struct Inner {
     pub ledger: Arc<dyn Ledger>,
     pub blobs: Arc<dyn BlobStore>,
     pub clock: Clock,
-    /// New work; bounded, so that it is shed first.
-    usual: mpsc::Sender<Call>,
-    /// Workers' reports and reads under way: the reserved path.
-    reserved: mpsc::Sender<Call>,
-    status: watch::Receiver<Status>,
+    node: NodeId,
+    seats: Seats,
+    cluster: watch::Receiver<Cluster>,
+    changes: Arc<watch::Sender<()>>,
+    look: Arc<Notify>,
+    peers: Option<Arc<dyn Peers>>,
     stop: watch::Sender<bool>,
-    keeper: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    incarnation: OnceCell<Incarnation>,
     pub lanes: LaneNames,
-    pub schemas: Arc<PayloadSchemas>,
     ids: AtomicU64,
 }
 
+/// Where a shard is served, as far as this node knows.
+enum Place {
+    Here(Seat),
+    There(String),
+    Nowhere,
+}
+
 impl Engine {
-    /// Starts the engine's task and returns at once; `status` tells when it serves.
+    /// Starts the engine's tasks and returns at once; `role` tells when it serves.
     #[must_use]
     pub fn start(options: EngineOptions) -> Self {
         let clock = Clock::start();
-        let queue = limits::COMMANDS_QUEUED_MAX as usize;
-        let (usual, usual_in) = mpsc::channel(queue);
-        let (reserved, reserved_in) = mpsc::channel(queue);
-        let (status_out, status) = watch::channel(Status { role: Role::Starting, incarnation: None });
+        let node = NodeId(v7(wall_clock(), rand::random_chance()));
+        let (cluster_out, cluster) = watch::channel(Cluster::default());
         let (stop, stop_in) = watch::channel(false);
-        let schemas = Arc::new(PayloadSchemas::default());
-        let keeper = Keeper {
+        let changes = Arc::new(watch::channel(()).0);
+        let look = Arc::new(Notify::new());
+        let seats: Seats = Arc::new(RwLock::new(BTreeMap::new()));
+        let task = Node {
             ledger: Arc::clone(&options.ledger),
             clock: clock.clone(),
-            node: NodeId(v7(wall_clock(), rand::random_chance())),
-            address: options.address,
-            shard: options.shard,
-            node_lease_ms: options.node_lease_ms,
-            usual: usual_in,
-            reserved: reserved_in,
-            status: status_out,
+            params: NodeParams { node, address: options.address, lease_ms: options.node_lease_ms },
+            shards: options.shards.max(1),
+            seats: Arc::clone(&seats),
+            cluster: cluster_out,
+            changes: Arc::clone(&changes),
             stop: stop_in,
-            schemas: Arc::clone(&schemas),
+            look: Arc::clone(&look),
         };
-        let task = tokio::spawn(keeper.run());
         let inner = Inner {
             ledger: options.ledger,
             blobs: options.blobs,
             clock,
-            usual,
-            reserved,
-            status,
+            node,
+            seats,
+            cluster,
+            changes,
+            look,
+            peers: options.peers,
             stop,
-            schemas,
-            keeper: tokio::sync::Mutex::new(Some(task)),
+            task: tokio::sync::Mutex::new(Some(tokio::spawn(task.run()))),
+            incarnation: OnceCell::new(),
             lanes: LaneNames::default(),
             ids: AtomicU64::new(0),
         };
         Self { inner: Arc::new(inner) }
     }
 
-    /// How the engine is now.
+    /// What this node is to the ledger's shards now.
     #[must_use]
-    pub fn status(&self) -> Status {
-        self.inner.status.borrow().clone()
+    pub fn role(&self) -> Role {
+        if *self.inner.stop.borrow() {
+            return Role::Stopped;
+        }
+        let cluster = self.inner.cluster.borrow().clone();
+        let all_owned = cluster.shards.iter().all(|row| !matches!(self.place(row.shard), Place::Nowhere));
+        let any_mine = cluster.shards.iter().any(|row| matches!(self.place(row.shard), Place::Here(_)));
+        match (cluster.shards.is_empty() || !all_owned, any_mine) {
+            (true, _) => Role::Starting,
+            (false, true) => Role::Owner,
+            (false, false) => Role::Standby { forwards: self.inner.peers.is_some() },
+        }
     }
 
-    /// Waits until this node owns the shard and serves. False when the engine has stopped.
+    /// Waits until each shard has an owner, this node or another. False when the engine has stopped.
+    pub async fn settled(&self) -> bool {
+        self.role_is(|role| matches!(role, Role::Owner | Role::Standby { .. })).await
+    }
+
+    /// Waits until this node owns a shard and serves. False when the engine has stopped.
     pub async fn serving(&self) -> bool {
-        let mut status = self.inner.status.clone();
-        let found = status.wait_for(|status| matches!(status.role, Role::Owner { .. } | Role::Stopped)).await;
-        found.is_ok_and(|status| matches!(status.role, Role::Owner { .. }))
+        self.role_is(|role| role == Role::Owner).await
     }
 
-    /// Drains: parked claims are answered empty, what was accepted is committed, the shard is given up.
+    async fn role_is(&self, wanted: impl Fn(Role) -> bool) -> bool {
+        let mut changes = self.inner.changes.subscribe();
+        loop {
+            changes.borrow_and_update();
+            match self.role() {
+                Role::Stopped => return false,
+                role if wanted(role) => return true,
+                _ => {}
+            }
+            if changes.changed().await.is_err() {
+                return false;
+            }
+        }
+    }
+
+    /// Drains: parked claims are answered empty, what was accepted is committed, the shards are given up.
     pub async fn shutdown(&self) {
-        let _ = self.inner.stop.send(true);
-        if let Some(task) = self.inner.keeper.lock().await.take() {
+        let _ = self.inner.stop.send_replace(true);
+        self.inner.changes.send_replace(());
+        if let Some(task) = self.inner.task.lock().await.take() {
             let _ = task.await;
         }
     }
 
-    /// What job types say of their payloads.
+    /// This node's id.
     #[must_use]
-    pub fn payload_schemas(&self) -> &PayloadSchemas {
-        &self.inner.schemas
+    pub fn node(&self) -> NodeId {
+        self.inner.node
+    }
+
+    /// Nodes and shards as they were seen last.
+    #[must_use]
+    pub fn cluster(&self) -> Cluster {
+        self.inner.cluster.borrow().clone()
     }
 
     /// The life of the ledger, which positions in it are bound to.
     ///
     /// # Errors
-    /// As a command would fail, as long as the shard was never owned here.
-    pub fn incarnation(&self) -> Result<Incarnation, Error> {
-        let status = self.status();
-        status.incarnation.ok_or_else(|| status.role.serves().err().unwrap_or(Error::Draining))
+    /// When the ledger cannot be read.
+    pub async fn incarnation(&self) -> Result<Incarnation, Error> {
+        let read = async || self.ledger().identity().await.map(|identity| identity.incarnation);
+        Ok(*self.inner.incarnation.get_or_try_init(read).await?)
     }
 
     /// The ledger, for reading what is committed.
@@ -210,44 +232,63 @@ impl Engine {
         JobId::v7(self.now(), chance)
     }
 
-    /// Runs a command and returns its answer once that is committed.
-    ///
-    /// # Errors
-    /// Refusals, and whatever kept the command from being answered.
-    pub async fn command(&self, command: Command) -> Result<Answer, Error> {
-        let (reply, answer) = oneshot::channel();
-        let call = Call { command, reply };
-        self.status().role.serves()?;
-        if reserved(&call.command) {
-            self.inner.reserved.send(call).await.map_err(|_| Error::Draining)?;
-        } else {
-            self.inner.usual.try_send(call).map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => Error::Overloaded { retry_after_ms: 1_000 },
-                mpsc::error::TrySendError::Closed(_) => Error::Draining,
-            })?;
-        }
-        match answer.await {
-            Ok(Answer::Refused(refusal)) => Err(Error::Refused(refusal)),
-            Ok(answer) => Ok(answer),
-            Err(_) => Err(Error::OutcomeUnknown),
+    /// Runs a command at its shard, here or at the node that owns it, and returns its answer once that is committed.
+    /// A shard that changes hands is waited for, a little.
+    pub(crate) async fn at(&self, shard: ShardNo, mut command: Command) -> Result<Answer, Error> {
+        let until = self.inner.clock.elapsed() + HOLD;
+        let mut changes = self.inner.changes.subscribe();
+        loop {
+            changes.borrow_and_update();
+            if *self.inner.stop.borrow() && !matches!(self.place(shard), Place::Here(_)) {
+                return Err(Error::Draining);
+            }
+            match (self.place(shard), &self.inner.peers) {
+                (Place::Here(seat), _) => match seat.call(command).await? {
+                    Ok(answer) => return Ok(answer),
+                    Err(untouched) => command = untouched,
+                },
+                (Place::There(address), Some(peers)) => match self.forward(peers, &address, shard, &command).await {
+                    // It was the owner a moment ago.
+                    Err(Error::NotOwner { .. }) => self.inner.look.notify_one(),
+                    answered => return answered,
+                },
+                (Place::There(address), None) => {
+                    return Err(Error::NotOwner { retry_after_ms: 1_000, address: Some(address) });
+                }
+                (Place::Nowhere, _) => {}
+            }
+            let left = until.saturating_sub(self.inner.clock.elapsed());
+            if !matches!(tokio::time::timeout(left, changes.changed()).await, Ok(Ok(()))) {
+                return Err(Error::NotOwner { retry_after_ms: 500, address: None });
+            }
         }
     }
-}
 
-/// Heartbeats, completions and what belongs to them keep their path when new work is shed.
-fn reserved(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::Ack { .. }
-            | Command::Heartbeat { .. }
-            | Command::Complete { .. }
-            | Command::Release { .. }
-            | Command::CheckLease { .. }
-            | Command::Cancel { .. }
-            | Command::Pause { .. }
-            | Command::Resume { .. }
-            | Command::Drain { .. }
-    )
+    /// Runs another node's command at a shard of this node, or not at all.
+    pub(crate) async fn at_own(&self, shard: ShardNo, command: Command) -> Result<Answer, Error> {
+        let elsewhere = || Error::NotOwner { retry_after_ms: 500, address: None };
+        match self.place(shard) {
+            Place::Here(seat) => seat.call(command).await?.map_err(|_| elsewhere()),
+            Place::There(_) | Place::Nowhere => Err(elsewhere()),
+        }
+    }
+
+    fn place(&self, shard: ShardNo) -> Place {
+        let seat = self.inner.seats.read().unwrap_or_else(PoisonError::into_inner).get(&shard).cloned();
+        if let Some(seat) = seat.filter(|seat| matches!(seat.role(), SeatRole::Owner(_))) {
+            return Place::Here(seat);
+        }
+        let cluster = self.inner.cluster.borrow();
+        match owner_of(&cluster, shard) {
+            Some((owner, address)) if owner != self.inner.node => Place::There(address.to_owned()),
+            _ => Place::Nowhere,
+        }
+    }
+
+    /// Waits until the engine is told to stop.
+    pub(crate) async fn stopping(&self) {
+        let _ = self.inner.stop.subscribe().wait_for(|stop| *stop).await;
+    }
 }
 
 /// The wrong kind of answer is a defect in this crate.

@@ -3,35 +3,39 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use orch_core::ids::{NodeId, ShardNo};
+use orch_core::ids::NodeId;
 use orch_core::limits;
-use orch_core::port::{Ledger, NodeParams, Ownership, StoreError, TakeOver};
+use orch_core::port::{Ledger, Ownership, StoreError, TakeOver};
 use orch_dispatch::Shard;
 use orch_dispatch::owner::{Owner, SnapshotPolicy};
 use orch_dispatch::shard::{Identity, RecoverError, SNAPSHOT_FORMAT};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
-use crate::engine::{Call, Role, Status};
-use crate::payload_schema::PayloadSchemas;
-use crate::serving::{End, Renewer, Serving};
+use crate::node::NodeLease;
+use crate::seat::{Call, SeatEnd, SeatRole};
+use crate::serving::{End, Serving};
 
 /// Commits read at a time at recovery.
 const TAIL_READ: usize = 256;
 
+/// How long a keeper waits before it tries again what did not work.
+const AGAIN: Duration = Duration::from_millis(250);
+/// How often it looks whether the shard that it is to have is free; this is most of what a move costs.
+const FREE_LOOK_MS: u64 = 50;
+
+/// Keeps one shard as long as this node is to have it.
 pub(crate) struct Keeper {
     pub ledger: Arc<dyn Ledger>,
     pub clock: Clock,
     pub node: NodeId,
-    pub address: String,
-    pub shard: ShardNo,
-    pub node_lease_ms: u64,
-    pub usual: mpsc::Receiver<Call>,
-    pub reserved: mpsc::Receiver<Call>,
-    pub status: watch::Sender<Status>,
-    pub stop: watch::Receiver<bool>,
-    pub schemas: Arc<PayloadSchemas>,
+    pub seat: SeatEnd,
+    /// This node is to have the shard.
+    pub wanted: watch::Receiver<bool>,
+    pub lease: watch::Receiver<NodeLease>,
+    /// Told of each change of the seat's role.
+    pub changes: Arc<watch::Sender<()>>,
 }
 
 /// Why a shard is not served.
@@ -44,86 +48,101 @@ enum KeepError {
 }
 
 impl Keeper {
-    /// Keeps the shard until told to stop.
+    /// Keeps the shard whenever it is wanted, until nobody can want it any more.
     pub async fn run(mut self) {
-        while !*self.stop.borrow() {
+        let shard = self.seat.shard.0;
+        while self.bounce_until_wanted().await {
+            self.set_role(SeatRole::Coming);
             match self.term().await {
-                Ok(Some(End::Stopped)) => break,
-                Ok(Some(End::Failed(why))) => warn!(shard = self.shard.0, %why, "ownership ended; taking over again"),
-                Ok(None) => {}
+                Ok(Some(End::Stopped) | None) => {}
+                Ok(Some(End::Failed(why))) => warn!(shard, %why, "ownership ended; taking over again"),
                 Err(failure) => {
-                    error!(shard = self.shard.0, error = %failure, "the shard could not be taken over");
-                    self.pause(Duration::from_millis(250)).await;
+                    error!(shard, error = %failure, "the shard could not be taken over");
+                    self.pause(AGAIN).await;
                 }
             }
-            self.set_role(Role::Starting);
+            self.set_role(SeatRole::Away);
         }
-        self.set_role(Role::Stopped);
     }
 
-    fn set_role(&self, role: Role) {
-        self.status.send_modify(|status| status.role = role);
+    pub fn set_role(&self, role: SeatRole) {
+        self.seat.role.send_replace(role);
+        self.changes.send_replace(());
     }
 
+    /// Gives back what comes in while the shard is not wanted here. False when nobody can want it any more.
+    async fn bounce_until_wanted(&mut self) -> bool {
+        loop {
+            let call = tokio::select! {
+                biased;
+                wanted = self.wanted.wait_for(|wanted| *wanted) => return wanted.is_ok(),
+                Some(call) = self.seat.reserved.recv() => call,
+                Some(call) = self.seat.usual.recv() => call,
+            };
+            call.bounce();
+        }
+    }
+
+    /// Gives back what was sent and not taken in.
+    fn bounce_all(&mut self) {
+        let seat = &mut self.seat;
+        let calls = std::iter::from_fn(|| seat.reserved.try_recv().or_else(|_| seat.usual.try_recv()).ok());
+        calls.for_each(Call::bounce);
+    }
+
+    /// Waits, or until the shard is not wanted any more.
     async fn pause(&mut self, time: Duration) {
-        let _ = tokio::time::timeout(time, self.stop.wait_for(|stop| *stop)).await;
+        let _ = tokio::time::timeout(time, self.wanted.wait_for(|wanted| !*wanted)).await;
     }
 
-    fn params(&self) -> NodeParams {
-        NodeParams { node: self.node, address: self.address.clone(), lease_ms: self.node_lease_ms }
-    }
-
-    /// What the task that renews this node needs.
-    pub fn renewer(&self) -> Renewer {
-        let (ledger, clock) = (Arc::clone(&self.ledger), self.clock.clone());
-        Renewer { ledger, clock, params: self.params() }
-    }
-
-    /// One ownership, from its take-over to its end. `None`: another node owns the shard.
+    /// One ownership, from its take-over to its end. `None`: it is not to be had now.
     async fn term(&mut self) -> Result<Option<End>, KeepError> {
         let sent = self.clock.elapsed();
-        self.ledger.node_renew(&self.params()).await?;
-        let ownership = match self.ledger.shard_take_over(self.shard, self.node).await? {
+        if self.lease.borrow().valid_until <= sent {
+            let _ = tokio::time::timeout(AGAIN, self.lease.changed()).await;
+            return Ok(None);
+        }
+        let ownership = match self.ledger.shard_take_over(self.seat.shard, self.node).await? {
             TakeOver::Taken(ownership) => ownership,
-            TakeOver::Held { address, for_ms, .. } => {
-                self.set_role(Role::Standby { address });
-                self.pause(Duration::from_millis(for_ms.clamp(20, 500))).await;
+            TakeOver::Held { for_ms, .. } => {
+                self.bounce_all();
+                self.pause(Duration::from_millis(for_ms.clamp(1, FREE_LOOK_MS))).await;
                 return Ok(None);
             }
         };
-        self.clock.set(ownership.now);
+        let taken_at = self.clock.elapsed();
+        self.clock.meet(ownership.now);
         let owner = self.recover(&ownership).await?;
-        let now = self.clock.elapsed();
         info!(
-            shard = self.shard.0,
+            shard = self.seat.shard.0,
             epoch = ownership.epoch,
             commit_no = owner.committed(),
-            ms = u64::try_from((now - sent).as_millis()).unwrap_or(u64::MAX),
+            ms = u64::try_from((self.clock.elapsed() - sent).as_millis()).unwrap_or(u64::MAX),
             "shard taken over"
         );
-        self.status.send_modify(|status| status.incarnation = Some(ownership.incarnation));
-        let valid_until = sent + Duration::from_millis(self.node_lease_ms);
-        self.schemas.reset(owner.shard().payload_schemas());
-        let mut serving = Serving::new(self, owner, ownership.epoch, valid_until);
+        self.seat.schemas.reset(owner.shard().payload_schemas());
+        let mut serving = Serving::new(self, owner, ownership.epoch, taken_at);
         let end = serving.run().await;
         drop(serving);
-        self.schemas.reset(std::iter::empty());
+        self.set_role(SeatRole::Leaving);
+        self.bounce_all();
+        self.seat.schemas.reset(std::iter::empty());
         if matches!(end, End::Stopped) {
-            self.ledger.shard_release(self.shard, self.node, ownership.epoch).await?;
-            info!(shard = self.shard.0, epoch = ownership.epoch, "shard given up");
+            self.ledger.shard_release(self.seat.shard, self.node, ownership.epoch).await?;
+            info!(shard = self.seat.shard.0, epoch = ownership.epoch, "shard given up");
         }
         Ok(Some(end))
     }
 
     async fn recover(&self, ownership: &Ownership) -> Result<Owner, KeepError> {
-        let identity = Identity { shard: self.shard, epoch: ownership.epoch, incarnation: ownership.incarnation };
-        let snapshot = self.ledger.snapshot_get(self.shard).await?;
+        let identity = Identity { shard: self.seat.shard, epoch: ownership.epoch, incarnation: ownership.incarnation };
+        let snapshot = self.ledger.snapshot_get(self.seat.shard).await?;
         if let Some(row) = snapshot.as_ref().filter(|row| row.format < SNAPSHOT_FORMAT) {
-            warn!(shard = self.shard.0, format = row.format, "the snapshot has an older form; all facts are read");
+            warn!(shard = self.seat.shard.0, format = row.format, "the snapshot has an older form; all facts are read");
         }
         let mut shard = Shard::begin(identity, snapshot.as_ref())?;
         loop {
-            let commits = self.ledger.tail_read(self.shard, shard.taken(), TAIL_READ).await?;
+            let commits = self.ledger.tail_read(self.seat.shard, shard.taken(), TAIL_READ).await?;
             for commit in &commits {
                 shard.replay(commit)?;
             }

@@ -1,23 +1,34 @@
-//! The engine: owns a shard, reads what commands need, writes one append at a time, recovers, takes over.
+//! The engine: owns shards, reads what commands need, writes one append of a shard at a time, recovers, takes over, and
+//! passes calls on to the nodes that own the other shards.
 //!
-//! `keeper.rs` is the life of an ownership, `serving.rs` the loop in between; nouns (`jobs.rs`, `workers.rs`) are what
-//! the server calls. No SQL and no HTTP here; decisions are `orch-dispatch`'s.
+//! `node.rs` is this process among others, `spread.rs` says which shards it is to have; `keeper.rs` is the life of an
+//! ownership, `serving.rs` the loop in between. `route.rs` sends a command to its shards, `gateway.rs` a claim of a
+//! worker for all tenants, `peer.rs` one to another node. Nouns (`jobs.rs`, `workers.rs`) are what the server calls. No
+//! SQL and no HTTP here; decisions are `orch-dispatch`'s.
 
 mod clock;
 mod engine;
 mod error;
+mod gateway;
 mod jobs;
 mod keeper;
 mod lanes;
+mod node;
 mod payload_schema;
+mod peer;
 mod preparer;
+mod route;
+mod seat;
 mod serving;
+mod spread;
 mod tenants;
 mod workers;
 
 pub use clock::Clock;
-pub use engine::{Engine, EngineOptions, Role, Status};
+pub use engine::{Engine, EngineOptions, Role};
 pub use error::Error;
 pub use jobs::{JobFilter, JobView, SummaryRow};
-pub use payload_schema::{PayloadSchema, PayloadSchemas};
+pub use payload_schema::PayloadSchema;
+pub use peer::{PeerError, Peers};
+pub use spread::spread;
 pub use workers::{Claimed, Lease};

@@ -88,6 +88,11 @@ type Key = (TenantNo, String);
 pub struct PayloadSchemas(RwLock<HashMap<Key, Arc<PayloadSchema>>>);
 
 impl PayloadSchemas {
+    /// True when no job type says anything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// The schema of a job type.
     #[must_use]
     pub fn get(&self, tenant: TenantNo, job_type: &str) -> Option<Arc<PayloadSchema>> {

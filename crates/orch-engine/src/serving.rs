@@ -4,20 +4,21 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use orch_core::ids::{TenantId, TenantNo};
+use orch_core::ids::{ShardNo, TenantId, TenantNo};
 use orch_core::limits;
-use orch_core::port::{Append, ConfigRow, Ledger, Renewal, StoreError, TenantRow, WindowRow};
+use orch_core::port::{Append, ConfigRow, Ledger, StoreError, TenantRow, WindowRow};
 use orch_core::time::Timestamp;
 use orch_dispatch::command::Command;
 use orch_dispatch::owner::PrepareId;
-use orch_dispatch::{Answer, CallId, Effect, Owner, Prepared, WindowWish};
+use orch_dispatch::{CallId, Effect, Owner, Prepared, WindowWish};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tracing::{debug, warn};
+use tracing::warn;
 
-use crate::engine::{Call, Role};
+use crate::clock::rest;
 use crate::keeper::Keeper;
 use crate::preparer::prepare;
+use crate::seat::{Call, Reply, SeatRole};
 
 /// Calls taken in before the effects of the first are carried out.
 const CALLS_AT_ONCE: usize = 256;
@@ -39,7 +40,6 @@ enum Event {
     Appended(u64, Result<(), StoreError>),
     Prepared(PrepareId, Result<Prepared, StoreError>),
     Windows(u64, Vec<WindowWish>, Result<Vec<Vec<WindowRow>>, StoreError>),
-    Renewed(Duration, Result<Renewal, StoreError>),
 }
 
 enum Woken {
@@ -53,8 +53,11 @@ pub(crate) struct Serving<'a> {
     keeper: &'a mut Keeper,
     owner: Owner,
     epoch: u64,
+    /// When the shard was taken: a renewal that was sent later names it, or it is lost.
+    taken_at: Duration,
+    /// Until when this node may answer.
     valid_until: Duration,
-    calls: HashMap<CallId, oneshot::Sender<Answer>>,
+    calls: HashMap<CallId, oneshot::Sender<Reply>>,
     next_call: u64,
     events: mpsc::UnboundedReceiver<Event>,
     events_in: mpsc::UnboundedSender<Event>,
@@ -72,22 +75,23 @@ impl Drop for Serving<'_> {
 }
 
 impl<'a> Serving<'a> {
-    pub fn new(keeper: &'a mut Keeper, owner: Owner, epoch: u64, valid_until: Duration) -> Self {
+    pub fn new(keeper: &'a mut Keeper, owner: Owner, epoch: u64, taken_at: Duration) -> Self {
         let (events_in, events) = mpsc::unbounded_channel();
         let (writer, appends) = mpsc::unbounded_channel();
         let write = tokio::spawn(write(Arc::clone(&keeper.ledger), appends, events_in.clone()));
-        let renew = tokio::spawn(renew(keeper.renewer(), events_in.clone()));
+        let valid_until = keeper.lease.borrow_and_update().valid_until;
         Self {
             keeper,
             owner,
             epoch,
+            taken_at,
             valid_until,
             calls: HashMap::new(),
             next_call: 0,
             events,
             events_in,
             writer,
-            tasks: vec![write, renew],
+            tasks: vec![write],
             draining_since: None,
             declared: HashMap::new(),
         }
@@ -98,7 +102,7 @@ impl<'a> Serving<'a> {
         if self.owner.shard().next_tenant_no() == TenantNo::SYSTEM {
             self.make_system_tenant();
         }
-        self.keeper.status.send_modify(|status| status.role = Role::Owner { epoch: self.epoch });
+        self.keeper.set_role(SeatRole::Owner(self.epoch));
         loop {
             if let Err(why) = self.carry_out() {
                 return End::Failed(why);
@@ -120,7 +124,7 @@ impl<'a> Serving<'a> {
     fn make_system_tenant(&mut self) {
         let now = self.now();
         let id = TenantId::v7(now, u128::from(self.epoch) << 64 | 1);
-        let (no, shard) = (TenantNo::SYSTEM, self.keeper.shard);
+        let (no, shard) = (TenantNo::SYSTEM, ShardNo(0));
         let row = TenantRow { no, id, name: "system".to_owned(), shard, created_at: now };
         self.next_call += 1;
         self.owner.submit(CallId(self.next_call), Command::CreateTenant(row), now);
@@ -135,9 +139,9 @@ impl<'a> Serving<'a> {
         let woken = tokio::select! {
             biased;
             Some(event) = self.events.recv() => Woken::Event(event),
-            Some(call) = self.keeper.reserved.recv() => Woken::Call(call),
-            Some(call) = self.keeper.usual.recv(), if room => Woken::Call(call),
-            () = told(&mut self.keeper.stop), if !stopping => Woken::Stop,
+            Some(call) = self.keeper.seat.reserved.recv() => Woken::Call(call),
+            Some(call) = self.keeper.seat.usual.recv(), if room => Woken::Call(call),
+            _ = self.keeper.wanted.wait_for(|wanted| !*wanted), if !stopping => Woken::Stop,
             () = rest(sleep) => Woken::Time,
         };
         match woken {
@@ -161,22 +165,23 @@ impl<'a> Serving<'a> {
 
     fn begin_drain(&mut self) {
         self.draining_since = Some(self.keeper.clock.elapsed());
+        self.keeper.set_role(SeatRole::Leaving);
         let now = self.now();
         self.owner.drain(now);
     }
 
     fn drained(&self) -> bool {
         let Some(since) = self.draining_since else { return false };
-        let quiet = self.keeper.usual.is_empty() && self.keeper.reserved.is_empty() && self.owner.idle();
+        let quiet = self.keeper.seat.usual.is_empty() && self.keeper.seat.reserved.is_empty() && self.owner.idle();
         quiet || self.keeper.clock.elapsed() > since + DRAIN
     }
 
     fn take_calls(&mut self, first: Call) {
         self.submit(first);
         for _ in 1..CALLS_AT_ONCE {
-            let next = self.keeper.reserved.try_recv().or_else(|_| {
+            let next = self.keeper.seat.reserved.try_recv().or_else(|_| {
                 let room = self.owner.waiting() < limits::COMMANDS_QUEUED_MAX as usize;
-                if room { self.keeper.usual.try_recv() } else { Err(mpsc::error::TryRecvError::Empty) }
+                if room { self.keeper.seat.usual.try_recv() } else { Err(mpsc::error::TryRecvError::Empty) }
             });
             let Ok(call) = next else { break };
             self.submit(call);
@@ -201,7 +206,7 @@ impl<'a> Serving<'a> {
             Event::Appended(commit_no, Ok(())) => {
                 // Before the caller hears that its schema is declared.
                 let declared = self.declared.remove(&commit_no).unwrap_or_default();
-                self.keeper.schemas.declared(&declared);
+                self.keeper.seat.schemas.declared(&declared);
                 self.owner.appended(commit_no, now);
             }
             Event::Appended(commit_no, Err(error)) => return Some(format!("append {commit_no}: {error}")),
@@ -221,23 +226,28 @@ impl<'a> Serving<'a> {
                 warn!(%error, "a window could not be read");
                 wishes.iter().for_each(|wish| self.owner.window_failed(wish));
             }
-            Event::Renewed(sent, Ok(renewal)) => return self.renewed(sent, &renewal),
-            Event::Renewed(_, Err(error)) => debug!(%error, "a renewal failed"),
         }
         None
     }
 
-    fn renewed(&mut self, sent: Duration, renewal: &Renewal) -> Option<String> {
-        if !renewal.owned.contains(&(self.keeper.shard, self.epoch)) {
-            return Some("the shard has another owner".to_owned());
+    /// Looks at the node's own lease. An error: nothing may be answered any more.
+    fn check_lease(&mut self) -> Result<(), String> {
+        if self.keeper.lease.has_changed().unwrap_or(false) {
+            let lease = self.keeper.lease.borrow_and_update();
+            self.valid_until = lease.valid_until;
+            if lease.sent > self.taken_at && !lease.owned.contains(&(self.keeper.seat.shard, self.epoch)) {
+                return Err("the shard has another owner".to_owned());
+            }
         }
-        self.valid_until = sent + Duration::from_millis(self.keeper.node_lease_ms);
-        self.keeper.clock.slew(renewal.now);
-        None
+        if self.keeper.clock.elapsed() >= self.valid_until {
+            return Err("the node's lease ran out".to_owned());
+        }
+        Ok(())
     }
 
     /// Carries the owner's effects out. An error: the node's own lease has run out, so nothing may be answered.
     fn carry_out(&mut self) -> Result<(), String> {
+        self.check_lease()?;
         for effect in self.owner.take_effects() {
             match effect {
                 Effect::Append(append) => {
@@ -264,34 +274,12 @@ impl<'a> Serving<'a> {
                         return Err("the node's lease ran out".to_owned());
                     }
                     if let Some(reply) = self.calls.remove(&call) {
-                        let _ = reply.send(answer);
+                        let _ = reply.send(Reply::Answer(answer));
                     }
                 }
             }
         }
-        if self.keeper.clock.elapsed() >= self.valid_until {
-            return Err("the node's lease ran out".to_owned());
-        }
-        Ok(())
-    }
-}
-
-/// What the renewing task needs.
-pub(crate) struct Renewer {
-    pub ledger: Arc<dyn Ledger>,
-    pub clock: crate::clock::Clock,
-    pub params: orch_core::port::NodeParams,
-}
-
-async fn renew(renewer: Renewer, events: mpsc::UnboundedSender<Event>) {
-    let period = Duration::from_millis(renewer.params.lease_ms / 4);
-    loop {
-        rest(period).await;
-        let sent = renewer.clock.elapsed();
-        let result = renewer.ledger.node_renew(&renewer.params).await;
-        if events.send(Event::Renewed(sent, result)).is_err() {
-            return;
-        }
+        self.check_lease()
     }
 }
 
@@ -308,14 +296,4 @@ async fn write(
             return;
         }
     }
-}
-
-/// Waits until the engine is told to stop (or its handle is gone).
-async fn told(stop: &mut tokio::sync::watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
-}
-
-#[expect(clippy::disallowed_methods, reason = "the loop's own rest between ticks; everything else waits on signals")]
-async fn rest(time: Duration) {
-    tokio::time::sleep(time).await;
 }

@@ -34,7 +34,7 @@ impl World {
             Some(no) => no,
             None => engine.create_tenant("acme").await.unwrap().no,
         };
-        let session = SessionId(engine.new_job_id().0);
+        let session = SessionId::of(tenant, "w", "b");
         let params = SessionParams {
             session,
             tenants: vec![tenant],

@@ -15,12 +15,14 @@ pub mod job_types;
 pub mod jobs;
 pub mod json;
 pub mod lanes;
+pub mod nodes;
 pub mod object;
 pub mod pauses;
 pub mod projects;
 pub mod query;
 pub mod request_id;
 pub mod segment;
+pub mod shards;
 pub mod sources;
 pub mod tenants;
 pub mod texts;
@@ -42,6 +44,7 @@ use self::error::{Problem, finish, no_such_method, no_such_path, panicked};
 use self::query::Page;
 use self::words::PageOut;
 use crate::openapi;
+use crate::peers;
 use crate::state::AppState;
 
 /// Where all routes lie.
@@ -62,6 +65,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(artifacts::routes())
         .merge(tenants::routes())
         .merge(tokens::routes())
+        .merge(nodes::routes())
+        .merge(shards::routes())
         .merge(health::routes());
     OpenApiRouter::with_openapi(openapi::head()).nest(BASE, nouns)
 }
@@ -69,6 +74,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
 /// The whole server as a service.
 pub fn router(state: AppState) -> Router {
     let (router, _) = routes().split_for_parts();
+    let peers = state.node_secret().map(peers::router).unwrap_or_default();
     router
         .route(&format!("{BASE}/openapi.json"), get(openapi::get_openapi))
         .route("/.well-known/openapi", get(openapi::discover_openapi))
@@ -76,6 +82,7 @@ pub fn router(state: AppState) -> Router {
         .method_not_allowed_fallback(no_such_method)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(finish))
+        .merge(peers)
         .with_state(state)
 }
 

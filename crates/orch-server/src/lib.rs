@@ -6,10 +6,12 @@ pub mod access;
 mod clock;
 mod http;
 mod openapi;
+mod peers;
 mod serve;
 mod state;
 
 pub use http::{BASE, router};
 pub use openapi::openapi_json;
+pub use peers::{HttpPeers, NodeSecret};
 pub use serve::serve;
 pub use state::AppState;

@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Tokens;
+use crate::peers::NodeSecret;
 
 /// Shared by all handlers; cheap to clone.
 #[derive(Clone)]
@@ -17,21 +18,37 @@ struct Inner {
     tokens: Tokens,
     draining: CancellationToken,
     uploads: Semaphore,
+    node_secret: Option<NodeSecret>,
 }
 
 /// Artifacts held in memory at the same time, up or down.
 const UPLOADS_MAX: usize = 4;
 
 impl AppState {
-    /// Over an engine that was started.
+    /// Over an engine that was started; other nodes cannot call it.
     #[must_use]
     pub fn new(engine: Engine) -> Self {
+        Self::of(engine, None)
+    }
+
+    /// Over an engine that was started; nodes that know the secret can call it.
+    #[must_use]
+    pub fn with_peers(engine: Engine, secret: NodeSecret) -> Self {
+        Self::of(engine, Some(secret))
+    }
+
+    fn of(engine: Engine, node_secret: Option<NodeSecret>) -> Self {
         Self(Arc::new(Inner {
             engine,
             tokens: Tokens::default(),
             draining: CancellationToken::new(),
             uploads: Semaphore::new(UPLOADS_MAX),
+            node_secret,
         }))
+    }
+
+    pub(crate) fn node_secret(&self) -> Option<NodeSecret> {
+        self.0.node_secret.clone()
     }
 
     /// The engine.

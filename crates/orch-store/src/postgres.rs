@@ -1,6 +1,6 @@
 //! The ledger in PostgreSQL 15 or later, in the schema `orchestrator`.
 //!
-//! One connection appends, one renews, take-overs open their own; only reads, rotation and blobs use pools.
+//! One connection a shard appends, one renews, take-overs open their own; only reads, rotation and blobs use pools.
 
 mod append;
 mod blobs;
@@ -19,9 +19,9 @@ use async_trait::async_trait;
 use orch_core::block::Block;
 use orch_core::ids::{JobId, NodeId, ShardNo, Stream, TenantNo, TokenId};
 use orch_core::port::{
-    Append, ArtifactRow, CheckpointRow, Commit, DeadLetterFound, DeadLetterPageParams, DoneCount, DoneRow, JobFound,
-    JobPage, JobPageParams, KeyRow, Ledger, LogRow, NodeParams, Renewal, RotateParams, SnapshotRow, StoreError,
-    TakeOver, TenantRow, TokenRow, WindowParams, WindowRow,
+    Append, ArtifactRow, CheckpointRow, Cluster, Commit, DeadLetterFound, DeadLetterPageParams, DoneCount, DoneRow,
+    JobFound, JobPage, JobPageParams, KeyRow, Ledger, LedgerIdentity, LogRow, NodeParams, Renewal, RotateParams,
+    SnapshotRow, StoreError, TakeOver, TenantRow, TokenRow, WindowParams, WindowRow,
 };
 use orch_core::time::Timestamp;
 use sqlx::Connection;
@@ -52,7 +52,7 @@ const KEEPERS_MAX: u32 = 3;
 
 /// The ledger in PostgreSQL.
 pub struct PostgresLedger {
-    appender: append::Appender,
+    appenders: append::Appenders,
     owners: ownership::Owners,
     readers: PgPool,
     requests: PgPool,
@@ -93,7 +93,7 @@ impl PostgresLedger {
         session::check_walls(&mut connection).await?;
         connection.close().await.map_err(session::store_error)?;
         Ok(Self {
-            appender: append::Appender::new(connect.clone(), commit),
+            appenders: append::Appenders::new(connect.clone(), commit),
             owners: ownership::Owners::new(connect.clone()),
             readers: session::pool(&connect, session::Duty::Reader, options.readers_max),
             requests: session::pool(&connect, session::Duty::Request, options.requests_max),
@@ -123,16 +123,37 @@ impl Ledger for PostgresLedger {
     }
 
     async fn shard_take_over(&self, shard: ShardNo, node: NodeId) -> Result<TakeOver, StoreError> {
-        self.appender.leave(shard).await;
+        self.appenders.leave(shard).await;
         self.owners.take_over(shard, node).await
     }
 
     async fn shard_release(&self, shard: ShardNo, node: NodeId, epoch: u64) -> Result<(), StoreError> {
+        self.appenders.leave(shard).await;
         self.owners.release(shard, node, epoch).await
     }
 
+    async fn shard_make(&self, count: u16) -> Result<(), StoreError> {
+        self.owners.make(count).await
+    }
+
+    async fn shard_wish(&self, shard: ShardNo, node: NodeId) -> Result<bool, StoreError> {
+        self.owners.wish(shard, node).await
+    }
+
+    async fn node_drain(&self, node: NodeId, draining: bool) -> Result<bool, StoreError> {
+        self.owners.drain(node, draining).await
+    }
+
+    async fn cluster(&self) -> Result<Cluster, StoreError> {
+        ownership::cluster(&self.readers).await
+    }
+
+    async fn identity(&self) -> Result<LedgerIdentity, StoreError> {
+        ownership::identity(&self.readers).await
+    }
+
     async fn append(&self, append: &Append) -> Result<(), StoreError> {
-        self.appender.append(append).await
+        self.appenders.of(append.shard).append(append).await
     }
 
     async fn snapshot_get(&self, shard: ShardNo) -> Result<Option<SnapshotRow>, StoreError> {

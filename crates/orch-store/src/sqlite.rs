@@ -22,9 +22,9 @@ use async_trait::async_trait;
 use orch_core::block::Block;
 use orch_core::ids::{JobId, NodeId, ShardNo, Stream, TenantNo, TokenId};
 use orch_core::port::{
-    Append, ArtifactRow, CheckpointRow, Commit, DeadLetterFound, DeadLetterPageParams, DoneCount, DoneRow, JobFound,
-    JobPage, JobPageParams, KeyRow, Ledger, LogRow, NodeParams, Renewal, RotateParams, SnapshotRow, StoreError,
-    TakeOver, TenantRow, TokenRow, WindowParams, WindowRow,
+    Append, ArtifactRow, CheckpointRow, Cluster, Commit, DeadLetterFound, DeadLetterPageParams, DoneCount, DoneRow,
+    JobFound, JobPage, JobPageParams, KeyRow, Ledger, LedgerIdentity, LogRow, NodeParams, Renewal, RotateParams,
+    SnapshotRow, StoreError, TakeOver, TenantRow, TokenRow, WindowParams, WindowRow,
 };
 use orch_core::time::Timestamp;
 
@@ -86,6 +86,26 @@ impl Ledger for SqliteLedger {
 
     async fn shard_release(&self, shard: ShardNo, node: NodeId, epoch: u64) -> Result<()> {
         self.writer.call(move |connection| ownership::release(connection, shard, node, epoch)).await
+    }
+
+    async fn shard_make(&self, count: u16) -> Result<()> {
+        self.writer.call(move |connection| ownership::make(connection, count)).await
+    }
+
+    async fn shard_wish(&self, shard: ShardNo, node: NodeId) -> Result<bool> {
+        self.writer.call(move |connection| ownership::wish(connection, shard, node)).await
+    }
+
+    async fn node_drain(&self, node: NodeId, draining: bool) -> Result<bool> {
+        self.writer.call(move |connection| ownership::drain(connection, node, draining)).await
+    }
+
+    async fn cluster(&self) -> Result<Cluster> {
+        self.readers.call(ownership::cluster).await
+    }
+
+    async fn identity(&self) -> Result<LedgerIdentity> {
+        self.readers.call(ownership::identity).await
     }
 
     async fn append(&self, append: &Append) -> Result<()> {

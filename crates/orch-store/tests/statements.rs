@@ -42,7 +42,6 @@ const ALONE: &[(&str, &str, &str)] = &[
     ("sqlite", "job/insert", "part of append/commit"),
     ("sqlite", "job_label/remove", "part of job/remove"),
     ("sqlite", "ledger/now", "part of the ownership statements"),
-    ("sqlite", "node/forget", "in PostgreSQL nodes of other processes live"),
     ("sqlite", "session/writer", "PostgreSQL has a session a duty"),
     ("sqlite", "shard_owner/fence", "part of append/commit"),
 ];

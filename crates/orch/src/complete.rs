@@ -127,6 +127,23 @@ pub fn workers() -> ArgValueCandidates {
     })
 }
 
+/// The nodes.
+pub fn nodes() -> ArgValueCandidates {
+    live(async |client: Client| {
+        let found = client.nodes().list().await?;
+        Ok(found.iter().map(|it| candidate(&it.id, &it.address)).collect())
+    })
+}
+
+/// The shards.
+pub fn shards() -> ArgValueCandidates {
+    live(async |client: Client| {
+        let found = client.shards().list().await?;
+        let owner = |owner: &Option<String>| owner.clone().unwrap_or_default();
+        Ok(found.iter().map(|it| candidate(&it.shard.to_string(), &owner(&it.owner))).collect())
+    })
+}
+
 /// The contexts.
 pub fn contexts() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {

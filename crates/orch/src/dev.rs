@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use orch_engine::{Engine, EngineOptions};
+use orch_server::AppState;
 use orch_store::FolderBlobs;
 use orch_store::sqlite::SqliteLedger;
 use serde::Serialize;
@@ -15,7 +16,7 @@ use crate::access::TokenFile;
 use crate::bootstrap::{self, Access};
 use crate::failure::Failure;
 use crate::logging;
-use crate::node::{End, Node, listen};
+use crate::replica::{End, Replica, listen};
 use crate::output::Output;
 use crate::settings::{Flags, Settings};
 
@@ -64,10 +65,10 @@ pub async fn run(args: &Args, output: &Output) -> Result<(), Failure> {
             return Err(error.into());
         }
     };
-    let node = Node::start(listener, engine);
+    let replica = Replica::start(listener, AppState::new(engine));
     let ready = Ready { address: &address, token: &access.token, tenant: &access.tenant };
     say(args.json || output.is_json(), &settings.data(), &ready)?;
-    Ok(node.run(&mut end).await?)
+    Ok(replica.run(&mut end).await?)
 }
 
 fn engine(settings: &Settings, address: &str) -> Result<Engine> {

@@ -34,10 +34,12 @@ mod private_file;
 mod progress;
 mod project;
 mod rehearsal;
+mod replica;
 mod report;
 mod secret;
 mod serve;
 mod settings;
+mod shard;
 mod source;
 mod tenant;
 mod token;
@@ -110,6 +112,12 @@ enum Command {
     /// API tokens: create, list, show, revoke.
     #[command(subcommand)]
     Token(token::Command),
+    /// Nodes, the processes that serve the ledger: list, drain, undrain.
+    #[command(subcommand)]
+    Node(node::Command),
+    /// Shards, which tenants live on: list, move, drain.
+    #[command(subcommand)]
+    Shard(shard::Command),
     /// Contexts, which say where servers are and who we are to them; and the settings of a server.
     #[command(subcommand)]
     Config(config::Command),
@@ -233,5 +241,7 @@ async fn run_command(command: Command, connection: &Connection, output: &Output)
         Command::Lane(command) => lane::run(command, &connection.client()?, output).await,
         Command::Tenant(command) => tenant::run(command, &connection.client()?, output).await,
         Command::Token(command) => token::run(command, &connection.client()?, output).await,
+        Command::Node(command) => node::run(command, &connection.client()?, output).await,
+        Command::Shard(command) => shard::run(command, &connection.client()?, output).await,
     }
 }

@@ -1,97 +1,45 @@
-//! One node: listener, engine and server, from the start to the drain.
+//! `orch node …`: the processes that serve the ledger.
 
-use std::net::SocketAddr;
+use clap::Subcommand;
+use orch_client::Client;
 
-use anyhow::{Context as _, Result};
-use orch_engine::Engine;
-use orch_server::AppState;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use crate::complete;
+use crate::failure::Failure;
+use crate::output::{Output, View, Watch};
 
-/// A server that accepts calls.
-#[derive(Debug)]
-pub struct Node {
-    stop: oneshot::Sender<()>,
-    serving: JoinHandle<std::io::Result<()>>,
+/// Commands about nodes.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List nodes that are alive, or were within the last minute.
+    List {
+        #[command(flatten)]
+        watch: Watch,
+    },
+    /// Drain one: it gives its shards to the others, and takes none.
+    Drain {
+        /// The node, as `orch node list` shows it.
+        #[arg(add = complete::nodes())]
+        node: String,
+    },
+    /// Let one that was drained take shards again.
+    Undrain {
+        /// The node, as `orch node list` shows it.
+        #[arg(add = complete::nodes())]
+        node: String,
+    },
 }
 
-/// Binds before anything else, so that a port in use is told at once.
-pub async fn listen(address: SocketAddr) -> Result<(TcpListener, String)> {
-    let listener = TcpListener::bind(address).await.with_context(|| format!("could not listen on {address}"))?;
-    let url = format!("http://{}", listener.local_addr().context("the listener has no address")?);
-    Ok((listener, url))
-}
+const VIEW: View = View {
+    name: "/id",
+    columns: &[("NODE", "/id"), ("ADDRESS", "/address"), ("STATE", "/state"), ("SHARDS", "/shards")],
+    wide: &[("ALIVE MS", "/alive_ms"), ("ANSWERS", "/answers")],
+};
 
-impl Node {
-    /// Accepts calls.
-    pub fn start(listener: TcpListener, engine: Engine) -> Self {
-        let (stop, stopped) = oneshot::channel::<()>();
-        let serving = tokio::spawn(orch_server::serve(listener, AppState::new(engine), async {
-            // Dropping the other end means the same.
-            let _ = stopped.await;
-        }));
-        Self { stop, serving }
-    }
-
-    /// Serves until a signal comes, then drains.
-    pub async fn run(mut self, end: &mut End) -> Result<()> {
-        let ended = tokio::select! {
-            ended = &mut self.serving => ended,
-            () = end.comes() => {
-                tracing::info!("draining");
-                end.next_one_kills();
-                drop(self.stop);
-                self.serving.await
-            }
-        };
-        ended.context("the server's task failed")?.context("the server failed")
-    }
-}
-
-/// What ends a node: SIGTERM or SIGINT.
-#[derive(Debug)]
-pub struct End {
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl End {
-    /// Listens for signals from here on.
-    pub fn watch() -> Result<Self> {
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::{SignalKind, signal};
-            let terminate = signal(SignalKind::terminate()).context("could not listen for SIGTERM")?;
-            let interrupt = signal(SignalKind::interrupt()).context("could not listen for SIGINT")?;
-            Ok(Self { terminate, interrupt })
-        }
-        #[cfg(not(unix))]
-        Ok(Self {})
-    }
-
-    /// Waits for one.
-    pub async fn comes(&mut self) {
-        #[cfg(unix)]
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-        #[cfg(not(unix))]
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
-
-    /// Somebody who asks twice means it.
-    fn next_one_kills(&self) {
-        tokio::spawn(async {
-            if let Ok(mut again) = Self::watch() {
-                again.comes().await;
-                std::process::exit(1);
-            }
-        });
+/// Runs a command.
+pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(), Failure> {
+    match command {
+        Command::List { watch } => watch.list(output, &VIEW, async || Ok(client.nodes().list().await?.into())).await,
+        Command::Drain { node } => Ok(client.nodes().drain(&node).await?),
+        Command::Undrain { node } => Ok(client.nodes().undrain(&node).await?),
     }
 }

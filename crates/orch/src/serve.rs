@@ -5,17 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use orch_core::port::Ledger as _;
 use orch_engine::{Engine, EngineOptions, Role};
+use orch_server::{AppState, HttpPeers, NodeSecret};
 use orch_store::postgres::{PostgresLedger, PostgresOptions};
 use serde_json::json;
 
 use crate::failure::Failure;
 use crate::logging;
-use crate::node::{End, Node, listen};
+use crate::replica::{End, Replica, listen};
 use crate::output::Output;
 use crate::settings::{Flags, Settings};
 
-/// How long a replica that may become the owner waits with its word; then it says what it is.
+/// How long a replica waits with its word until all shards have owners; then it says what it is.
 const OWNER_LIMIT: Duration = Duration::from_secs(10);
 
 /// How to serve.
@@ -48,18 +50,22 @@ pub async fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let ledger = PostgresLedger::connect(&database, postgres(&settings)).await;
     let ledger = ledger.context("could not open the ledger")?;
     let (listener, address) = listen(settings.listen()).await?;
+    let secret = NodeSecret::new(ledger.identity().await.context("could not read the ledger")?.node_secret);
     let blobs = Arc::new(ledger.blobs());
     let mut options = EngineOptions::new(Arc::new(ledger), blobs);
+    let peers = HttpPeers::new(secret.clone()).context("could not make the client that calls other nodes")?;
+    options.peers = Some(Arc::new(peers));
+    options.shards = u16::try_from(settings.number("shards")).expect("it fits because its largest value is small");
     options.address = settings.advertise().unwrap_or_else(|| address.clone());
     options.node_lease_ms = settings.number("node_lease_ms");
     let engine = Engine::start(options);
-    let node = Node::start(listener, engine.clone());
+    let replica = Replica::start(listener, AppState::with_peers(engine.clone(), secret));
     let say = async {
-        // A standby serves too: it tells its health, and takes over when the owner dies.
-        let _ = tokio::time::timeout(OWNER_LIMIT, engine.serving()).await;
+        // A standby serves too: it passes calls on, and takes over when an owner dies.
+        let _ = tokio::time::timeout(OWNER_LIMIT, engine.settled()).await;
         say(args.json || output.is_json(), &address, &engine)
     };
-    let run = node.run(&mut end);
+    let run = replica.run(&mut end);
     tokio::pin!(run);
     tokio::select! {
         said = say => said?,
@@ -77,8 +83,8 @@ fn postgres(settings: &Settings) -> PostgresOptions {
 }
 
 fn say(json: bool, address: &str, engine: &Engine) -> Result<(), Failure> {
-    let role = match engine.status().role {
-        Role::Owner { .. } => "owner",
+    let role = match engine.role() {
+        Role::Owner => "owner",
         Role::Standby { .. } => "standby",
         Role::Starting => "starting",
         Role::Stopped => "stopped",

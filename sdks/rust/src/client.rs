@@ -16,6 +16,7 @@ use crate::health::Health;
 use crate::job_types::JobTypes;
 use crate::jobs::Jobs;
 use crate::lane::LaneOut;
+use crate::nodes::{Nodes, Shards};
 use crate::page::{Items, Page};
 use crate::pause::{PauseOut, PauseTarget};
 use crate::projects::Projects;
@@ -220,6 +221,18 @@ impl Client {
     pub async fn pauses(&self) -> Result<Vec<PauseOut>, Error> {
         let answer: Items<PauseOut> = self.call(Call::get("/pauses")).await?;
         Ok(answer.items)
+    }
+
+    /// Calls about nodes.
+    #[must_use]
+    pub fn nodes(&self) -> Nodes<'_> {
+        Nodes(self)
+    }
+
+    /// Calls about shards.
+    #[must_use]
+    pub fn shards(&self) -> Shards<'_> {
+        Shards(self)
     }
 
     /// What jobs wait in.

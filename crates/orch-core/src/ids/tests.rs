@@ -34,3 +34,21 @@ fn v7_sorts_by_time_and_names_its_version() {
     assert!(early < late);
     assert_eq!(early.get_version_num(), 7);
 }
+
+#[test]
+fn a_boot_has_one_session_and_it_belongs_to_its_tenant_alone() {
+    let of = |tenant, worker, boot| SessionId::of(TenantNo(tenant), worker, boot);
+    let id = of(7, "w1", "b1");
+    assert_eq!((id, id.tenant()), (of(7, "w1", "b1"), TenantNo(7)));
+    assert!([of(8, "w1", "b1"), of(7, "w1", "b2"), of(7, "w", "1b1")].iter().all(|other| *other != id));
+}
+
+#[test]
+fn a_tenants_number_names_its_shard() {
+    assert_eq!(ShardNo(0).first_tenant(), TenantNo::SYSTEM);
+    for shard in [0, 1, 7, ShardNo::MAX - 1].map(ShardNo) {
+        let (first, next) = (shard.first_tenant(), ShardNo(shard.0 + 1).first_tenant());
+        assert_eq!((first.shard(), TenantNo(next.0 - 2).shard()), (shard, shard));
+        assert!(next.0 - 2 <= i32::MAX.unsigned_abs(), "{next:?} fits the ledger's column");
+    }
+}

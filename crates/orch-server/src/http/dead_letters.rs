@@ -99,7 +99,7 @@ pub async fn list_dead_letters(
     let mut params = query.open()?;
     let settled = params.flag("settled")?;
     let filter = if settled { "all" } else { "open" };
-    let list = List::new("dead-letters", app.engine().incarnation()?, caller.tenant(), &[filter]);
+    let list = List::new("dead-letters", app.engine().incarnation().await?, caller.tenant(), &[filter]);
     let page = params.page::<(Timestamp, JobId)>(&list)?;
     params.finish()?;
     // One more than asked for tells whether there is a next page.

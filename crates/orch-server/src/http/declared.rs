@@ -111,7 +111,7 @@ pub fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Err
 /// Lists documents by name.
 pub async fn list<T: Declared>(app: &AppState, caller: &Caller, query: Query) -> Result<Json<PageOut<T>>, Problem> {
     require(caller, Scope::Read)?;
-    let list = List::new(T::PATH, app.engine().incarnation()?, caller.tenant(), &[]);
+    let list = List::new(T::PATH, app.engine().incarnation().await?, caller.tenant(), &[]);
     let mut params = query.open()?;
     let page = params.page::<String>(&list)?;
     params.finish()?;

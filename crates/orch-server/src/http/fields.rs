@@ -29,11 +29,6 @@ impl Refusals {
         }
     }
 
-    /// True when nothing was refused.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// True when more would not be shown.
     pub fn full(&self) -> bool {
         self.0.len() >= FIELD_ERRORS_MAX

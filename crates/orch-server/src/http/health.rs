@@ -22,7 +22,7 @@ pub struct HealthOut {
     /// `ok`, `starting`, `standby` or `draining`; only `ok` comes with status 200.
     #[schema(example = "ok")]
     pub status: &'static str,
-    /// What the process is to its shard: `owner`, `standby`, `starting` or `stopped`.
+    /// What the process is to the shards: `owner` of some, `standby`: others own them all, `starting` or `stopped`.
     #[schema(example = "owner")]
     pub role: &'static str,
     /// `postgres` or `sqlite`.
@@ -42,9 +42,10 @@ pub struct HealthOut {
     )
 )]
 pub async fn get_health(State(app): State<AppState>) -> (StatusCode, Json<HealthOut>) {
-    let (role, status) = match app.engine().status().role {
-        Role::Owner { .. } => ("owner", "ok"),
-        Role::Standby { .. } => ("standby", "standby"),
+    let (role, status) = match app.engine().role() {
+        Role::Owner => ("owner", "ok"),
+        Role::Standby { forwards: true } => ("standby", "ok"),
+        Role::Standby { forwards: false } => ("standby", "standby"),
         Role::Starting => ("starting", "starting"),
         Role::Stopped => ("stopped", "draining"),
     };

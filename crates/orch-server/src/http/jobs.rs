@@ -305,7 +305,7 @@ pub fn created(job: JobOut) -> Response {
 
 fn intake<'a>(app: &'a AppState, caller: &Caller) -> Intake<'a> {
     let keys = KeySpace::of_subject(caller.subject(), "job");
-    Intake { engine: app.engine(), tenant: caller.tenant(), keys, origin: None }
+    Intake { engine: app.engine(), keys, origin: None }
 }
 
 /// Hands jobs to the engine and shows them as they were accepted.

@@ -1,5 +1,7 @@
 //! Lanes: what jobs wait in, as the owner sees it now.
 
+use std::borrow::Cow;
+
 use axum::extract::State;
 use orch_core::job::Priority;
 use orch_dispatch::Answer;
@@ -47,7 +49,7 @@ pub struct LaneOut {
     pub leased: u64,
     /// What holds it: `paused`, `concurrency`, or nothing. More may come.
     #[schema(value_type = Option<String>, example = "paused")]
-    pub held_by: Option<&'static str>,
+    pub held_by: Option<Cow<'static, str>>,
 }
 
 impl From<LaneFound> for LaneOut {
@@ -81,7 +83,7 @@ pub async fn list_lanes(
     query: Query,
 ) -> Result<Json<PageOut<LaneOut>>, Problem> {
     require(&caller, Scope::Read)?;
-    let list = List::new("lanes", app.engine().incarnation()?, caller.tenant(), &[]);
+    let list = List::new("lanes", app.engine().incarnation().await?, caller.tenant(), &[]);
     let mut params = query.open()?;
     let page = params.page::<u64>(&list)?;
     params.finish()?;

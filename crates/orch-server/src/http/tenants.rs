@@ -121,7 +121,7 @@ pub async fn list_tenants(
     query: Query,
 ) -> Result<Json<PageOut<TenantOut>>, Problem> {
     require(&caller, Scope::Admin)?;
-    let list = List::new("tenants", app.engine().incarnation()?, caller.tenant(), &[]);
+    let list = List::new("tenants", app.engine().incarnation().await?, caller.tenant(), &[]);
     let mut params = query.open()?;
     let page = params.page::<String>(&list)?;
     params.finish()?;

@@ -77,6 +77,10 @@ text_schema! {
     TenantIdText, "^ten_[0-9a-f]{32}$", (36, 36), "ten_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f";
     /// An API token's id.
     TokenIdText, "^tok_[0-9a-f]{32}$", (36, 36), "tok_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f";
+    /// The id of a node.
+    NodeIdText, "^nod_[0-9a-f]{32}$", (36, 36), "nod_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f";
+    /// The number of a shard.
+    ShardText, "^[0-9]{1,4}$", (1, 4), "0";
     /// The token of a lease; only the server makes them.
     LeaseText, LINE, (1, limits::KEY_CHARS_MAX);
     /// A connector's id.

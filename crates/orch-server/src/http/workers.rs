@@ -102,7 +102,7 @@ pub async fn list_workers(
     query: Query,
 ) -> Result<Json<PageOut<WorkerOut>>, Problem> {
     require(&caller, Scope::Read)?;
-    let list = List::new("workers", app.engine().incarnation()?, caller.tenant(), &[]);
+    let list = List::new("workers", app.engine().incarnation().await?, caller.tenant(), &[]);
     let mut params = query.open()?;
     let page = params.page::<String>(&list)?;
     params.finish()?;

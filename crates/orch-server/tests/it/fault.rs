@@ -71,6 +71,26 @@ impl Ledger for FaultyLedger {
         self.inner.shard_release(shard, node, epoch).await
     }
 
+    async fn shard_make(&self, count: u16) -> Result<()> {
+        self.inner.shard_make(count).await
+    }
+
+    async fn shard_wish(&self, shard: ShardNo, node: NodeId) -> Result<bool> {
+        self.inner.shard_wish(shard, node).await
+    }
+
+    async fn node_drain(&self, node: NodeId, draining: bool) -> Result<bool> {
+        self.inner.node_drain(node, draining).await
+    }
+
+    async fn cluster(&self) -> Result<Cluster> {
+        self.inner.cluster().await
+    }
+
+    async fn identity(&self) -> Result<LedgerIdentity> {
+        self.inner.identity().await
+    }
+
     async fn append(&self, append: &Append) -> Result<()> {
         self.inner.append(append).await
     }

@@ -3,6 +3,8 @@
 //! One statement when only history, jobs, ends and keys are written; a transaction around the same statement when
 //! there is more. After anything but success or a fence that did not hold, the connection is dropped.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,7 +22,36 @@ use crate::codec::{self, day, pack_ids, signed, small};
 /// Longer than the sum of the server's own time-outs in any commit that can still succeed.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The append connection, and the statement that it uses.
+/// The append connections, one a shard: a shard that is slow or given up holds no other up.
+pub struct Appenders {
+    options: PgConnectOptions,
+    commit: &'static str,
+    shards: StdMutex<HashMap<ShardNo, Arc<Appender>>>,
+}
+
+impl Appenders {
+    pub fn new(options: PgConnectOptions, commit: &'static str) -> Self {
+        Self { options, commit, shards: StdMutex::default() }
+    }
+
+    /// The shard's.
+    pub fn of(&self, shard: ShardNo) -> Arc<Appender> {
+        let mut shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Appender::new(self.options.clone(), self.commit));
+        Arc::clone(shards.entry(shard).or_insert_with(new))
+    }
+
+    /// Closes the shard's connection, once no append uses it: before a take-over by this node, whose end of the old
+    /// owner's connections would otherwise meet our own, and when the shard is given up.
+    pub async fn leave(&self, shard: ShardNo) {
+        let appender = self.shards.lock().unwrap_or_else(PoisonError::into_inner).remove(&shard);
+        if let Some(appender) = appender {
+            *appender.session.lock().await = None;
+        }
+    }
+}
+
+/// A shard's append connection, and the statement that it uses.
 pub struct Appender {
     options: PgConnectOptions,
     commit: &'static str,
@@ -30,8 +61,8 @@ pub struct Appender {
 struct Session {
     connection: PgConnection,
     identity: Identity,
-    /// Shards whose row names this backend, with the epoch.
-    registered: Vec<(ShardNo, u64)>,
+    /// The epoch under which the shard's row names this backend.
+    registered: Option<u64>,
 }
 
 /// What the fenced statement found.
@@ -42,7 +73,7 @@ enum Fenced {
 }
 
 impl Appender {
-    pub fn new(options: PgConnectOptions, commit: &'static str) -> Self {
+    fn new(options: PgConnectOptions, commit: &'static str) -> Self {
         Self { options, commit, session: Mutex::new(None) }
     }
 
@@ -67,18 +98,10 @@ impl Appender {
         }
     }
 
-    /// Before a take-over of `shard` by this node: its row may name our own connection, which would be ended.
-    pub async fn leave(&self, shard: ShardNo) {
-        let mut place = self.session.lock().await;
-        if place.as_ref().is_some_and(|session| session.registered.iter().any(|(named, _)| *named == shard)) {
-            *place = None;
-        }
-    }
-
     async fn open(&self) -> Result<Session, StoreError> {
         let mut connection = session::open(&self.options, Duty::Append).await?;
         let identity = session::identity(&mut connection).await.map_err(store_error)?;
-        Ok(Session { connection, identity, registered: Vec::new() })
+        Ok(Session { connection, identity, registered: None })
     }
 }
 
@@ -103,7 +126,7 @@ impl Session {
 
     /// Names this backend in the shard's row, once per epoch.
     async fn register(&mut self, shard: ShardNo, epoch: u64) -> Result<bool, sqlx::Error> {
-        if self.registered.contains(&(shard, epoch)) {
+        if self.registered == Some(epoch) {
             return Ok(true);
         }
         let named = sqlx::query(include_str!("../../sql/postgres/shard_owner/register.sql"))
@@ -114,10 +137,7 @@ impl Session {
             .execute(&mut self.connection)
             .await?
             .rows_affected();
-        self.registered.retain(|(named, _)| *named != shard);
-        if named == 1 {
-            self.registered.push((shard, epoch));
-        }
+        self.registered = (named == 1).then_some(epoch);
         Ok(named == 1)
     }
 }

@@ -6,9 +6,11 @@
 use std::time::Duration;
 
 use orch_core::ids::{Incarnation, NodeId, ShardNo};
-use orch_core::port::{NodeParams, Ownership, Renewal, StoreError, TakeOver};
+use orch_core::port::{
+    Cluster, LedgerIdentity, NodeParams, NodeRow, Ownership, Renewal, ShardRow, StoreError, TakeOver,
+};
 use orch_core::time::Timestamp;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgQueryResult};
 use sqlx::{Connection, PgConnection};
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -97,16 +99,102 @@ impl Owners {
     }
 
     pub async fn release(&self, shard: ShardNo, node: NodeId, epoch: u64) -> Result<(), StoreError> {
-        let mut connection = session::open(&self.options, Duty::Ownership).await?;
-        let releasing = sqlx::query(include_str!("../../sql/postgres/shard_owner/release.sql"))
-            .bind(i32::from(shard.0))
-            .bind(node.0)
-            .bind(signed(epoch))
-            .execute(&mut connection);
-        session::within(TAKE_OVER_TIMEOUT, "a release", releasing).await?;
-        close(connection).await;
-        Ok(())
+        let releasing = async |connection: &mut PgConnection| {
+            sqlx::query(include_str!("../../sql/postgres/shard_owner/release.sql"))
+                .bind(i32::from(shard.0))
+                .bind(node.0)
+                .bind(signed(epoch))
+                .execute(connection)
+                .await
+        };
+        self.change("a release", releasing).await.map(drop)
     }
+
+    /// Makes the rows of the shards below `count`, and forgets nodes that are long gone.
+    pub async fn make(&self, count: u16) -> Result<(), StoreError> {
+        for shard in 0..count {
+            self.change("making a shard", async |connection: &mut PgConnection| {
+                sqlx::query(include_str!("../../sql/postgres/shard_owner/make.sql"))
+                    .bind(i32::from(shard))
+                    .execute(connection)
+                    .await
+            })
+            .await?;
+        }
+        let forgetting = async |connection: &mut PgConnection| {
+            sqlx::query(include_str!("../../sql/postgres/node/forget.sql")).execute(connection).await
+        };
+        self.change("forgetting nodes", forgetting).await.map(drop)
+    }
+
+    pub async fn wish(&self, shard: ShardNo, node: NodeId) -> Result<bool, StoreError> {
+        let wishing = async |connection: &mut PgConnection| {
+            sqlx::query(include_str!("../../sql/postgres/shard_owner/wish.sql"))
+                .bind(i32::from(shard.0))
+                .bind(node.0)
+                .execute(connection)
+                .await
+        };
+        Ok(self.change("a wish", wishing).await?.rows_affected() == 1)
+    }
+
+    pub async fn drain(&self, node: NodeId, draining: bool) -> Result<bool, StoreError> {
+        let draining = async |connection: &mut PgConnection| {
+            sqlx::query(include_str!("../../sql/postgres/node/drain.sql"))
+                .bind(node.0)
+                .bind(draining)
+                .execute(connection)
+                .await
+        };
+        Ok(self.change("a drain", draining).await?.rows_affected() == 1)
+    }
+
+    /// One statement on a connection of its own.
+    async fn change(
+        &self,
+        doing: &str,
+        change: impl AsyncFnOnce(&mut PgConnection) -> Result<PgQueryResult, sqlx::Error>,
+    ) -> Result<PgQueryResult, StoreError> {
+        let mut connection = session::open(&self.options, Duty::Ownership).await?;
+        let changed = session::within(TAKE_OVER_TIMEOUT, doing, change(&mut connection)).await?;
+        close(connection).await;
+        Ok(changed)
+    }
+}
+
+type ShardColumns = (i32, i64, Option<Uuid>, Option<Uuid>);
+
+/// Who is there, and who owns what. Two statements: what lies between them is what every reader of it must bear.
+pub async fn cluster(readers: &PgPool) -> Result<Cluster, StoreError> {
+    let nodes: Vec<(Uuid, String, i64, bool)> = sqlx::query_as(include_str!("../../sql/postgres/node/list.sql"))
+        .fetch_all(readers)
+        .await
+        .map_err(store_error)?;
+    let rows: Vec<ShardColumns> = sqlx::query_as(include_str!("../../sql/postgres/shard_owner/list.sql"))
+        .fetch_all(readers)
+        .await
+        .map_err(store_error)?;
+    let node = |(node, address, for_ms, draining)| {
+        Ok(NodeRow { node: NodeId(node), address, for_ms: unsigned(for_ms)?, draining })
+    };
+    let shard = |(shard, epoch, owner, wish): ShardColumns| {
+        let (owner, wish) = (owner.map(NodeId), wish.map(NodeId));
+        Ok(ShardRow { shard: shard_no(shard)?, epoch: unsigned(epoch)?, owner, wish })
+    };
+    Ok(Cluster {
+        nodes: nodes.into_iter().map(node).collect::<Result<_, StoreError>>()?,
+        shards: rows.into_iter().map(shard).collect::<Result<_, StoreError>>()?,
+    })
+}
+
+pub async fn identity(readers: &PgPool) -> Result<LedgerIdentity, StoreError> {
+    let (incarnation, secret): (Uuid, Vec<u8>) =
+        sqlx::query_as(include_str!("../../sql/postgres/ledger/identity.sql"))
+            .fetch_one(readers)
+            .await
+            .map_err(store_error)?;
+    let node_secret = secret.try_into().map_err(|_| StoreError::Corrupt("the nodes' secret".to_owned()))?;
+    Ok(LedgerIdentity { incarnation: Incarnation(incarnation), node_secret })
 }
 
 /// The node's row first; what it owns in a statement, and so a snapshot, of its own (see `node/renew.sql`).

@@ -3,7 +3,9 @@
 //! All on the writing connection. Only nodes of this process can be alive: the OS lock keeps every other one out.
 
 use orch_core::ids::{Incarnation, NodeId, ShardNo};
-use orch_core::port::{NodeParams, Ownership, Renewal, StoreError, TakeOver};
+use orch_core::port::{
+    Cluster, LedgerIdentity, NodeParams, NodeRow, Ownership, Renewal, ShardRow, StoreError, TakeOver,
+};
 use orch_core::time::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use uuid::Uuid;
@@ -94,6 +96,71 @@ pub fn release(connection: &mut Connection, shard: ShardNo, node: NodeId, epoch:
         .map_err(store_error)
 }
 
-fn now(tx: &Transaction<'_>) -> rusqlite::Result<i64> {
-    tx.prepare_cached(include_str!("../../sql/sqlite/ledger/now.sql"))?.query_row([], |row| row.get(0))
+/// Makes the rows of the shards below `count`.
+pub fn make(connection: &mut Connection, count: u16) -> Result<(), StoreError> {
+    let make = |connection: &mut Connection| {
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for shard in 0..count {
+            tx.prepare_cached(include_str!("../../sql/sqlite/shard_owner/make.sql"))?.execute(params![shard])?;
+        }
+        tx.commit()
+    };
+    make(connection).map_err(store_error)
+}
+
+pub fn wish(connection: &mut Connection, shard: ShardNo, node: NodeId) -> Result<bool, StoreError> {
+    let wish = |connection: &mut Connection| {
+        let now = now(connection)?;
+        let statement = include_str!("../../sql/sqlite/shard_owner/wish.sql");
+        connection.prepare_cached(statement)?.execute(params![shard.0, &node.0.as_bytes()[..], now])
+    };
+    wish(connection).map(|rows| rows == 1).map_err(store_error)
+}
+
+pub fn drain(connection: &mut Connection, node: NodeId, draining: bool) -> Result<bool, StoreError> {
+    let drain = |connection: &mut Connection| {
+        let now = now(connection)?;
+        let statement = include_str!("../../sql/sqlite/node/drain.sql");
+        connection.prepare_cached(statement)?.execute(params![&node.0.as_bytes()[..], draining, now])
+    };
+    drain(connection).map(|rows| rows == 1).map_err(store_error)
+}
+
+/// Who is there, and who owns what.
+pub fn cluster(connection: &Connection) -> Result<Cluster, StoreError> {
+    cluster_rows(connection).map_err(store_error)
+}
+
+fn cluster_rows(connection: &Connection) -> rusqlite::Result<Cluster> {
+    let node = |bytes: [u8; 16]| NodeId(Uuid::from_bytes(bytes));
+    let natural = |number: i64| u64::try_from(number).unwrap_or(0);
+    let now = now(connection)?;
+    let nodes = connection
+        .prepare_cached(include_str!("../../sql/sqlite/node/list.sql"))?
+        .query_map(params![now], |row| {
+            let (node, address, for_ms) = (node(row.get(0)?), row.get(1)?, natural(row.get(2)?));
+            Ok(NodeRow { node, address, for_ms, draining: row.get(3)? })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let shards = connection
+        .prepare_cached(include_str!("../../sql/sqlite/shard_owner/list.sql"))?
+        .query_map([], |row| {
+            let (owner, wish) = (row.get::<_, Option<_>>(2)?.map(node), row.get::<_, Option<_>>(3)?.map(node));
+            Ok(ShardRow { shard: ShardNo(row.get(0)?), epoch: natural(row.get(1)?), owner, wish })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(Cluster { nodes, shards })
+}
+
+pub fn identity(connection: &Connection) -> Result<LedgerIdentity, StoreError> {
+    let statement = include_str!("../../sql/sqlite/ledger/identity.sql");
+    let read = |row: &rusqlite::Row<'_>| {
+        let incarnation = Incarnation(Uuid::from_bytes(row.get(0)?));
+        Ok(LedgerIdentity { incarnation, node_secret: row.get(1)? })
+    };
+    connection.query_row(statement, [], read).map_err(store_error)
+}
+
+fn now(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached(include_str!("../../sql/sqlite/ledger/now.sql"))?.query_row([], |row| row.get(0))
 }

@@ -82,12 +82,20 @@ pub const TABLE: &[Setting] = &[
         text: "The PostgreSQL of the ledger.",
     },
     Setting {
+        name: "shards",
+        kind: Kind::Whole { min: 1, max: 256 },
+        default: Some("1"),
+        unit: Some("shards"),
+        commands: &["serve"],
+        text: "Shards that the ledger is to have at least; replicas share them out. There are never fewer than there were.",
+    },
+    Setting {
         name: "postgres_readers_max",
         kind: Kind::Whole { min: 1, max: 64 },
         default: Some("4"),
         unit: Some("connections"),
         commands: &["serve"],
-        text: "Connections for what the owner of the shard reads.",
+        text: "Connections for what owners of shards read.",
     },
     Setting {
         name: "postgres_requests_max",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use orch_core::config::{check_labels, check_name};
 use orch_core::job::{Dependency, DependsOn, LaneKey, Origin, Priority};
-use orch_core::{Code, JobId, Refusal, TenantNo, limits};
+use orch_core::{Code, JobId, Refusal, limits};
 use orch_dispatch::command::NewJob;
 use orch_engine::Engine;
 use serde::Deserialize;
@@ -106,10 +106,8 @@ fn empty_object() -> Box<RawValue> {
 
 /// What jobs of one call have in common.
 pub struct Intake<'a> {
-    /// Makes ids, and knows what payloads must look like.
+    /// Makes ids.
     pub engine: &'a Engine,
-    /// Whose jobs they are.
-    pub tenant: TenantNo,
     /// Where the jobs' own keys belong.
     pub keys: KeySpace,
     /// Where the jobs come from.
@@ -154,14 +152,13 @@ impl Intake<'_> {
     fn one(&self, job: JobIn) -> (NewJob, Refusals) {
         let mut refusals = Refusals::default();
         check(&job, &mut refusals);
-        let schema = self.engine.payload_schemas().get(self.tenant, &job.job_type).filter(|_| refusals.is_empty());
         let depends_on = job.depends_on.iter().map(|parent| Dependency { job: parent.job, on: parent.on });
         let mut new = NewJob {
             id: job.id.unwrap_or_else(|| self.engine.new_job_id()),
             id_given: job.id.is_some(),
             key: None,
             payload_sha256: hex::encode(Sha256::digest(job.payload.get().as_bytes())),
-            misfit: schema.and_then(|schema| schema.check(job.payload.get().as_bytes())),
+            misfit: None,
             labels: job.labels,
             not_before: job.not_before.map(|at| at.0),
             deadline: job.deadline.map(|at| at.0),

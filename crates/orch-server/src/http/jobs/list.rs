@@ -46,7 +46,7 @@ pub async fn list_jobs(
     let mut params = query.open()?;
     let (mut filter, canonical) = filter(&mut params, app.engine().now())?;
     let canonical: Vec<&str> = canonical.iter().map(String::as_str).collect();
-    let list = List::new("jobs", app.engine().incarnation()?, caller.tenant(), &canonical);
+    let list = List::new("jobs", app.engine().incarnation().await?, caller.tenant(), &canonical);
     let page = params.page::<JobId>(&list)?;
     params.finish()?;
     filter.before = page.from;

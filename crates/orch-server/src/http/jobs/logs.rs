@@ -129,7 +129,7 @@ pub async fn list_job_logs(
 ) -> Result<Json<PageOut<LogLineOut>>, Problem> {
     require(&caller, Scope::Read)?;
     let job: JobId = id_of(&id, "job")?;
-    let list = List::new("logs", app.engine().incarnation()?, caller.tenant(), &[&id]);
+    let list = List::new("logs", app.engine().incarnation().await?, caller.tenant(), &[&id]);
     let mut params = query.open()?;
     let page = params.page::<Place>(&list)?;
     params.finish()?;

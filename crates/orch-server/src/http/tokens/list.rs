@@ -95,7 +95,7 @@ pub async fn list_tokens(
     require_any(&caller, &[Scope::Operate, Scope::Admin])?;
     let mut params = query.open()?;
     let tenant = named(&app, &caller, &mut params).await?;
-    let list = List::new("tokens", app.engine().incarnation()?, tenant.no, &[]);
+    let list = List::new("tokens", app.engine().incarnation().await?, tenant.no, &[]);
     let page = params.page::<TokenId>(&list)?;
     params.finish()?;
     let mut rows = app.engine().ledger().token_page(tenant.no, page.from, page.limit + 1).await?;

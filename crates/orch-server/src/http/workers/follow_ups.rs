@@ -69,7 +69,7 @@ pub async fn create_follow_ups(
     let token = token_of(&token)?;
     let keys = KeySpace::of_parent(token.job, "follow_up");
     let origin = Some(Origin { kind: OriginKind::FollowUp, of: token.job });
-    let jobs = Intake { engine: app.engine(), tenant: token.tenant, keys, origin }.jobs(jobs, "jobs")?;
+    let jobs = Intake { engine: app.engine(), keys, origin }.jobs(jobs, "jobs")?;
     let calls = KeySpace::of_parent(token.job, "follow_ups");
     let key = key.map(|key| calls.key(&key, fingerprint_of_call(&jobs)));
     let answer = app.engine().command(Command::FollowUps { tenants: caller.tenants(), token, jobs, key }).await?;

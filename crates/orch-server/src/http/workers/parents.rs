@@ -57,7 +57,7 @@ pub async fn list_parents(
     }
     let token = token_of(&text)?;
     let job = token.job.to_string();
-    let list = List::new("parents", app.engine().incarnation()?, caller.tenant(), &[&job]);
+    let list = List::new("parents", app.engine().incarnation().await?, caller.tenant(), &[&job]);
     let page = params.page::<u64>(&list)?;
     params.finish()?;
     app.engine().command(Command::CheckLease { tenants: caller.tenants(), token }).await?;

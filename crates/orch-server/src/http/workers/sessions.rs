@@ -3,13 +3,11 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use orch_core::config::{ConfigDoc, ConfigKind, check_name};
-use orch_core::{Code, Refusal, SessionId, TenantNo, limits};
+use orch_core::{Code, Refusal, SessionId, limits};
 use orch_dispatch::Answer;
 use orch_dispatch::command::{Command, Read, SessionParams};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::access::{Caller, Scope, require};
 use crate::http::error::Problem;
@@ -130,7 +128,7 @@ pub async fn open_worker_session(
     require(&caller, Scope::Worker)?;
     query.none()?;
     check(&session)?;
-    let id = session_id(caller.tenant(), &session.worker_id, &session.boot_id);
+    let id = SessionId::of(caller.tenant(), &session.worker_id, &session.boot_id);
     let lease_ms = lease_ms(&app, &caller, &session.job_types).await?;
     let answer = app.engine().command(Command::OpenSession(SessionParams {
         session: id,
@@ -179,45 +177,11 @@ async fn lease_ms(app: &AppState, caller: &Caller, job_types: &[String]) -> Resu
     Ok(leases.min().unwrap_or(limits::LEASE_MS_DEFAULT))
 }
 
-/// The id of a worker's boot: the tenant's number, then a hash of worker and boot (a UUID of version 8).
-fn session_id(tenant: TenantNo, worker: &str, boot: &str) -> SessionId {
-    let mut hash = Sha256::new();
-    hash.update((worker.len() as u64).to_be_bytes());
-    hash.update(worker.as_bytes());
-    hash.update(boot.as_bytes());
-    let mut bytes = [0; 16];
-    bytes[..4].copy_from_slice(&tenant.0.to_be_bytes());
-    bytes[4..].copy_from_slice(&hash.finalize()[..12]);
-    SessionId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
-}
-
 /// Refuses a session of another tenant, without asking whether there is one.
 pub fn check_session(caller: &Caller, session: SessionId) -> Result<(), Problem> {
-    if belongs(session.0, caller.tenant()) {
+    if session.tenant() == caller.tenant() {
         return Ok(());
     }
     let detail = "this worker session is not known: announce it again";
     Err(Problem::field(Code::UnknownSession, "session", detail))
-}
-
-fn belongs(session: Uuid, tenant: TenantNo) -> bool {
-    session.as_bytes()[..4] == tenant.0.to_be_bytes()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_boot_has_one_session_and_it_belongs_to_its_tenant_alone() {
-        let id = session_id(TenantNo(7), "w1", "b1");
-        assert_eq!(id, session_id(TenantNo(7), "w1", "b1"));
-        assert!(belongs(id.0, TenantNo(7)) && !belongs(id.0, TenantNo(8)));
-        let others = [
-            session_id(TenantNo(8), "w1", "b1"),
-            session_id(TenantNo(7), "w1", "b2"),
-            session_id(TenantNo(7), "w", "1b1"),
-        ];
-        assert!(others.iter().all(|other| *other != id));
-    }
 }

@@ -1,0 +1,150 @@
+//! A shard's place on this node: the way to its owner's task, if this node owns it.
+
+use orch_core::ids::ShardNo;
+use orch_core::limits;
+use orch_core::refusal::Refusal;
+use orch_dispatch::{Answer, Command};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::error::Error;
+use crate::payload_schema::PayloadSchemas;
+
+/// What this node is to a shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SeatRole {
+    /// It does not own it.
+    Away,
+    /// Taking over or recovering.
+    Coming,
+    /// Serving, under this epoch.
+    Owner(u64),
+    /// About to give it up: what was taken in is finished, and nothing more is.
+    Leaving,
+}
+
+/// What comes back from the owner's task.
+pub(crate) enum Reply {
+    /// The answer, committed.
+    Answer(Answer),
+    /// Not taken in: nothing has happened, and it may be tried elsewhere.
+    NotTaken(Command),
+}
+
+pub(crate) struct Call {
+    pub command: Command,
+    pub reply: oneshot::Sender<Reply>,
+}
+
+impl Call {
+    /// Gives the command back untouched.
+    pub fn bounce(self) {
+        // Whoever has gone needs no answer.
+        let _ = self.reply.send(Reply::NotTaken(self.command));
+    }
+}
+
+/// The handle's side of a seat.
+#[derive(Clone)]
+pub(crate) struct Seat {
+    /// New work; bounded, so that it is shed first.
+    usual: mpsc::Sender<Call>,
+    /// Workers' reports and reads under way: the reserved path.
+    reserved: mpsc::Sender<Call>,
+    pub role: watch::Receiver<SeatRole>,
+    schemas: Arc<PayloadSchemas>,
+}
+
+/// The keeper's side of a seat.
+pub(crate) struct SeatEnd {
+    pub shard: ShardNo,
+    pub usual: mpsc::Receiver<Call>,
+    pub reserved: mpsc::Receiver<Call>,
+    pub role: watch::Sender<SeatRole>,
+    pub schemas: Arc<PayloadSchemas>,
+}
+
+/// Both sides of a new seat.
+pub(crate) fn seat(shard: ShardNo) -> (Seat, SeatEnd) {
+    let queue = limits::COMMANDS_QUEUED_MAX as usize;
+    let (usual, usual_in) = mpsc::channel(queue);
+    let (reserved, reserved_in) = mpsc::channel(queue);
+    let (role_out, role) = watch::channel(SeatRole::Away);
+    let schemas = Arc::new(PayloadSchemas::default());
+    let end = SeatEnd { shard, usual: usual_in, reserved: reserved_in, role: role_out, schemas: Arc::clone(&schemas) };
+    (Seat { usual, reserved, role, schemas }, end)
+}
+
+impl Seat {
+    pub fn role(&self) -> SeatRole {
+        *self.role.borrow()
+    }
+
+    /// Runs a command at the owner's task and returns its answer once that is committed; or the command, if the task
+    /// did not take it in.
+    pub async fn call(&self, mut command: Command) -> Result<Result<Answer, Command>, Error> {
+        self.judge(&mut command);
+        let (reply, replied) = oneshot::channel();
+        let call = Call { command, reply };
+        if reserved(&call.command) {
+            self.reserved.send(call).await.map_err(|_| Error::Draining)?;
+        } else {
+            self.usual.try_send(call).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => Error::Overloaded { retry_after_ms: 1_000 },
+                mpsc::error::TrySendError::Closed(_) => Error::Draining,
+            })?;
+        }
+        match replied.await {
+            Ok(Reply::Answer(Answer::Refused(refusal))) => Err(Error::Refused(refusal)),
+            Ok(Reply::Answer(answer)) => Ok(Ok(answer)),
+            Ok(Reply::NotTaken(command)) => Ok(Err(command)),
+            Err(_) => Err(Error::OutcomeUnknown),
+        }
+    }
+
+    /// Says of each new job whether its payload fits its type's schema, which only the owner's node knows.
+    fn judge(&self, command: &mut Command) {
+        if self.schemas.is_empty() {
+            return;
+        }
+        match command {
+            Command::Enqueue { tenant, jobs, .. } => {
+                let tenant = *tenant;
+                jobs.iter_mut().for_each(|job| job.misfit = self.misfit(tenant, &job.lane.job_type, &job.payload));
+            }
+            Command::FollowUps { token, jobs, .. } => {
+                let tenant = token.tenant;
+                jobs.iter_mut().for_each(|job| job.misfit = self.misfit(tenant, &job.lane.job_type, &job.payload));
+            }
+            Command::Complete { completions, .. } => {
+                for completion in completions {
+                    let tenant = completion.token.tenant;
+                    for job in &mut completion.follow_ups {
+                        job.misfit = self.misfit(tenant, &job.lane.job_type, &job.payload);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn misfit(&self, tenant: orch_core::ids::TenantNo, job_type: &str, payload: &[u8]) -> Option<Refusal> {
+        self.schemas.get(tenant, job_type).and_then(|schema| schema.check(payload))
+    }
+}
+
+/// Heartbeats, completions and what belongs to them keep their path when new work is shed.
+fn reserved(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Ack { .. }
+            | Command::Heartbeat { .. }
+            | Command::Complete { .. }
+            | Command::Release { .. }
+            | Command::CheckLease { .. }
+            | Command::Cancel { .. }
+            | Command::Pause { .. }
+            | Command::Resume { .. }
+            | Command::Drain { .. }
+    )
+}
