@@ -60,7 +60,8 @@ impl Node {
         let mut made = false;
         while !*self.stop.borrow() {
             if !made {
-                made = self.ledger.shard_make(self.shards).await.inspect_err(|error| warn!(%error, "no shards")).is_ok();
+                made =
+                    self.ledger.shard_make(self.shards).await.inspect_err(|error| warn!(%error, "no shards")).is_ok();
             }
             let soon = match self.ledger.cluster().await {
                 Ok(cluster) => self.meet(cluster, &mut keepers),

@@ -139,8 +139,7 @@ impl Engine {
             }
             _ => places,
         };
-        let call =
-            |(shard, beats)| self.at(shard, Command::Heartbeat { tenants: tenants.clone(), session, beats });
+        let call = |(shard, beats)| self.at(shard, Command::Heartbeat { tenants: tenants.clone(), session, beats });
         let (mut answers, mut draining) = (Vec::new(), false);
         for answer in try_join_all(parts.into_iter().map(call)).await? {
             match answer {
@@ -280,7 +279,10 @@ mod tests {
     fn what_the_caller_does_not_speak_for_goes_to_its_own_shard() {
         let (own, other) = (ShardNo(3).first_tenant(), ShardNo(5).first_tenant());
         let parts = Parts::by(vec![other, own, TenantNo(u32::MAX)], &[own], |tenant| *tenant);
-        assert_eq!(parts.parts.iter().map(|(shard, items)| (*shard, items.len())).collect::<Vec<_>>(), [(ShardNo(3), 3)]);
+        assert_eq!(
+            parts.parts.iter().map(|(shard, items)| (*shard, items.len())).collect::<Vec<_>>(),
+            [(ShardNo(3), 3)]
+        );
         let empty = Parts::by(Vec::<TenantNo>::new(), &[own], |tenant| *tenant);
         assert_eq!(empty.parts.len(), 1, "a call without items is answered all the same");
     }

@@ -84,10 +84,7 @@ mod tests {
             owner: owner.map(node),
             wish: wish.map(node),
         };
-        Cluster {
-            nodes: (0..).zip(nodes).map(seen).collect(),
-            shards: (0..).zip(shards).map(shard).collect(),
-        }
+        Cluster { nodes: (0..).zip(nodes).map(seen).collect(), shards: (0..).zip(shards).map(shard).collect() }
     }
 
     fn owned_as(cluster: &Cluster, places: &BTreeMap<ShardNo, NodeId>) -> Cluster {

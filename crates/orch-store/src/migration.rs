@@ -28,8 +28,7 @@ macro_rules! migrations {
 pub const POSTGRES: &[Migration] = migrations!("postgres": 1 "ownership", 2 "history", 3 "jobs", 4 "declared", 5 "attempts", 6 "access", 7 "token_page", 8 "replicas");
 
 /// For SQLite.
-pub const SQLITE: &[Migration] =
-    migrations!("sqlite": 1 "ownership", 2 "history", 3 "jobs", 4 "declared", 5 "attempts", 6 "access", 7 "token_page", 8 "replicas");
+pub const SQLITE: &[Migration] = migrations!("sqlite": 1 "ownership", 2 "history", 3 "jobs", 4 "declared", 5 "attempts", 6 "access", 7 "token_page", 8 "replicas");
 
 /// The migrations that are still to be applied.
 ///

@@ -159,7 +159,7 @@ impl World {
         let profile = Profile::draw(&mut rng);
         let begin = Timestamp::from_millis(BEGIN);
         let incarnation = Incarnation::v7(begin, rng.random());
-        let shard = ShardNo(1);
+        let shard = SHARD;
         let identity = Identity { shard, epoch: 0, incarnation };
         let mut world = Self {
             rng,
@@ -403,11 +403,11 @@ impl World {
     }
 
     fn tenants(&self) -> Vec<TenantNo> {
-        (1..=self.profile.tenants).map(TenantNo).collect()
+        (1..=self.profile.tenants).map(tenant_no).collect()
     }
 
     fn any_tenant(&mut self) -> TenantNo {
-        TenantNo(self.rng.random_range(1..=self.profile.tenants))
+        tenant_no(self.rng.random_range(1..=self.profile.tenants))
     }
 
     /// A job that some caller knows, rather a recent one.
@@ -431,4 +431,12 @@ impl World {
     fn send(&mut self, client: usize, command: orch_dispatch::Command, tag: u64, patience: i64) -> CallNo {
         self.send_call(client, Arc::new(command), tag, patience)
     }
+}
+
+/// The shard of every world; none of its tenants is `system`, which works for all.
+const SHARD: ShardNo = ShardNo(1);
+
+/// The number that the world's n-th tenant gets, from 1.
+fn tenant_no(n: u32) -> TenantNo {
+    TenantNo(SHARD.first_tenant().0 + n - 1)
 }

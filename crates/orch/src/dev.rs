@@ -16,8 +16,8 @@ use crate::access::TokenFile;
 use crate::bootstrap::{self, Access};
 use crate::failure::Failure;
 use crate::logging;
-use crate::replica::{End, Replica, listen};
 use crate::output::Output;
+use crate::replica::{End, Replica, listen};
 use crate::settings::{Flags, Settings};
 
 /// How to serve.

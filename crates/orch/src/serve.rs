@@ -13,8 +13,8 @@ use serde_json::json;
 
 use crate::failure::Failure;
 use crate::logging;
-use crate::replica::{End, Replica, listen};
 use crate::output::Output;
+use crate::replica::{End, Replica, listen};
 use crate::settings::{Flags, Settings};
 
 /// How long a replica waits with its word until all shards have owners; then it says what it is.
@@ -33,6 +33,9 @@ pub struct Args {
     /// Where other replicas and clients reach this one, if not at the address it listens on. Setting `advertise`.
     #[arg(long, value_name = "URL")]
     advertise: Option<String>,
+    /// Shards that the ledger is to have at least. Setting `shards`, else 1.
+    #[arg(long, value_name = "NUMBER")]
+    shards: Option<String>,
     #[command(flatten)]
     flags: Flags,
     /// Say that it serves in one line of JSON: address, role.
@@ -42,7 +45,12 @@ pub struct Args {
 
 /// Serves until a signal comes, then drains.
 pub async fn run(args: &Args, output: &Output) -> Result<(), Failure> {
-    let named = [("database", &args.database), ("listen", &args.listen), ("advertise", &args.advertise)];
+    let named = [
+        ("database", &args.database),
+        ("listen", &args.listen),
+        ("advertise", &args.advertise),
+        ("shards", &args.shards),
+    ];
     let settings = Settings::find(&args.flags, &named.map(|(name, value)| (name, value.as_ref())))?;
     let database = settings.database()?;
     logging::start_server(&settings);

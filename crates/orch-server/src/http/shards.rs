@@ -1,9 +1,9 @@
 //! Shards: where tenants live, and which node serves them. For `orch:admin`.
 
 use axum::extract::State;
+use orch_core::ids::{NodeId, ShardNo};
 use orch_core::port::ShardRow;
 use orch_core::refusal::{Code, Refusal};
-use orch_core::ids::{NodeId, ShardNo};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -12,12 +12,12 @@ use utoipa_axum::routes;
 use super::cursor::List;
 use super::error::Problem;
 use super::json::Json;
-use super::workers::reports::EmptyOut;
 use super::page_of;
 use super::query::Query;
 use super::segment::Segment;
 use super::texts::{LimitNumber, NodeIdText, ShardText};
 use super::words::PageOut;
+use super::workers::reports::EmptyOut;
 use crate::access::{Caller, Scope, require};
 use crate::state::AppState;
 

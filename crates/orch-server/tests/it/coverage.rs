@@ -15,7 +15,7 @@ const OPEN: [&str; 1] = ["get_health"];
 
 /// How another tenant's caller fares with this tenant's ids and names: the status of the call.
 /// Whatever the status, nothing of this tenant may be in the answer, and nothing of it may change.
-const PROBES: [(&str, u16); 50] = [
+const PROBES: [(&str, u16); 56] = [
     ("ack_leases", 200),
     ("append_job_logs", 409),
     ("cancel_job", 404),
@@ -32,6 +32,8 @@ const PROBES: [(&str, u16); 50] = [
     ("declare_from_catalogue", 200),
     ("delete_tenant", 403),
     ("discard_dead_letter", 404),
+    ("drain_node", 403),
+    ("drain_shard", 403),
     ("drain_worker", 404),
     ("export_tenant", 404),
     ("get_artifact", 404),
@@ -52,13 +54,16 @@ const PROBES: [(&str, u16); 50] = [
     ("list_job_types", 200),
     ("list_jobs", 200),
     ("list_lanes", 200),
+    ("list_nodes", 403),
     ("list_parents", 409),
     ("list_pauses", 200),
     ("list_projects", 200),
+    ("list_shards", 403),
     ("list_sources", 200),
     ("list_tenants", 403),
     ("list_tokens", 200),
     ("list_workers", 200),
+    ("move_shard", 403),
     ("open_worker_session", 201),
     ("pause", 404),
     ("release_leases", 200),
@@ -66,6 +71,7 @@ const PROBES: [(&str, u16); 50] = [
     ("resume", 404),
     ("revoke_token", 404),
     ("replay_dead_letter", 404),
+    ("undrain_node", 403),
 ];
 
 /// As `PROBES`, for those whose name or place is the caller's own.
@@ -138,6 +144,7 @@ fn body_of(operation: &str, things: &Things) -> Option<Value> {
         "declare_from_catalogue" => json!({"names": ["export.*"]}),
         "create_tenant" => json!({"name": "sneaky"}),
         "create_token" => json!({"name": "x", "scopes": ["orch:read"], "tenant": "acme"}),
+        "move_shard" => json!({"node": "nod_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f"}),
         "pause" | "resume" => json!({"target": {"job_type": JOB_TYPE}}),
         "open_worker_session" => {
             json!({"worker_id": "w1", "boot_id": "b1", "job_types": [JOB_TYPE], "capacity": 9})

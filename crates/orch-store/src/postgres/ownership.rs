@@ -188,11 +188,10 @@ pub async fn cluster(readers: &PgPool) -> Result<Cluster, StoreError> {
 }
 
 pub async fn identity(readers: &PgPool) -> Result<LedgerIdentity, StoreError> {
-    let (incarnation, secret): (Uuid, Vec<u8>) =
-        sqlx::query_as(include_str!("../../sql/postgres/ledger/identity.sql"))
-            .fetch_one(readers)
-            .await
-            .map_err(store_error)?;
+    let (incarnation, secret): (Uuid, Vec<u8>) = sqlx::query_as(include_str!("../../sql/postgres/ledger/identity.sql"))
+        .fetch_one(readers)
+        .await
+        .map_err(store_error)?;
     let node_secret = secret.try_into().map_err(|_| StoreError::Corrupt("the nodes' secret".to_owned()))?;
     Ok(LedgerIdentity { incarnation: Incarnation(incarnation), node_secret })
 }

@@ -132,7 +132,8 @@ impl Operator {
 
 /// The mark of a tenant that came late and has no work, or the way back.
 fn deletion(world: &mut World) -> Option<Command> {
-    let late: Vec<_> = world.model.tenants.keys().filter(|no| no.0 > world.profile.tenants).copied().collect();
+    let late: Vec<_> =
+        world.model.tenants.keys().filter(|no| **no > super::tenant_no(world.profile.tenants)).copied().collect();
     let tenant = *late.get(world.rng.random_range(0..late.len().max(1)))?;
     Some(if world.chance(500) {
         Command::MarkTenant { tenant, actor: actor() }

@@ -56,7 +56,7 @@ pub(super) fn source(world: &mut World) -> ConfigDoc {
 pub(super) fn tenant(world: &mut World, name: String) -> Command {
     let at = Timestamp::from_millis(world.t);
     let id = TenantId::v7(at, world.rng.random());
-    let shard = orch_core::ShardNo(1);
+    let shard = super::SHARD;
     Command::CreateTenant(TenantRow { no: TenantNo(0), id, name, shard, created_at: at })
 }
 

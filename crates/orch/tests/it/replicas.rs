@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use orch_client::{Client, Done, HealthStatus, JobContext, JobIn, JobState, JobType, NodeOut, ShardOut, TokenIn, Worker};
+use orch_client::{
+    Client, Done, HealthStatus, JobContext, JobIn, JobState, JobType, NodeOut, ShardOut, TokenIn, Worker,
+};
 use serde_json::Value;
 use sqlx::{Connection as _, Executor as _};
 
@@ -201,7 +203,8 @@ async fn replicas_share_shards_and_any_of_them_serves_any_tenant() {
     let target = nodes.iter().find(|node| Some(&node.id) != shard.owner.as_ref()).unwrap().id.clone();
     admin.shards().send(shard.shard, &target).await.unwrap();
     submit(JOBS + 1).await;
-    spread(&admin, |_, shards| shards.iter().any(|it| it.shard == shard.shard && it.owner.as_ref() == Some(&target))).await;
+    spread(&admin, |_, shards| shards.iter().any(|it| it.shard == shard.shard && it.owner.as_ref() == Some(&target)))
+        .await;
     // A drain: that node ends with nothing, and serves on.
     admin.nodes().drain(&target).await.unwrap();
     submit(JOBS + 2).await;

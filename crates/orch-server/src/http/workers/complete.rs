@@ -220,8 +220,7 @@ fn completion_of(engine: &Engine, item: CompletionIn) -> Result<Completion, Refu
     };
     let keys = KeySpace::of_parent(token.job, "follow_up");
     let origin = Some(Origin { kind: OriginKind::FollowUp, of: token.job });
-    let follow_ups =
-        Intake { engine, keys, origin }.jobs_of_item(item.follow_ups, "follow_ups")?;
+    let follow_ups = Intake { engine, keys, origin }.jobs_of_item(item.follow_ups, "follow_ups")?;
     if !follow_ups.is_empty() {
         content.part(&fingerprint_of_call(&follow_ups));
     }
