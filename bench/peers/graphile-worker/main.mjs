@@ -17,6 +17,8 @@ const worker = {
 
 const connectionString = required("DATABASE_URL");
 const pool = new pg.Pool({ connectionString, max: PRODUCERS + 1 });
+pool.on("error", (error) => console.error(error));
+pool.on("connect", (client) => client.on("error", (error) => console.error(error)));
 const logger = new Logger(() => (level, message) => {
   if (level === "error") console.error(message);
 });
