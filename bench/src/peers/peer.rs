@@ -108,7 +108,7 @@ impl Peer {
                  In this setting an attempt has no deadline."
             }
             Self::BullmqAlways => {
-                "All jobs live in the memory of one Redis, whose commands run on one thread; jobs and an application's \
+                "All jobs live in the memory of one Redis, finished ones too; its commands run on one thread, and jobs and an application's \
                  rows cannot be committed together. A finished job is one record, changed in place: no history of \
                  decisions."
             }

@@ -140,8 +140,11 @@ impl Spread {
         figures.sort_unstable_by(f64::total_cmp);
         let (&min, &max) = (figures.first()?, figures.last()?);
         let middle = figures.len() / 2;
-        let median =
-            if figures.len() % 2 == 0 { (figures[middle - 1] + figures[middle]) / 2.0 } else { figures[middle] };
+        let median = if figures.len().is_multiple_of(2) {
+            (figures[middle - 1] + figures[middle]) / 2.0
+        } else {
+            figures[middle]
+        };
         Some(Self { median, min, max })
     }
 
