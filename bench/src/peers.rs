@@ -1,5 +1,5 @@
 //! Other orchestrators, which do the same work on the same machine: no-op jobs with a payload of 200 bytes, a backlog
-//! put in by the peer's bulk call and burned down by its workers, set as its authors recommend.
+//! put in by the peer's bulk call and burned down by its workers, set for throughput by what its authors publish.
 //!
 //! Each peer lies in `bench/peers/<peer>` with its versions locked and does its work by itself; here it is given a
 //! database or a Redis of its own, and counted from outside. What a peer calls done it has checked in its own tables.

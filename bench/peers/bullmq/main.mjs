@@ -1,5 +1,6 @@
 // BullMQ on a durable Redis: https://docs.bullmq.io/guide/going-to-production
-// One process. How often that Redis flushes is its own setting, and part of the peer's name in the report.
+// One process; a concurrency of 50 or 500 made no difference beyond 10 %.
+// How often that Redis flushes is its own setting, and part of the peer's name in the report.
 
 import { Queue, Worker } from "bullmq";
 import { Redis } from "ioredis";

@@ -1,7 +1,8 @@
 //! Measures awa as its README installs it: queue storage, one queue, jobs in by COPY.
 //!
-//! Jobs have no deadline of their own, which is its shortest path. Lines on standard output are read by the driver:
-//! a mark when a phase begins and ends, one with figures after it.
+//! Jobs have no deadline of their own, which is its shortest path. With 512 workers and one claimer it was faster than
+//! with 50 or 128 workers and with four claimers, and as fast as with 2,048.
+//! Lines on standard output are read by the driver: a mark when a phase begins and ends, one with figures after it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
