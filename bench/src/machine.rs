@@ -21,6 +21,7 @@ pub struct Machine {
 
 impl Machine {
     /// This machine. What cannot be read is left empty.
+    #[must_use]
     pub fn here() -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let (processors, memory) = (read("/proc/cpuinfo"), read("/proc/meminfo"));

@@ -1,4 +1,5 @@
-//! The load driver: `orch-bench engine …` in this process, `orch-bench http …` against a server of its own.
+//! The load driver: `orch-bench engine …` in this process, `orch-bench http …` against a server of its own,
+//! `orch-bench peers …` for other orchestrators on the same machine.
 //!
 //! `cargo xtask bench` builds it and gives it a PostgreSQL. The ledger's shapes have a program of their own,
 //! `ledger_shapes`.
@@ -7,7 +8,6 @@ mod bar;
 mod job;
 mod latency;
 mod load;
-mod machine;
 mod meter;
 mod place;
 mod progress;
@@ -20,10 +20,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use orch_bench::process;
+use orch_bench::machine::Machine;
+use orch_bench::{peers, process};
 
 use crate::load::Load;
-use crate::machine::Machine;
 use crate::place::{Commits, Place};
 use crate::report::{HEAD, Report, Row, notes};
 use crate::settings::{Case, Face, Options, Settings};
@@ -39,15 +39,18 @@ enum Program {
     Engine(Options),
     /// A server of its own over HTTP, with the Rust SDK's client and workers.
     Http(Options),
+    /// Other orchestrators, which do the same work on the same database.
+    Peers(peers::Options),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let settings = match Program::parse() {
-        Program::Engine(options) => options.settle(Face::Engine),
-        Program::Http(options) => options.settle(Face::Http),
+    let ended = match Program::parse() {
+        Program::Engine(options) => run(options.settle(Face::Engine)).await,
+        Program::Http(options) => run(options.settle(Face::Http)).await,
+        Program::Peers(options) => peers::run(options).await,
     };
-    match run(settings).await {
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use orch_bench::machine::Machine;
 use serde::Serialize;
 
 use crate::bar::{self, Bar};
 use crate::latency::Spread;
 use crate::load::Outcome;
-use crate::machine::Machine;
 use crate::meter::Spent;
 use crate::place::Commits;
 use crate::settings::{Case, Database, Settings, Workload};

@@ -6,8 +6,12 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::cargo::{Profile, build};
+use crate::cargo::{Profile, build, root};
 use crate::postgres::{Cluster, Durability, find_or_install};
+use crate::redis;
+
+/// The measurement that starts other orchestrators.
+const PEERS: &str = "peers";
 
 /// What the caller asked for.
 #[derive(Debug, clap::Args)]
@@ -25,6 +29,11 @@ pub fn run(options: &Options) -> Result<bool> {
     let (orch, driver) = (built.next().context("orch was built")?, built.next().context("orch-bench was built")?);
     let mut command = Command::new(driver);
     command.args(&options.arguments).env("ORCH_BENCH_ORCH", orch);
+    if options.arguments.first().is_some_and(|first| first == PEERS) {
+        redis::install_if_missing()?;
+        command.env("ORCH_BENCH_PEERS_FOLDER", root().join("bench/peers"));
+        command.env("ORCH_BENCH_PEERS", root().join("target/bench/peers"));
+    }
     let cluster = match std::env::var_os("ORCH_BENCH_POSTGRES_URL") {
         Some(_) => None,
         None => Some(Cluster::start(&find_or_install()?, Durability::Synchronous)?),

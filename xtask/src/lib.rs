@@ -17,6 +17,7 @@ pub mod http;
 pub mod kills;
 pub mod postgres;
 pub mod process;
+pub mod redis;
 pub mod scratch;
 pub mod site;
 pub mod upgrade;
