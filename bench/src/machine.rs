@@ -21,6 +21,7 @@ pub struct Machine {
 
 impl Machine {
     /// This machine. What cannot be read is left empty.
+    #[must_use]
     pub fn here() -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let (processors, memory) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
@@ -32,6 +33,15 @@ impl Machine {
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             load_before: number(&read("/proc/loadavg")),
         }
+    }
+}
+
+impl Machine {
+    /// In one line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let Self { processor, processors, memory_mib, kernel, load_before } = self;
+        format!("{processor}, {processors} processors, {memory_mib} MiB, Linux {kernel}, load before {load_before:.2}")
     }
 }
 

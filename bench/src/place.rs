@@ -1,16 +1,19 @@
 //! Where the ledger of one measurement lies: a folder of its own, and for PostgreSQL a database of its own.
 
-use std::path::Path;
-use std::str::FromStr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use orch_bench::postgres::{self, OwnDatabase};
 use orch_bench::process;
 use serde::Serialize;
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tempfile::TempDir;
 
-use crate::settings::{Database, Settings};
+use crate::ground::Ground;
+use crate::settings::Database;
+
+/// Tells the databases of one program's runs apart.
+static MADE: AtomicUsize = AtomicUsize::new(0);
 
 /// The place of one ledger.
 pub enum Place {
@@ -20,13 +23,17 @@ pub enum Place {
     Postgres(Box<PostgresPlace>),
 }
 
-/// A database in a PostgreSQL that is there already, and a connection beside it for figures.
+/// A database in a PostgreSQL that is there already, and a folder.
 pub struct PostgresPlace {
-    name: String,
-    url: String,
-    admin: PgConnection,
-    server: Option<u32>,
+    database: OwnDatabase,
     folder: TempDir,
+}
+
+impl PostgresPlace {
+    /// How to reach it.
+    pub fn url(&self) -> &str {
+        self.database.url()
+    }
 }
 
 /// What the ledger promises and how it is set, for the report.
@@ -40,18 +47,23 @@ pub struct Commits {
     pub settings: Vec<(String, String)>,
 }
 
+impl Commits {
+    /// In one line.
+    pub fn line(&self) -> String {
+        let settings: Vec<_> = self.settings.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        format!("{} {}: {}", self.database.name(), self.version, settings.join(", "))
+    }
+}
+
 impl Place {
-    /// Makes a place; `run` tells the databases of one program's runs apart.
-    pub async fn make(database: Database, settings: &Settings, run: usize) -> Result<Self> {
+    /// Makes a place.
+    pub async fn make(database: Database, ground: &Ground) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("orch-bench").tempdir()?;
         match database {
             Database::Sqlite => Ok(Self::Sqlite(folder)),
             Database::Postgres => {
-                let url = settings.postgres_url.as_deref().context(
-                    "no PostgreSQL: set ORCH_BENCH_POSTGRES_URL, or run `cargo xtask bench`, which starts one",
-                )?;
-                let place = PostgresPlace::make(url, settings.postgres_pid, run, folder).await?;
-                Ok(Self::Postgres(Box::new(place)))
+                let database = OwnDatabase::make(ground.postgres_url()?, ground.postgres_pid(), MADE.fetch_add(1, Ordering::Relaxed)).await?;
+                Ok(Self::Postgres(Box::new(PostgresPlace { database, folder })))
             }
         }
     }
@@ -60,7 +72,42 @@ impl Place {
     pub fn folder(&self) -> &Path {
         match self {
             Self::Sqlite(folder) => folder.path(),
-            Self::Postgres(database) => database.folder.path(),
+            Self::Postgres(place) => place.folder.path(),
+        }
+    }
+
+    /// Where SQLite's file lies, as `orch dev` has it.
+    pub fn data(&self) -> PathBuf {
+        self.folder().join("data")
+    }
+
+    /// Rows that are dead and not yet vacuumed; SQLite has none.
+    pub async fn dead_tuples(&self) -> Result<Option<u64>> {
+        match self {
+            Self::Sqlite(_) => Ok(None),
+            Self::Postgres(place) => Ok(Some(place.database.dead_tuples().await?)),
+        }
+    }
+
+    /// Writes out what is dirty in PostgreSQL. SQLite does that by itself, many times a minute.
+    pub async fn checkpoint(&mut self) -> Result<()> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(place) => place.database.checkpoint().await,
+        }
+    }
+
+    /// The same on a connection of its own, beside what else is done.
+    pub fn checkpoint_apart(&self) -> impl Future<Output = Result<()>> + Send + 'static {
+        let url = match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(place) => Some(place.url().to_owned()),
+        };
+        async move {
+            if let Some(url) = url {
+                sqlx::query("CHECKPOINT").execute(&mut postgres::connect(&url).await?).await?;
+            }
+            Ok(())
         }
     }
 
@@ -68,7 +115,7 @@ impl Place {
     pub fn cpu(&self) -> Result<Option<f64>> {
         match self {
             Self::Sqlite(_) => Ok(None),
-            Self::Postgres(database) => database.server.map(process::family_cpu).transpose(),
+            Self::Postgres(place) => place.database.cpu(),
         }
     }
 
@@ -76,7 +123,7 @@ impl Place {
     pub async fn log_position(&mut self, server: Option<u32>) -> Result<f64> {
         match self {
             Self::Sqlite(_) => process::written_bytes(server),
-            Self::Postgres(database) => database.log_position().await,
+            Self::Postgres(place) => place.database.log_position().await,
         }
     }
 
@@ -90,7 +137,10 @@ impl Place {
                     .map(|(name, value)| (name.to_owned(), value.to_owned()))
                     .to_vec(),
             }),
-            Self::Postgres(database) => database.commits().await,
+            Self::Postgres(place) => {
+                let how = place.database.how().await?;
+                Ok(Commits { database: Database::Postgres, version: how.version, settings: how.settings })
+            }
         }
     }
 
@@ -98,71 +148,10 @@ impl Place {
     pub async fn remove(self) -> Result<()> {
         match self {
             Self::Sqlite(folder) => Ok(folder.close()?),
-            Self::Postgres(database) => database.remove().await,
+            Self::Postgres(place) => {
+                place.database.remove().await?;
+                Ok(place.folder.close()?)
+            }
         }
     }
-}
-
-const SETTINGS: [&str; 9] = [
-    "fsync",
-    "synchronous_commit",
-    "full_page_writes",
-    "shared_buffers",
-    "max_wal_size",
-    "checkpoint_timeout",
-    "wal_compression",
-    "autovacuum",
-    "jit",
-];
-
-impl PostgresPlace {
-    async fn make(url: &str, server: Option<u32>, run: usize, folder: TempDir) -> Result<Self> {
-        let options = PgConnectOptions::from_str(url)?;
-        let mut admin = options.connect().await?;
-        let name = format!("orch_bench_{}_{run}", std::process::id());
-        // The name is made of numbers alone.
-        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut admin).await?;
-        let url = options.database(&name).to_url_lossy().to_string();
-        let server = match server {
-            Some(pid) => Some(pid),
-            None => postmaster(&mut admin).await?,
-        };
-        Ok(Self { name, url, admin, server, folder })
-    }
-
-    /// How to reach it.
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
-    async fn log_position(&mut self) -> Result<f64> {
-        let query = "SELECT (pg_current_wal_insert_lsn() - '0/0')::float8";
-        Ok(sqlx::query_scalar(query).fetch_one(&mut self.admin).await?)
-    }
-
-    async fn commits(&mut self) -> Result<Commits> {
-        let mut settings = Vec::new();
-        for name in SETTINGS {
-            let value = sqlx::query_scalar("SELECT current_setting($1)").bind(name).fetch_one(&mut self.admin).await?;
-            settings.push((name.to_owned(), value));
-        }
-        let version = sqlx::query_scalar("SELECT current_setting('server_version')").fetch_one(&mut self.admin).await?;
-        let database = Database::Postgres;
-        Ok(Commits { database, version, settings })
-    }
-
-    async fn remove(mut self) -> Result<()> {
-        let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
-        sqlx::query(AssertSqlSafe(drop)).execute(&mut self.admin).await?;
-        self.admin.close().await?;
-        Ok(self.folder.close()?)
-    }
-}
-
-/// The server's first process, if it runs on this machine: the parent of the backend that serves us.
-async fn postmaster(admin: &mut PgConnection) -> Result<Option<u32>> {
-    let backend: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(admin).await?;
-    let backend = u32::try_from(backend)?;
-    let name = std::fs::read_to_string(format!("/proc/{backend}/comm")).unwrap_or_default();
-    name.starts_with("postgres").then(|| process::parent(backend)).transpose()
 }

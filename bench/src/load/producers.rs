@@ -47,7 +47,7 @@ impl Supply {
     /// Jobs of the next call; `None`: no more.
     async fn next(&self, progress: &Progress) -> Option<usize> {
         if let Some(most) = self.ahead_max {
-            while !progress.is_stopped() && progress.accepted().saturating_sub(progress.done()) > most {
+            while !progress.is_stopped() && progress.waiting() > most {
                 clock::pause(REST).await;
             }
         }

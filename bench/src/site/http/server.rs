@@ -27,19 +27,25 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the program on a place and waits until it says that it is ready.
+    /// Starts the program on an empty place and waits until it says that it is ready.
     pub fn start(place: &Place, program: &Path) -> Result<Self> {
+        let token = match place {
+            Place::Sqlite(_) => None,
+            Place::Postgres(database) => Some(bootstrap(program, database.url())?),
+        };
+        Self::start_with(place, program, token, &[])
+    }
+
+    /// The same on a place whose first tenant is there, with further arguments. `token` is that tenant's; without it,
+    /// the program must say one.
+    pub fn start_with(place: &Place, program: &Path, token: Option<String>, arguments: &[&str]) -> Result<Self> {
         let mut command = Command::new(program);
-        let mut token = None;
         match place {
-            Place::Sqlite(folder) => command.arg("dev").arg("--data").arg(folder.path().join("data")),
-            Place::Postgres(database) => {
-                token = Some(bootstrap(program, database.url())?);
-                command.args(["serve", "--database", database.url()])
-            }
+            Place::Sqlite(_) => command.arg("dev").arg("--data").arg(place.data()),
+            Place::Postgres(database) => command.args(["serve", "--database", database.url()]),
         };
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        command.args(["--listen", &format!("127.0.0.1:{port}"), "--json"]);
+        command.args(["--listen", &format!("127.0.0.1:{port}"), "--json"]).args(arguments);
         let log = std::fs::File::create(place.folder().join("server.log"))?;
         let mut child = command
             .stdin(Stdio::null())
