@@ -41,7 +41,12 @@ impl Supply {
 
     /// Until stopped, but never more than so many ahead of what is done.
     pub fn ahead(most: u64, batch: usize) -> Self {
-        Self { ahead_max: Some(most), ..Self::endless(batch) }
+        Self::endless(batch).at_most_ahead(most)
+    }
+
+    /// The same, but never more than so many ahead of what is done.
+    pub fn at_most_ahead(self, most: u64) -> Self {
+        Self { ahead_max: Some(most), ..self }
     }
 
     /// Jobs of the next call; `None`: no more.
