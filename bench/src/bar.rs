@@ -49,9 +49,7 @@ pub fn of(face: Face, case: Case, keys: bool) -> Option<LoadBar> {
         (Face::Engine, Database::Postgres, Workload::Cycle) => {
             (Cycle, 60_000.0, "over 5 minutes with a checkpoint in them")
         }
-        (Face::Engine, Database::Sqlite, Workload::Cycle) => {
-            (CycleSqlite, if keys { 40_000.0 } else { 60_000.0 }, "")
-        }
+        (Face::Engine, Database::Sqlite, Workload::Cycle) => (CycleSqlite, if keys { 40_000.0 } else { 60_000.0 }, ""),
         _ => return None,
     };
     Some(LoadBar { subject, jobs_per_second, note })

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::bar;
-use crate::document::{Document, Line, maybe};
+use crate::document::{Document, Line, Summary, maybe};
 use crate::figures::{Ratio, last_third_to_first};
 use crate::finding::{Bar, Finding, Subject};
 use crate::ground::Ground;
@@ -61,8 +61,9 @@ pub struct Options {
     held: usize,
     #[command(flatten)]
     crew: Crew,
+    /// What it stands on.
     #[command(flatten)]
-    ground: Ground,
+    pub ground: Ground,
 }
 
 impl Options {
@@ -130,7 +131,7 @@ impl Line for Row {
 }
 
 /// Measures.
-pub async fn run(options: Options) -> Result<Vec<Finding>> {
+pub async fn run(options: Options) -> Result<Summary> {
     let all = [Load::Backlog, Load::Transaction, Load::Held];
     let loads = if options.loads.is_empty() { all.to_vec() } else { options.loads.clone() };
     let settings = Settings::new(options.face, options.crew.clone(), options.ground.clone());

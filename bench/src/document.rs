@@ -26,6 +26,24 @@ pub struct Document<S, R> {
     pub findings: Vec<Finding>,
 }
 
+/// What a report takes from a run.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Summary {
+    /// How the databases commit.
+    pub commits: Vec<Commits>,
+    /// Figures beside their bars.
+    pub findings: Vec<Finding>,
+}
+
+impl Summary {
+    /// Takes another one in.
+    pub fn take(&mut self, other: &Self) {
+        let fresh: Vec<_> = other.commits.iter().filter(|one| !self.commits.contains(one)).cloned().collect();
+        self.commits.extend(fresh);
+        self.findings.extend(other.findings.iter().cloned());
+    }
+}
+
 /// A row as a line of a table.
 pub trait Line {
     /// The head of the table.
@@ -55,7 +73,7 @@ impl<S: Serialize, R: Line + Serialize> Document<S, R> {
     }
 
     /// Prints how the figures stand to their bars, writes the document where it is wanted, and hands on the figures.
-    pub fn end(self, json: Option<&Path>) -> Result<Vec<Finding>> {
+    pub fn end(self, json: Option<&Path>) -> Result<Summary> {
         println!("\n{}", self.commits.iter().map(Commits::line).collect::<Vec<_>>().join("\n"));
         for finding in &self.findings {
             let met = if finding.met { "met" } else { "MISSED" };
@@ -64,7 +82,7 @@ impl<S: Serialize, R: Line + Serialize> Document<S, R> {
         if let Some(path) = json {
             write(path, &self)?;
         }
-        Ok(self.findings)
+        Ok(Summary { commits: self.commits, findings: self.findings })
     }
 }
 

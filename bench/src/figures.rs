@@ -72,8 +72,8 @@ mod tests {
 
     #[test]
     fn thirds_leave_the_middle_out() {
-        assert_eq!(last_third_to_first(&[10, 10, 99, 1, 9, 9]), Some(0.5));
-        assert_eq!(last_third_to_first(&[10, 5, 1, 9]), Some(0.9));
+        assert_eq!(last_third_to_first(&[10, 10, 99, 1, 9, 9]), Some(0.9));
+        assert_eq!(last_third_to_first(&[10, 5, 1, 5]), Some(0.5));
         assert_eq!(last_third_to_first(&[1, 2]), None);
         assert_eq!(last_third_to_first(&[0, 2, 3]), None);
     }

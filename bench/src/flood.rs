@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::arrivals::Arrivals;
 use crate::bar;
-use crate::document::{Document, Line};
+use crate::document::{Document, Line, Summary};
 use crate::finding::{Bar, Finding, Subject};
 use crate::ground::Ground;
 use crate::latency::Spread;
@@ -55,8 +55,9 @@ pub struct Options {
     rate: f64,
     #[command(flatten)]
     crew: Crew,
+    /// What it stands on.
     #[command(flatten)]
-    ground: Ground,
+    pub ground: Ground,
 }
 
 #[derive(Debug, Serialize)]
@@ -110,7 +111,7 @@ impl Line for Row {
 }
 
 /// Measures.
-pub async fn run(options: Options) -> Result<Vec<Finding>> {
+pub async fn run(options: Options) -> Result<Summary> {
     ensure!(options.flood < options.tenants, "at least one tenant must be quiet");
     let settings = Settings::new(options.face, options.crew.clone(), options.ground.clone());
     let mut document = Document::begin(settings.clone());
@@ -163,7 +164,7 @@ impl Phase<'_> {
             };
             noisy.spawn(&mut crew);
         }
-        let seconds = settings.ground.quick.then_some(SECONDS_QUICK).unwrap_or(SECONDS_FULL);
+        let seconds = if settings.ground.quick { SECONDS_QUICK } else { SECONDS_FULL };
         let length = Duration::from_secs(options.crew.seconds.unwrap_or(seconds));
         let quiet = |length, series| Arrivals {
             site: Arc::clone(&stand.site),

@@ -8,6 +8,8 @@ use serde::Serialize;
 
 /// Significant digits.
 const DIGITS: u8 = 3;
+/// Longer times count as this one: an hour.
+const MICROS_MAX: u64 = 3_600_000_000;
 
 /// Times of one kind.
 #[derive(Debug)]
@@ -32,7 +34,7 @@ pub struct Spread {
 
 impl Default for Latencies {
     fn default() -> Self {
-        Self(Mutex::new(Histogram::new(DIGITS).expect("three digits are allowed")))
+        Self(Mutex::new(Histogram::new_with_max(MICROS_MAX, DIGITS).expect("three digits are allowed")))
     }
 }
 

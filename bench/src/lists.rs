@@ -12,7 +12,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::bar;
-use crate::document::{Document, Line};
+use crate::document::{Document, Line, Summary};
 use crate::finding::{Bar, Finding, Subject};
 use crate::ground::Ground;
 use crate::job::{Kind, Shape};
@@ -46,8 +46,9 @@ pub struct Options {
     calls: usize,
     #[command(flatten)]
     crew: Crew,
+    /// What it stands on.
     #[command(flatten)]
-    ground: Ground,
+    pub ground: Ground,
 }
 
 #[derive(Debug, Serialize)]
@@ -65,7 +66,17 @@ struct Row {
 
 impl Line for Row {
     const HEAD: &'static [&'static str] = &[
-        "ledger", "finished", "page", "calls", "items", "p50 ms", "p90", "p99", "max", "CPU ms / page", "dead tuples",
+        "ledger",
+        "finished",
+        "page",
+        "calls",
+        "items",
+        "p50 ms",
+        "p90",
+        "p99",
+        "max",
+        "CPU ms / page",
+        "dead tuples",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -92,7 +103,7 @@ impl Row {
 }
 
 /// Measures.
-pub async fn run(options: Options) -> Result<Vec<Finding>> {
+pub async fn run(options: Options) -> Result<Summary> {
     let settings = Settings::new(Face::Http, options.crew.clone(), options.ground.clone());
     let mut document = Document::begin(settings.clone());
     for database in options.ground.databases() {
@@ -126,8 +137,7 @@ async fn one(database: Database, options: &Options, settings: &Settings) -> Resu
         let read = reader.read(page).await.with_context(|| page.name())?;
         let cpu_ms_per_page = (cpu(&place)? - before) * 1e3 / read.calls as f64;
         let dead_tuples = place.dead_tuples().await?;
-        let row =
-            Row { database, finished, page, items: read.items, times: read.times, cpu_ms_per_page, dead_tuples };
+        let row = Row { database, finished, page, items: read.items, times: read.times, cpu_ms_per_page, dead_tuples };
         rows.push((commits.clone(), row));
     }
     server.close().await?;

@@ -9,11 +9,11 @@ use orch_bench::{clock, process};
 use serde::Serialize;
 
 use crate::bar;
-use crate::document::{Document, Line};
+use crate::document::{Document, Line, Summary};
 use crate::finding::{Bar, Finding, Subject};
 use crate::ground::Ground;
-use crate::load::{self, Tasks, hire};
 use crate::load::producers::{Producers, Supply};
+use crate::load::{self, Tasks, hire};
 use crate::meter::Cost;
 use crate::place::Commits;
 use crate::progress::Progress;
@@ -43,8 +43,9 @@ pub struct Options {
     leases: usize,
     #[command(flatten)]
     crew: Crew,
+    /// What it stands on.
     #[command(flatten)]
-    ground: Ground,
+    pub ground: Ground,
 }
 
 #[derive(Debug, Serialize)]
@@ -79,8 +80,7 @@ impl Line for Row {
     ];
 
     fn cells(&self) -> Vec<String> {
-        let mut cells =
-            vec![self.database.name().to_owned(), self.waiting.to_string(), self.leases.to_string()];
+        let mut cells = vec![self.database.name().to_owned(), self.waiting.to_string(), self.leases.to_string()];
         cells.extend([self.waiting_mib, self.leased_mib, self.peak_mib].map(|mib| format!("{mib:.0}")));
         cells.extend(self.cost.cells());
         cells
@@ -96,7 +96,7 @@ impl Row {
 }
 
 /// Measures.
-pub async fn run(options: Options) -> Result<Vec<Finding>> {
+pub async fn run(options: Options) -> Result<Summary> {
     let settings = Settings::new(Face::Http, options.crew.clone(), options.ground.clone());
     let waiting = if options.ground.quick { WAITING_QUICK } else { WAITING_FULL };
     let waiting = options.waiting.unwrap_or(waiting);

@@ -62,7 +62,12 @@ impl Place {
         match database {
             Database::Sqlite => Ok(Self::Sqlite(folder)),
             Database::Postgres => {
-                let database = OwnDatabase::make(ground.postgres_url()?, ground.postgres_pid(), MADE.fetch_add(1, Ordering::Relaxed)).await?;
+                let database = OwnDatabase::make(
+                    ground.postgres_url()?,
+                    ground.postgres_pid(),
+                    MADE.fetch_add(1, Ordering::Relaxed),
+                )
+                .await?;
                 Ok(Self::Postgres(Box::new(PostgresPlace { database, folder })))
             }
         }

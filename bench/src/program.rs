@@ -4,8 +4,8 @@ use anyhow::{Context as _, Result};
 use clap::Parser;
 use orch_bench::process;
 
-use crate::document::Document;
-use crate::finding::Finding;
+use crate::document::{Document, Summary};
+use crate::ground::Ground;
 use crate::load::Load;
 use crate::place::Commits;
 use crate::report::Row;
@@ -36,11 +36,28 @@ pub enum Program {
 }
 
 impl Program {
+    /// The same, with the PostgreSQL and the server's program of another ground.
+    pub fn on(mut self, other: &Ground) -> Self {
+        let ground = match &mut self {
+            Self::Engine(options) | Self::Http(options) => &mut options.ground,
+            Self::Latency(options) => &mut options.ground,
+            Self::Memory(options) => &mut options.ground,
+            Self::Lists(options) => &mut options.ground,
+            Self::Degradation(options) => &mut options.ground,
+            Self::Flood(options) => &mut options.ground,
+            Self::Report(options) => &mut options.ground,
+        };
+        ground.postgres_url.clone_from(&other.postgres_url);
+        ground.postgres_pid = other.postgres_pid;
+        ground.orch.clone_from(&other.orch);
+        self
+    }
+
     /// Runs it; returns the figures that have bars.
     ///
     /// # Errors
     /// Whatever keeps it from measuring. A missed bar is none.
-    pub async fn run(self) -> Result<Vec<Finding>> {
+    pub async fn run(self) -> Result<Summary> {
         match self {
             Self::Engine(options) => loads(options.settle(Face::Engine)).await,
             Self::Http(options) => loads(options.settle(Face::Http)).await,
@@ -54,7 +71,7 @@ impl Program {
     }
 }
 
-async fn loads(settings: Settings) -> Result<Vec<Finding>> {
+async fn loads(settings: Settings) -> Result<Summary> {
     let mut document = Document::begin(settings.clone());
     for case in settings.cases() {
         let (commits, row) = measure(case, &settings)

@@ -95,7 +95,7 @@ pub struct Options {
     #[command(flatten)]
     crew: Crew,
     #[command(flatten)]
-    ground: Ground,
+    pub ground: Ground,
 }
 
 /// Who works, for how long, and on what: options that most commands have.

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::arrivals::Arrivals;
 use crate::bar;
-use crate::document::{Document, Line};
+use crate::document::{Document, Line, Summary};
 use crate::finding::{Bar, Finding, Subject};
 use crate::ground::Ground;
 use crate::latency::Spread;
@@ -49,8 +49,9 @@ pub struct Options {
     batch: usize,
     #[command(flatten)]
     crew: Crew,
+    /// What it stands on.
     #[command(flatten)]
-    ground: Ground,
+    pub ground: Ground,
 }
 
 /// What is measured.
@@ -131,7 +132,7 @@ impl Row {
 }
 
 /// Measures.
-pub async fn run(options: Options) -> Result<Vec<Finding>> {
+pub async fn run(options: Options) -> Result<Summary> {
     let faces = options.face.map_or_else(|| vec![Face::Engine, Face::Http], |face| vec![face]);
     let settings = |face| Settings::new(face, options.crew.clone(), options.ground.clone());
     let mut document = Document::begin(settings(faces[0]));
@@ -183,8 +184,7 @@ async fn at(point: Point, settings: &Settings) -> Result<(Commits, Row)> {
         length,
         series,
     };
-    let (warm_up, measured) =
-        (arrivals(WARM_UP, 1), arrivals(Duration::from_secs(settings.enqueue_seconds.max(5)), 2));
+    let (warm_up, measured) = (arrivals(WARM_UP, 1), arrivals(Duration::from_secs(settings.enqueue_seconds.max(5)), 2));
     warm_up.run().await?;
     drained(&progress, &mut crew).await?;
     progress.clear_calls();

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::cargo::{Profile, build};
+use crate::cargo::{Profile, build, root};
 use crate::postgres::{Cluster, Durability, find_or_install};
 
 /// What the caller asked for.
@@ -24,7 +24,7 @@ pub fn run(options: &Options) -> Result<bool> {
     let mut built = build(&Profile::Release, &["orch", "orch-bench"])?.into_iter();
     let (orch, driver) = (built.next().context("orch was built")?, built.next().context("orch-bench was built")?);
     let mut command = Command::new(driver);
-    command.args(&options.arguments).env("ORCH_BENCH_ORCH", orch);
+    command.args(&options.arguments).env("ORCH_BENCH_ORCH", orch).env("ORCH_BENCH_TREE", root());
     let cluster = match std::env::var_os("ORCH_BENCH_POSTGRES_URL") {
         Some(_) => None,
         None => Some(Cluster::start(&find_or_install()?, Durability::Synchronous)?),

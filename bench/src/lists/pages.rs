@@ -134,18 +134,18 @@ impl<'a> Reader<'a> {
             }
             Page::Deep => self.deep().await,
             Page::Detail => {
-                timed(self.calls, |call| async move { Ok(self.client.jobs().get(self.job(call)).await.map(|_| 1)?) }).await
+                timed(self.calls, |call| async move { self.client.jobs().get(self.job(call)).await.map(|_| 1) }).await
             }
             Page::History => {
-                timed(self.calls, |call| async move { Ok(self.client.jobs().history(self.job(call)).await?.len()) }).await
+                timed(self.calls, |call| async move { Ok(self.client.jobs().history(self.job(call)).await?.len()) })
+                    .await
             }
             Page::DeadLetters => {
                 let query = &DeadLetterQuery { limit: Some(LIMIT), ..DeadLetterQuery::default() };
-                timed(self.calls, |_| async move { Ok(self.client.dead_letters().list(query).await?.items.len()) }).await
+                timed(self.calls, |_| async move { Ok(self.client.dead_letters().list(query).await?.items.len()) })
+                    .await
             }
-            Page::Summary => {
-                timed(self.calls, |_| async move { Ok(self.client.jobs().summary().await.map(|_| 1)?) }).await
-            }
+            Page::Summary => timed(self.calls, |_| async move { self.client.jobs().summary().await.map(|_| 1) }).await,
         }
     }
 

@@ -88,7 +88,11 @@ impl EngineSite {
             labels: group.map(|group| (LABEL.to_owned(), group)).into_iter().collect(),
             not_before: (job.kind == Kind::Later).then(|| self.engine.now().plus_ms(LATER_MS)),
             deadline: None,
-            depends_on: job.parent.map(|parent| Dependency { job: ids[parent], on: DependsOn::Done }).into_iter().collect(),
+            depends_on: job
+                .parent
+                .map(|parent| Dependency { job: ids[parent], on: DependsOn::Done })
+                .into_iter()
+                .collect(),
             correlation_id: None,
             origin: None,
         }
