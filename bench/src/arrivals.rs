@@ -54,9 +54,8 @@ impl Arrivals {
             let (jobs, batch) = (maker.stamped(at, self.batch), self.batch);
             let tenant = turn.next().unwrap_or_default();
             calls.spawn(async move {
-                let began = clock::now();
                 site.enqueue(tenant, jobs).await?;
-                progress.enqueue.add(began.elapsed());
+                progress.arrive.add(clock::elapsed().saturating_sub(at));
                 progress.add_accepted(batch);
                 Ok(())
             });

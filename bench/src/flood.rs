@@ -71,6 +71,8 @@ struct Row {
     jobs_per_second: f64,
     /// Of quiet tenants' jobs.
     start: Spread,
+    /// Until quiet tenants' calls were answered.
+    accepted: Spread,
     #[serde(flatten)]
     cost: Cost,
 }
@@ -87,6 +89,7 @@ impl Line for Row {
         "p90",
         "p99",
         "max",
+        "accepted p50 / p99 ms",
         Cost::HEAD[0],
         Cost::HEAD[1],
         Cost::HEAD[2],
@@ -105,6 +108,7 @@ impl Line for Row {
         ];
         let start = &self.start;
         cells.extend([start.p50_ms, start.p90_ms, start.p99_ms, start.max_ms].map(|ms| format!("{ms:.2}")));
+        cells.push(format!("{:.2} / {:.2}", self.accepted.p50_ms, self.accepted.p99_ms));
         cells.extend(self.cost.cells());
         cells
     }
@@ -186,6 +190,7 @@ impl Phase<'_> {
         let spent = from.until(&stand.mark().await?);
         let jobs = progress.done() - before;
         let start = quiet_ended(&progress, &mut crew, expected).await?;
+        let accepted = progress.arrive.spread().context("no quiet job was accepted")?;
         progress.stop();
         finish(crew).await?;
         Ok(Row {
@@ -195,6 +200,7 @@ impl Phase<'_> {
             flooding,
             jobs_per_second: jobs as f64 / spent.seconds,
             start,
+            accepted,
             cost: Cost::new(&spent, jobs, stand.place.dead_tuples().await?),
         })
     }

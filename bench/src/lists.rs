@@ -44,6 +44,9 @@ pub struct Options {
     /// Calls of each kind.
     #[arg(long, default_value_t = 200)]
     calls: usize,
+    /// Leave PostgreSQL's statistics as the fill left them; otherwise they are gathered first, as autovacuum does later.
+    #[arg(long)]
+    no_statistics: bool,
     #[command(flatten)]
     crew: Crew,
     /// What it stands on.
@@ -126,6 +129,9 @@ async fn one(database: Database, options: &Options, settings: &Settings) -> Resu
     drop(server);
     finish_jobs(&place, finished, settings).await?;
     place.checkpoint().await?;
+    if !options.no_statistics {
+        place.analyze().await?;
+    }
     let server = HttpSite::open_again(&place, &options.ground.orch, &token)?;
     let mut rows = Vec::new();
     let reader = Reader::new(server.client(), options.calls).await?;

@@ -102,7 +102,15 @@ impl Place {
         }
     }
 
-    /// The same on a connection of its own, beside what else is done.
+    /// Gathers PostgreSQL's statistics. SQLite has none.
+    pub async fn analyze(&self) -> Result<()> {
+        if let Self::Postgres(place) = self {
+            sqlx::query("ANALYZE").execute(&mut postgres::connect(place.url()).await?).await?;
+        }
+        Ok(())
+    }
+
+    /// A checkpoint on a connection of its own, beside what else is done.
     pub fn checkpoint_apart(&self) -> impl Future<Output = Result<()>> + Send + 'static {
         let url = match self {
             Self::Sqlite(_) => None,

@@ -25,6 +25,8 @@ pub struct Progress {
     pub claim: Latencies,
     /// Calls that reported results.
     pub complete: Latencies,
+    /// Calls that made jobs at fixed times, counted from their intended arrival.
+    pub arrive: Latencies,
     /// From a job's intended arrival to its start at a worker, for jobs that say when they were to arrive.
     pub start: Latencies,
 }
@@ -40,6 +42,7 @@ impl Default for Progress {
             enqueue: Latencies::default(),
             claim: Latencies::default(),
             complete: Latencies::default(),
+            arrive: Latencies::default(),
             start: Latencies::default(),
         }
     }
@@ -115,6 +118,7 @@ impl Progress {
         self.enqueue.clear();
         self.claim.clear();
         self.complete.clear();
+        self.arrive.clear();
         self.start.clear();
     }
 }

@@ -76,8 +76,8 @@ struct Row {
     jobs_per_second: f64,
     batch: usize,
     start: Spread,
-    /// Calls that made jobs.
-    enqueue: Option<Spread>,
+    /// Until the calls that made them were answered.
+    accepted: Spread,
     #[serde(flatten)]
     cost: Cost,
 }
@@ -94,6 +94,7 @@ impl Line for Row {
         "p99",
         "p99.9",
         "max",
+        "accepted p50 / p99 ms",
         Cost::HEAD[0],
         Cost::HEAD[1],
         Cost::HEAD[2],
@@ -112,6 +113,7 @@ impl Line for Row {
         let start = &self.start;
         let times = [start.p50_ms, start.p90_ms, start.p99_ms, start.p999_ms, start.max_ms];
         cells.extend(times.map(|ms| format!("{ms:.2}")));
+        cells.push(format!("{:.2} / {:.2}", self.accepted.p50_ms, self.accepted.p99_ms));
         cells.extend(self.cost.cells());
         cells
     }
@@ -194,7 +196,7 @@ async fn at(point: Point, settings: &Settings) -> Result<(Commits, Row)> {
     let spent = from.until(&stand.mark().await?);
     let jobs = progress.done() - before;
     let start = progress.start.spread().context("no job began")?;
-    let enqueue = progress.enqueue.spread();
+    let accepted = progress.arrive.spread().context("no job was accepted")?;
     progress.stop();
     finish(crew).await?;
     let dead = stand.place.dead_tuples().await?;
@@ -209,7 +211,7 @@ async fn at(point: Point, settings: &Settings) -> Result<(Commits, Row)> {
         jobs_per_second: jobs as f64 / spent.seconds,
         batch: point.batch,
         start,
-        enqueue,
+        accepted,
         cost: Cost::new(&spent, jobs, dead),
     };
     Ok((commits, row))
