@@ -28,6 +28,7 @@ impl HeldTransaction {
             Place::Postgres(database) => {
                 let mut connection = postgres::connect(database.url()).await?;
                 sqlx::query("BEGIN ISOLATION LEVEL REPEATABLE READ").execute(&mut connection).await?;
+                sqlx::query("SET LOCAL search_path TO orchestrator").execute(&mut connection).await?;
                 for query in READ {
                     sqlx::query(query).execute(&mut connection).await?;
                 }
