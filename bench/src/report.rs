@@ -12,6 +12,7 @@ use crate::latency::Spread;
 use crate::load::Outcome;
 use crate::meter::{Cost, Spent};
 use crate::settings::{Case, Database, Settings, Workload};
+use crate::stress::Stress;
 
 /// Seconds of a cycle from which its last minute is compared with the whole.
 const LONG: usize = 300;
@@ -62,9 +63,12 @@ impl Row {
     pub fn new(case: Case, settings: &Settings, outcome: Outcome, peak_memory_bytes: f64) -> Self {
         let Outcome { jobs, spent, calls, per_second, waiting, dead_tuples } = outcome;
         let jobs_per_second = jobs as f64 / spent.seconds;
-        let bar = bar::of(settings.face, case, settings.keys);
+        // The bars are those of plain work.
+        let plain = settings.stress == Stress::default();
+        let bar = bar::of(settings.face, case, settings.keys).filter(|_| plain);
         let cost = Cost::new(&spent, jobs, dead_tuples);
-        let log_has_bar = case.workload == Workload::Cycle && case.database == Database::Postgres && settings.keys;
+        let with_keys = plain && settings.keys;
+        let log_has_bar = with_keys && case.workload == Workload::Cycle && case.database == Database::Postgres;
         Self {
             database: case.database,
             workload: case.workload,

@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 /// The stress of a load.
-#[derive(Args, Clone, Copy, Debug, Default, Serialize)]
+#[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stress {
     /// A transaction that has read history, jobs and ends stays open from before the fill to the end.
     #[arg(long)]
