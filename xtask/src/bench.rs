@@ -27,7 +27,7 @@ pub fn run(options: &Options) -> Result<bool> {
     command.args(&options.arguments).env("ORCH_BENCH_ORCH", orch).env("ORCH_BENCH_TREE", root());
     let cluster = match std::env::var_os("ORCH_BENCH_POSTGRES_URL") {
         Some(_) => None,
-        None => Some(Cluster::start(&find_or_install()?, Durability::Synchronous)?),
+        None => Some(Cluster::start(&find_or_install()?, Durability::SynchronousLarge)?),
     };
     if let Some(cluster) = &cluster {
         command.env("ORCH_BENCH_POSTGRES_URL", cluster.url());
