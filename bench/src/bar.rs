@@ -41,10 +41,10 @@ pub fn of(face: Face, case: Case, keys: bool) -> Option<LoadBar> {
     let (subject, jobs_per_second, note) = match (face, case.database, case.workload) {
         (Face::Http, Database::Postgres, Workload::Enqueue) if case.batch == 500 => (Enqueue, 100_000.0, ""),
         (Face::Http, Database::Postgres, Workload::Work) => {
-            (Work, 80_000.0, "50,000 with gates and row-level security")
+            (Work, 80_000.0, "50,000 jobs/s with gates and row-level security")
         }
         (Face::Engine, Database::Postgres, Workload::Work) => {
-            (WorkEngine, 100_000.0, "one append in flight; 150,000 with two")
+            (WorkEngine, 100_000.0, "one append in flight; 150,000 jobs/s with two")
         }
         (Face::Engine, Database::Postgres, Workload::Cycle) => {
             (Cycle, 60_000.0, "over 5 minutes with a checkpoint in them")

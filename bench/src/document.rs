@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use orch_bench::machine::Machine;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::finding::Finding;
 use crate::place::Commits;
@@ -33,10 +34,12 @@ pub struct Summary {
     pub commits: Vec<Commits>,
     /// Figures beside their bars.
     pub findings: Vec<Finding>,
+    /// The measurements, as the command wrote them.
+    pub rows: Vec<Value>,
 }
 
 impl Summary {
-    /// Takes another one in.
+    /// Takes another one in, but for its measurements.
     pub fn take(&mut self, other: &Self) {
         let fresh: Vec<_> = other.commits.iter().filter(|one| !self.commits.contains(one)).cloned().collect();
         self.commits.extend(fresh);
@@ -82,7 +85,8 @@ impl<S: Serialize, R: Line + Serialize> Document<S, R> {
         if let Some(path) = json {
             write(path, &self)?;
         }
-        Ok(Summary { commits: self.commits, findings: self.findings })
+        let rows = self.rows.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
+        Ok(Summary { commits: self.commits, findings: self.findings, rows })
     }
 }
 

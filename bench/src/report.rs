@@ -98,7 +98,13 @@ impl Row {
         let mut findings = Vec::new();
         if let Some(bar) = self.bar {
             let at_least = Bar::AtLeast(bar.jobs_per_second);
-            findings.push(Finding::new(bar.subject, what.clone(), (self.jobs_per_second, "jobs/s"), at_least));
+            let note = if bar.note.is_empty() { String::new() } else { format!(" ({})", bar.note) };
+            findings.push(Finding::new(
+                bar.subject,
+                format!("{what}{note}"),
+                (self.jobs_per_second, "jobs/s"),
+                at_least,
+            ));
             let last = mean_of_last(&self.per_second, 60).filter(|_| self.per_second.len() >= LONG);
             if let Some(last) = last.filter(|_| self.workload == Workload::Cycle) {
                 let ratio = last / self.jobs_per_second;

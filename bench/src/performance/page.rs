@@ -38,7 +38,7 @@ impl Page<'_> {
             let _ = writeln!(text, "- {}", commits.line());
         }
         let _ = writeln!(text, "\n{met} of {} bars are met.\n\n## Figures\n", findings.len());
-        text.push_str(&head(&["what", "figure", "bar", "", "command"]));
+        text.push_str(&head(&["what", "figure", "bar", "met", "command"]));
         for part in parts {
             text.push_str(&rows(part));
         }
@@ -46,7 +46,8 @@ impl Page<'_> {
         for finding in compared {
             let _ = writeln!(text, "{}", row(finding, "with `--peers`"));
         }
-        text.push_str("\nThe take-over after a kill is measured by `cargo xtask bench failover`.\n");
+        let take_over = ["take-over of a shard after kill -9", "–", "≤ 6 s", "–", "`cargo xtask bench failover`"];
+        let _ = writeln!(text, "{}", line(&take_over));
         if let Some(peers) = peers {
             text.push_str(&table(peers));
         }
@@ -144,7 +145,7 @@ mod tests {
     fn a_miss_stands_beside_its_bar_with_what_was_written_about_it() {
         let finding = |subject, figure| Finding::new(subject, "it".to_owned(), (figure, "ms"), Bar::AtMost(2.0));
         let findings = vec![finding(Subject::Latency, 1.0), finding(Subject::Lists, 3.0)];
-        let summary = Summary { findings, commits: Vec::new() };
+        let summary = Summary { findings, ..Summary::default() };
         let part = |summary: &Summary, failure| Part { command: "c".to_owned(), summary: summary.clone(), failure };
         let performance = Performance {
             version: "0",
