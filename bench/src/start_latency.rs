@@ -136,12 +136,14 @@ impl Row {
 /// Measures.
 pub async fn run(options: Options) -> Result<Summary> {
     let faces = options.face.map_or_else(|| vec![Face::Engine, Face::Http], |face| vec![face]);
-    let settings = |face| Settings::new(face, options.crew.clone(), options.ground.clone());
+    let settings = |face| Settings {
+        batches: vec![options.batch],
+        ..Settings::new(face, options.crew.clone(), options.ground.clone())
+    };
     let mut document = Document::begin(settings(faces[0]));
     for database in options.ground.databases() {
         for &face in &faces {
-            let mut settings = settings(face);
-            settings.batches = vec![options.batch];
+            let settings = settings(face);
             let points = match options.rate {
                 Some(rate) => vec![(None, rate)],
                 None => {

@@ -46,7 +46,8 @@ impl Server {
         };
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         command.args(["--listen", &format!("127.0.0.1:{port}"), "--json"]).args(arguments);
-        let log = std::fs::File::create(place.folder().join("server.log"))?;
+        let log_path = place.folder().join("server.log");
+        let log = std::fs::File::create(&log_path)?;
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -56,7 +57,7 @@ impl Server {
         let output = child.stdout.take().context("the server's output is a pipe")?;
         let mut server =
             Self { pid: child.id(), child: Mutex::new(child), address: String::new(), token: String::new() };
-        let (ready, rest) = first_document(output)?;
+        let (ready, rest) = first_document(output).with_context(|| last_words(&log_path))?;
         server.address = member(&ready, "address")?;
         server.token = match token {
             Some(token) => token,
@@ -109,6 +110,12 @@ impl Drop for Server {
         let _ = child.kill();
         let _ = child.wait();
     }
+}
+
+/// The last line of a log.
+fn last_words(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    text.lines().last().unwrap_or("its log is empty").to_owned()
 }
 
 /// Makes the schema and the first tenant; returns its token.
