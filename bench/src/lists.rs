@@ -132,7 +132,7 @@ async fn one(database: Database, options: &Options, settings: &Settings) -> Resu
     if !options.no_statistics {
         place.analyze().await?;
     }
-    let server = HttpSite::open_again(&place, &options.ground.orch, &token)?;
+    let server = HttpSite::open_again(&place, &options.ground.orch, &token).await?;
     let mut rows = Vec::new();
     let reader = Reader::new(server.client(), options.calls).await?;
     for page in Page::ALL {

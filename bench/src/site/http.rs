@@ -4,10 +4,12 @@ mod server;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use orch_bench::clock;
 use orch_client::{
     Client, DependsOn, Done, HandlerError, JobContext, JobId, JobIn, JobType, PauseTarget, TokenIn, Worker,
 };
@@ -18,6 +20,9 @@ use crate::place::Place;
 use crate::progress::Progress;
 use crate::site::http::server::Server;
 use crate::site::{CLAIM_WAIT, Crewman, LATER_MS, Site, Task, started};
+
+/// How long a ledger may still be in use.
+const LET_GO: Duration = Duration::from_secs(10);
 
 /// A server that serves.
 pub struct HttpSite {
@@ -52,8 +57,15 @@ impl HttpSite {
     }
 
     /// Starts a server on a ledger that one has left; `token` is of the first tenant.
-    pub fn open_again(place: &Place, program: &Path, token: &str) -> Result<Self> {
-        let server = Server::start_with(place, program, Some(token.to_owned()), &[])?;
+    pub async fn open_again(place: &Place, program: &Path, token: &str) -> Result<Self> {
+        let began = clock::now();
+        // An engine in this process may let go of a file a moment after its end.
+        let server = loop {
+            match Server::start_with(place, program, Some(token.to_owned()), &[]) {
+                Err(_) if began.elapsed() < LET_GO => clock::pause(LET_GO / 100).await,
+                started => break started?,
+            }
+        };
         let first = client(&server, token)?;
         Ok(Self { server, tenants: vec![first.clone()], workers: first })
     }

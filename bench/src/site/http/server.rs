@@ -1,7 +1,6 @@
 //! The server's process: started on a free port, told to end with SIGTERM.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -44,8 +43,7 @@ impl Server {
             Place::Sqlite(_) => command.arg("dev").arg("--data").arg(place.data()),
             Place::Postgres(database) => command.args(["serve", "--database", database.url()]),
         };
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        command.args(["--listen", &format!("127.0.0.1:{port}"), "--json"]).args(arguments);
+        command.args(["--listen", "127.0.0.1:0", "--json"]).args(arguments);
         let log_path = place.folder().join("server.log");
         let log = std::fs::File::create(&log_path)?;
         let mut child = command
