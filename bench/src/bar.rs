@@ -2,11 +2,14 @@
 
 use serde::Serialize;
 
+use crate::finding::Subject;
 use crate::settings::{Case, Database, Face, Workload};
 
-/// A bar.
+/// A bar of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Bar {
+pub struct LoadBar {
+    /// The row of the table.
+    pub subject: Subject,
     /// Jobs a second, at least.
     pub jobs_per_second: f64,
     /// What it is a bar of, where that needs saying.
@@ -15,18 +18,41 @@ pub struct Bar {
 
 /// Bytes of log a job in a whole cycle with keys, at most.
 pub const LOG_BYTES_PER_JOB: f64 = 1_600.0;
+/// The last minute of a long cycle, compared with the whole of it, at least: not below, but for noise.
+pub const LAST_MINUTE: f64 = 0.95;
+/// From arrival to start at half load, at most.
+pub const START_P50_MS: f64 = 2.0;
+/// The same for 99 of 100.
+pub const START_P99_MS: f64 = 10.0;
+/// CPU a job under stress, compared with none, at most.
+pub const CPU_RATIO: f64 = 1.15;
+/// The last third of a run compared with its first, at least.
+pub const LAST_THIRD: f64 = 0.9;
+/// Memory of the server, at most.
+pub const MEMORY_MIB: f64 = 256.0;
+/// A page of the API, at most.
+pub const PAGE_P99_MS: f64 = 50.0;
+/// The start of quiet tenants' jobs beside a noisy one, compared with none, at most.
+pub const FLOOD_RATIO: f64 = 2.0;
 
-/// The bar of a measurement.
-pub fn of(face: Face, case: Case, keys: bool) -> Option<Bar> {
-    let (jobs_per_second, note) = match (face, case.database, case.workload) {
-        (Face::Http, Database::Postgres, Workload::Enqueue) if case.batch == 500 => (100_000.0, ""),
-        (Face::Http, Database::Postgres, Workload::Work) => (80_000.0, "50,000 with gates and row-level security"),
-        (Face::Engine, Database::Postgres, Workload::Work) => (100_000.0, "one append in flight; 150,000 with two"),
-        (Face::Engine, Database::Postgres, Workload::Cycle) => (60_000.0, "over 5 minutes with a checkpoint in them"),
-        (Face::Engine, Database::Sqlite, Workload::Cycle) => (if keys { 40_000.0 } else { 60_000.0 }, ""),
+/// The bar of a load.
+pub fn of(face: Face, case: Case, keys: bool) -> Option<LoadBar> {
+    use Subject::{Cycle, CycleSqlite, Enqueue, Work, WorkEngine};
+    let (subject, jobs_per_second, note) = match (face, case.database, case.workload) {
+        (Face::Http, Database::Postgres, Workload::Enqueue) if case.batch == 500 => (Enqueue, 100_000.0, ""),
+        (Face::Http, Database::Postgres, Workload::Work) => {
+            (Work, 80_000.0, "50,000 jobs/s with gates and row-level security")
+        }
+        (Face::Engine, Database::Postgres, Workload::Work) => {
+            (WorkEngine, 100_000.0, "one append in flight; 150,000 jobs/s with two")
+        }
+        (Face::Engine, Database::Postgres, Workload::Cycle) => {
+            (Cycle, 60_000.0, "over 5 minutes with a checkpoint in them")
+        }
+        (Face::Engine, Database::Sqlite, Workload::Cycle) => (CycleSqlite, if keys { 40_000.0 } else { 60_000.0 }, ""),
         _ => return None,
     };
-    Some(Bar { jobs_per_second, note })
+    Some(LoadBar { subject, jobs_per_second, note })
 }
 
 #[cfg(test)]

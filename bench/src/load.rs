@@ -1,6 +1,6 @@
 //! The three loads, made of producers and workers. They know neither the database nor the face.
 
-mod producers;
+pub mod producers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +9,15 @@ use anyhow::{Result, bail};
 use orch_bench::clock;
 use tokio::task::JoinSet;
 
-use crate::job::Shape;
+use crate::held_transaction::HeldTransaction;
+use crate::job::{HELD_TYPE, Kind, Shape};
 use crate::latency::Spread;
 use crate::load::producers::{Producers, Supply};
 use crate::meter::{Mark, Spent};
 use crate::place::Place;
 use crate::progress::Progress;
 use crate::settings::{Case, Settings, Workload};
-use crate::site::{Crewman, Site};
+use crate::site::{Crewman, Site, Task};
 
 /// Jobs in one call while a backlog is filled.
 const FILL_BATCH: usize = 1_000;
@@ -38,6 +39,10 @@ pub struct Outcome {
     pub calls: Vec<(&'static str, Spread)>,
     /// Jobs done in each whole second of `work` and `cycle`.
     pub per_second: Vec<u64>,
+    /// Jobs that waited in each whole second of `cycle`.
+    pub waiting: Vec<u64>,
+    /// Rows that were dead at the end.
+    pub dead_tuples: Option<u64>,
 }
 
 /// One load on one site.
@@ -52,17 +57,44 @@ pub struct Load<'a> {
     pub settings: &'a Settings,
 }
 
-type Tasks = JoinSet<Result<()>>;
+/// What runs at the same time.
+pub type Tasks = JoinSet<Result<()>>;
 
 impl Load<'_> {
     /// Runs it.
     pub async fn run(&mut self) -> Result<Outcome> {
         let progress = Arc::new(Progress::default());
-        match self.case.workload {
+        let stress = self.settings.stress;
+        let transaction = if stress.held_transaction { Some(HeldTransaction::open(self.place).await?) } else { None };
+        self.hold(stress.held).await?;
+        let mut outcome = match self.case.workload {
             Workload::Enqueue => self.enqueue(progress).await,
             Workload::Work => self.work(progress).await,
             Workload::Cycle => self.cycle(progress).await,
+        }?;
+        // Processes tell the statistics what they did within a second after a transaction.
+        clock::pause(Duration::from_secs(1)).await;
+        outcome.dead_tuples = self.place.dead_tuples().await?;
+        drop(transaction);
+        Ok(outcome)
+    }
+
+    /// Puts jobs in front that cannot begin.
+    async fn hold(&self, jobs: usize) -> Result<()> {
+        if jobs == 0 {
+            return Ok(());
         }
+        for tenant in 0..self.case.tenants {
+            self.site.pause(tenant, HELD_TYPE).await?;
+        }
+        for (kind, series) in [(Kind::Held, 3), (Kind::Later, 4)] {
+            let shape = Shape { kind, fan: 0, ..self.settings.shape() };
+            let producers = self.producers(&Arc::default(), Supply::jobs(jobs, FILL_BATCH), series);
+            let mut tasks = Tasks::new();
+            Producers { shape, ..producers }.spawn(&mut tasks);
+            finish(tasks).await?;
+        }
+        Ok(())
     }
 
     async fn enqueue(&mut self, progress: Arc<Progress>) -> Result<Outcome> {
@@ -94,20 +126,28 @@ impl Load<'_> {
     }
 
     async fn cycle(&mut self, progress: Arc<Progress>) -> Result<Outcome> {
+        let standing = self.settings.stress.standing;
+        self.fill(&progress, standing, FILL_BATCH).await?;
+        progress.set_floor(standing as u64 * 95 / 100);
         let mut tasks = Tasks::new();
         self.hire(&progress, &mut tasks);
         let batch = self.settings.batches.iter().copied().max().unwrap_or(FILL_BATCH);
-        self.producers(&progress, Supply::ahead(AHEAD_MAX, batch), 1).spawn(&mut tasks);
+        let ahead = if standing > 0 { standing as u64 } else { AHEAD_MAX };
+        self.producers(&progress, Supply::ahead(ahead, batch), 1).spawn(&mut tasks);
         clock::pause(Duration::from_secs(self.settings.warm_up_seconds)).await;
         progress.clear_calls();
         let (before, from) = (progress.done(), self.mark().await?);
-        let mut per_second = Vec::new();
+        let (mut per_second, mut waiting) = (Vec::new(), Vec::new());
         let mut so_far = before;
-        for _ in 0..self.settings.cycle_seconds {
+        for second in 0..self.settings.cycle_seconds {
+            if self.settings.checkpoint && second == self.settings.cycle_seconds / 2 {
+                tasks.spawn(self.place.checkpoint_apart());
+            }
             clock::pause(Duration::from_secs(1)).await;
             watch(&mut tasks)?;
             let done = progress.done();
             per_second.push(done - so_far);
+            waiting.push(progress.waiting());
             so_far = done;
         }
         let jobs = progress.done() - before;
@@ -115,7 +155,7 @@ impl Load<'_> {
         let measured = outcome(&progress, jobs, spent);
         progress.stop();
         finish(tasks).await?;
-        Ok(Outcome { per_second, ..measured })
+        Ok(Outcome { per_second, waiting, ..measured })
     }
 
     /// Makes so many jobs; they count as accepted.
@@ -130,7 +170,7 @@ impl Load<'_> {
             site: Arc::clone(&self.site),
             progress: Arc::clone(progress),
             supply: Arc::new(supply),
-            shape: Shape { payload_bytes: self.settings.payload_bytes, keys: self.settings.keys },
+            shape: self.settings.shape(),
             count: self.settings.producers,
             tenants: self.case.tenants,
             series,
@@ -138,11 +178,8 @@ impl Load<'_> {
     }
 
     fn hire(&self, progress: &Arc<Progress>, tasks: &mut Tasks) {
-        for number in 0..self.settings.workers {
-            let (site, progress) = (Arc::clone(&self.site), Arc::clone(progress));
-            let worker = Crewman { number, claim: self.settings.claim };
-            tasks.spawn(async move { site.work(worker, progress).await });
-        }
+        let one = Crewman { number: 0, claim: self.settings.claim, task: Task::Succeed };
+        hire(&self.site, progress, tasks, self.settings.workers, one);
     }
 
     async fn mark(&mut self) -> Result<Mark> {
@@ -150,10 +187,19 @@ impl Load<'_> {
     }
 }
 
+/// Starts so many workers like one.
+pub fn hire(site: &Arc<dyn Site>, progress: &Arc<Progress>, tasks: &mut Tasks, workers: usize, like: Crewman) {
+    for number in 0..workers {
+        let (site, progress) = (Arc::clone(site), Arc::clone(progress));
+        tasks.spawn(async move { site.work(Crewman { number, ..like }, progress).await });
+    }
+}
+
 fn outcome(progress: &Progress, jobs: u64, spent: Spent) -> Outcome {
     let kinds = [("enqueue", &progress.enqueue), ("claim", &progress.claim), ("complete", &progress.complete)];
     let calls = kinds.into_iter().filter_map(|(name, calls)| Some((name, calls.spread()?)));
-    Outcome { jobs, spent, calls: calls.collect(), per_second: Vec::new() }
+    let calls = calls.collect();
+    Outcome { jobs, spent, calls, per_second: Vec::new(), waiting: Vec::new(), dead_tuples: None }
 }
 
 /// Waits until so many jobs are done; returns how many were in each whole second.
@@ -179,14 +225,15 @@ async fn done_by_second(progress: &Progress, tasks: &mut Tasks, jobs: u64) -> Re
 }
 
 /// Fails when a task has failed while others still run.
-fn watch(tasks: &mut Tasks) -> Result<()> {
+pub fn watch(tasks: &mut Tasks) -> Result<()> {
     while let Some(ended) = tasks.try_join_next() {
         ended??;
     }
     Ok(())
 }
 
-async fn finish(mut tasks: Tasks) -> Result<()> {
+/// Waits for the end of all; fails with the first that failed.
+pub async fn finish(mut tasks: Tasks) -> Result<()> {
     while let Some(ended) = tasks.join_next().await {
         ended??;
     }

@@ -36,6 +36,15 @@ impl Machine {
     }
 }
 
+impl Machine {
+    /// In one line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let Self { processor, processors, memory_mib, kernel, load_before } = self;
+        format!("{processor}, {processors} processors, {memory_mib} MiB, Linux {kernel}, load before {load_before:.2}")
+    }
+}
+
 /// What follows `name` and a colon in the first line that begins so.
 fn after<'a>(text: &'a str, name: &str) -> &'a str {
     let line = text.lines().find_map(|line| line.strip_prefix(name));

@@ -1,14 +1,19 @@
 //! Where the ledger of one measurement lies: a folder of its own, and for PostgreSQL a database of its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::{Context, Result};
-use orch_bench::postgres::OwnDatabase;
+use anyhow::Result;
+use orch_bench::postgres::{self, OwnDatabase};
 use orch_bench::process;
 use serde::Serialize;
 use tempfile::TempDir;
 
-use crate::settings::{Database, Settings};
+use crate::ground::Ground;
+use crate::settings::Database;
+
+/// Tells the databases of one program's runs apart.
+static MADE: AtomicUsize = AtomicUsize::new(0);
 
 /// The place of one ledger.
 pub enum Place {
@@ -42,17 +47,27 @@ pub struct Commits {
     pub settings: Vec<(String, String)>,
 }
 
+impl Commits {
+    /// In one line.
+    pub fn line(&self) -> String {
+        let settings: Vec<_> = self.settings.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        format!("{} {}: {}", self.database.name(), self.version, settings.join(", "))
+    }
+}
+
 impl Place {
-    /// Makes a place; `run` tells the databases of one program's runs apart.
-    pub async fn make(database: Database, settings: &Settings, run: usize) -> Result<Self> {
+    /// Makes a place.
+    pub async fn make(database: Database, ground: &Ground) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("orch-bench").tempdir()?;
         match database {
             Database::Sqlite => Ok(Self::Sqlite(folder)),
             Database::Postgres => {
-                let url = settings.postgres_url.as_deref().context(
-                    "no PostgreSQL: set ORCH_BENCH_POSTGRES_URL, or run `cargo xtask bench`, which starts one",
-                )?;
-                let database = OwnDatabase::make(url, settings.postgres_pid, run).await?;
+                let database = OwnDatabase::make(
+                    ground.postgres_url()?,
+                    ground.postgres_pid(),
+                    MADE.fetch_add(1, Ordering::Relaxed),
+                )
+                .await?;
                 Ok(Self::Postgres(Box::new(PostgresPlace { database, folder })))
             }
         }
@@ -63,6 +78,49 @@ impl Place {
         match self {
             Self::Sqlite(folder) => folder.path(),
             Self::Postgres(place) => place.folder.path(),
+        }
+    }
+
+    /// Where SQLite's file lies, as `orch dev` has it.
+    pub fn data(&self) -> PathBuf {
+        self.folder().join("data")
+    }
+
+    /// Rows that are dead and not yet vacuumed; SQLite has none.
+    pub async fn dead_tuples(&self) -> Result<Option<u64>> {
+        match self {
+            Self::Sqlite(_) => Ok(None),
+            Self::Postgres(place) => Ok(Some(place.database.dead_tuples().await?)),
+        }
+    }
+
+    /// Writes out what is dirty in PostgreSQL. SQLite does that by itself, many times a minute.
+    pub async fn checkpoint(&mut self) -> Result<()> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(place) => place.database.checkpoint().await,
+        }
+    }
+
+    /// Gathers PostgreSQL's statistics. SQLite has none.
+    pub async fn analyze(&self) -> Result<()> {
+        if let Self::Postgres(place) = self {
+            sqlx::query("ANALYZE").execute(&mut postgres::connect(place.url()).await?).await?;
+        }
+        Ok(())
+    }
+
+    /// A checkpoint on a connection of its own, beside what else is done.
+    pub fn checkpoint_apart(&self) -> impl Future<Output = Result<()>> + Send + 'static {
+        let url = match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(place) => Some(place.url().to_owned()),
+        };
+        async move {
+            if let Some(url) = url {
+                sqlx::query("CHECKPOINT").execute(&mut postgres::connect(&url).await?).await?;
+            }
+            Ok(())
         }
     }
 

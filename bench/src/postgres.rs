@@ -131,6 +131,14 @@ impl OwnDatabase {
     }
 }
 
+/// A connection of its own.
+///
+/// # Errors
+/// When the server cannot be reached, or refuses.
+pub async fn connect(url: &str) -> Result<PgConnection> {
+    Ok(PgConnectOptions::from_str(url)?.connect().await?)
+}
+
 /// The same address with another database. It has nothing that the caller did not write: each driver has options that
 /// others refuse.
 fn renamed(url: &str, name: &str) -> Result<String> {

@@ -64,20 +64,28 @@ pub fn written_bytes(pid: Option<u32>) -> Result<f64> {
     Ok(line.context("a process's io names write_bytes")?.trim().parse()?)
 }
 
+/// The memory that a process (`None`: this one) holds, in bytes.
+///
+/// # Errors
+/// When there is no such process.
+pub fn memory_bytes(pid: Option<u32>) -> Result<f64> {
+    status_bytes(pid, "VmRSS:")
+}
+
 /// The most memory that a process (`None`: this one) has held at once, in bytes.
 ///
 /// # Errors
 /// When there is no such process.
 pub fn peak_memory_bytes(pid: Option<u32>) -> Result<f64> {
-    let name = pid.map_or_else(|| "self".to_owned(), |pid| pid.to_string());
-    let text = fs::read_to_string(format!("/proc/{name}/status"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib: f64 = line
-        .and_then(|line| line.trim().strip_suffix(" kB"))
-        .context("a process's status names VmHWM")?
-        .trim()
-        .parse()?;
-    Ok(kib * 1024.0)
+    status_bytes(pid, "VmHWM:")
+}
+
+fn status_bytes(pid: Option<u32>, name: &str) -> Result<f64> {
+    let process = pid.map_or_else(|| "self".to_owned(), |pid| pid.to_string());
+    let text = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).context("a process's status names its memory")?;
+    Ok(kib.trim().parse::<f64>()? * 1024.0)
 }
 
 /// Lets the peak of this process's memory begin anew.

@@ -1,32 +1,21 @@
-//! The figures: a row for each measurement, as a table and as JSON. It draws no conclusion but the ratio to the bar.
+//! A row for each load: its figures beside its bars. It draws no conclusion but the ratio to the bar.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
-use orch_bench::machine::Machine;
 use serde::Serialize;
 
-use crate::bar::{self, Bar};
+use crate::bar::{self, LoadBar};
+use crate::document::{Line, maybe};
+use crate::figures::mean_of_last;
+use crate::finding::{Bar, Finding, Subject};
 use crate::latency::Spread;
 use crate::load::Outcome;
-use crate::meter::Spent;
-use crate::place::Commits;
+use crate::meter::{Cost, Spent};
 use crate::settings::{Case, Database, Settings, Workload};
+use crate::stress::Stress;
 
-/// A whole run of the program.
-#[derive(Debug, Serialize)]
-pub struct Report {
-    /// The program's version.
-    pub version: &'static str,
-    /// What it ran on.
-    pub machine: Machine,
-    /// What was chosen.
-    pub settings: Settings,
-    /// How the databases commit.
-    pub commits: Vec<Commits>,
-    /// The measurements.
-    pub rows: Vec<Row>,
-}
+/// Seconds of a cycle from which its last minute is compared with the whole.
+const LONG: usize = 300;
 
 /// One measurement.
 #[derive(Debug, Serialize)]
@@ -35,6 +24,8 @@ pub struct Row {
     pub database: Database,
     /// What was done.
     pub workload: Workload,
+    /// What made it harder.
+    pub stress: String,
     /// Tenants.
     pub tenants: usize,
     /// Jobs in one call.
@@ -44,18 +35,13 @@ pub struct Row {
     /// Jobs a second.
     pub jobs_per_second: f64,
     /// The bar, and this figure divided by it; 1 or more is met.
-    pub bar: Option<Bar>,
+    pub bar: Option<LoadBar>,
     /// See `bar`.
     pub bar_ratio: Option<f64>,
-    /// CPU seconds of the server for 1,000 jobs.
-    pub server_cpu_seconds_per_1000_jobs: f64,
-    /// CPU seconds of PostgreSQL for 1,000 jobs.
-    pub database_cpu_seconds_per_1000_jobs: Option<f64>,
-    /// CPU seconds of producers and workers for 1,000 jobs, where they are a process of their own.
-    pub driver_cpu_seconds_per_1000_jobs: Option<f64>,
-    /// Bytes of log for a job.
-    pub log_bytes_per_job: f64,
-    /// The bar of the log divided by this figure, where there is one; 1 or more is met.
+    /// What the jobs cost.
+    #[serde(flatten)]
+    pub cost: Cost,
+    /// The bar of the log divided by the figure, where there is one; 1 or more is met.
     pub log_bar_ratio: Option<f64>,
     /// The most memory that the server held, in MiB; in the engine with the load, and what the allocator kept of earlier
     /// measurements.
@@ -65,6 +51,9 @@ pub struct Row {
     /// Jobs done in each whole second of `work` and `cycle`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub per_second: Vec<u64>,
+    /// Jobs that waited in each whole second of `cycle`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<u64>,
     /// What it took.
     pub spent: Spent,
 }
@@ -72,81 +61,104 @@ pub struct Row {
 impl Row {
     /// The row of a measurement.
     pub fn new(case: Case, settings: &Settings, outcome: Outcome, peak_memory_bytes: f64) -> Self {
-        let Outcome { jobs, spent, calls, per_second } = outcome;
-        let thousands = jobs.max(1) as f64 / 1e3;
+        let Outcome { jobs, spent, calls, per_second, waiting, dead_tuples } = outcome;
         let jobs_per_second = jobs as f64 / spent.seconds;
-        let bar = bar::of(settings.face, case, settings.keys);
-        let log_bytes_per_job = spent.log_bytes / thousands / 1e3;
-        let log_has_bar = case.workload == Workload::Cycle && case.database == Database::Postgres && settings.keys;
+        // The bars are those of plain work.
+        let plain = settings.stress == Stress::default();
+        let bar = bar::of(settings.face, case, settings.keys).filter(|_| plain);
+        let cost = Cost::new(&spent, jobs, dead_tuples);
+        let with_keys = plain && settings.keys;
+        let log_has_bar = with_keys && case.workload == Workload::Cycle && case.database == Database::Postgres;
         Self {
             database: case.database,
             workload: case.workload,
+            stress: settings.stress.name(),
             tenants: case.tenants,
             batch: case.batch,
             jobs,
             jobs_per_second,
             bar,
             bar_ratio: bar.map(|bar| jobs_per_second / bar.jobs_per_second),
-            server_cpu_seconds_per_1000_jobs: spent.server_cpu_seconds / thousands,
-            database_cpu_seconds_per_1000_jobs: spent.database_cpu_seconds.map(|cpu| cpu / thousands),
-            driver_cpu_seconds_per_1000_jobs: spent.driver_cpu_seconds.map(|cpu| cpu / thousands),
-            log_bytes_per_job,
-            log_bar_ratio: log_has_bar.then(|| bar::LOG_BYTES_PER_JOB / log_bytes_per_job),
+            log_bar_ratio: log_has_bar.then(|| bar::LOG_BYTES_PER_JOB / cost.log_bytes_per_job),
+            cost,
             server_peak_memory_mib: peak_memory_bytes / f64::from(1 << 20),
             calls: calls.into_iter().collect(),
             per_second,
+            waiting,
             spent,
         }
     }
 
-    /// The row as a line of the table.
-    pub fn line(&self) -> String {
-        let mut line = format!(
-            "| {} | {} | {} | {} | {} | {:.0} | {} | {:.1} | {} | {} | {}{} |",
-            self.database.name(),
-            self.workload.name(),
-            self.tenants,
-            self.batch,
-            self.jobs,
-            self.jobs_per_second,
-            maybe(self.bar.zip(self.bar_ratio), |(bar, ratio)| format!("{ratio:.2} of {:.0}", bar.jobs_per_second)),
-            self.server_cpu_seconds_per_1000_jobs * 1e3,
-            maybe(self.database_cpu_seconds_per_1000_jobs, |cpu| format!("{:.1}", cpu * 1e3)),
-            maybe(self.driver_cpu_seconds_per_1000_jobs, |cpu| format!("{:.1}", cpu * 1e3)),
-            format_args!("{:.0}", self.log_bytes_per_job),
-            self.log_bar_ratio.map_or_else(String::new, |ratio| format!(" ({ratio:.2})")),
-        );
-        for kind in ["enqueue", "claim", "complete"] {
-            let cell =
-                maybe(self.calls.get(kind).copied(), |spread| format!("{:.1} / {:.1}", spread.p50_ms, spread.p99_ms));
-            write!(line, " {cell} |").expect("writing to memory does not fail");
-        }
-        line
-    }
-}
-
-/// The head of the table.
-pub const HEAD: &str = "\
-| ledger | load | tenants | batch | jobs | jobs/s | of the bar | server CPU ms / 1,000 jobs | PostgreSQL | driver | log B/job (bar ÷) | enqueue p50 / p99 ms | claim | complete |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |";
-
-fn maybe<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
-    value.map_or_else(|| "–".to_owned(), show)
-}
-
-/// What the bars in the rows mean, where that needs saying.
-pub fn notes(rows: &[Row]) -> String {
-    let mut notes: Vec<String> = Vec::new();
-    for row in rows {
-        if let Some(bar) = row.bar.filter(|bar| !bar.note.is_empty()) {
-            let (database, workload) = (row.database.name(), row.workload.name());
-            let note = format!("bar of {database} {workload}: {:.0} jobs/s, {}", bar.jobs_per_second, bar.note);
-            if !notes.contains(&note) {
-                notes.push(note);
+    /// Its figures beside their bars.
+    pub fn findings(&self, settings: &Settings) -> Vec<Finding> {
+        let (face, database, workload) = (settings.face.name(), self.database.name(), self.workload.name());
+        let keys = if settings.keys { "" } else { ", no keys" };
+        let tenants = if self.tenants == 1 { "1 tenant".to_owned() } else { format!("{} tenants", self.tenants) };
+        let what = format!("{workload}, {face}, {database}, {tenants}{keys}");
+        let mut findings = Vec::new();
+        if let Some(bar) = self.bar {
+            let at_least = Bar::AtLeast(bar.jobs_per_second);
+            let note = if bar.note.is_empty() { String::new() } else { format!(" ({})", bar.note) };
+            findings.push(Finding::new(
+                bar.subject,
+                format!("{what}{note}"),
+                (self.jobs_per_second, "jobs/s"),
+                at_least,
+            ));
+            let last = mean_of_last(&self.per_second, 60).filter(|_| self.per_second.len() >= LONG);
+            if let Some(last) = last.filter(|_| self.workload == Workload::Cycle) {
+                let ratio = last / self.jobs_per_second;
+                let what = format!("{what}: last minute ÷ whole");
+                findings.push(Finding::new(bar.subject, what, (ratio, "×"), Bar::AtLeast(bar::LAST_MINUTE)));
             }
         }
+        if self.log_bar_ratio.is_some() {
+            let bar = Bar::AtMost(bar::LOG_BYTES_PER_JOB);
+            let what = format!("log of the {what}");
+            findings.push(Finding::new(Subject::Log, what, (self.cost.log_bytes_per_job, "B/job"), bar));
+        }
+        findings
     }
-    notes.join("\n")
+}
+
+impl Line for Row {
+    const HEAD: &'static [&'static str] = &[
+        "ledger",
+        "load",
+        "stress",
+        "tenants",
+        "batch",
+        "jobs",
+        "jobs/s",
+        "of the bar",
+        Cost::HEAD[0],
+        Cost::HEAD[1],
+        Cost::HEAD[2],
+        Cost::HEAD[3],
+        Cost::HEAD[4],
+        "enqueue p50 / p99 ms",
+        "claim",
+        "complete",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        let mut cells = vec![
+            self.database.name().to_owned(),
+            self.workload.name().to_owned(),
+            self.stress.clone(),
+            self.tenants.to_string(),
+            self.batch.to_string(),
+            self.jobs.to_string(),
+            format!("{:.0}", self.jobs_per_second),
+            maybe(self.bar.zip(self.bar_ratio), |(bar, ratio)| format!("{ratio:.2} of {:.0}", bar.jobs_per_second)),
+        ];
+        cells.extend(self.cost.cells());
+        for kind in ["enqueue", "claim", "complete"] {
+            let spread = self.calls.get(kind).copied();
+            cells.push(maybe(spread, |spread| format!("{:.1} / {:.1}", spread.p50_ms, spread.p99_ms)));
+        }
+        cells
+    }
 }
 
 #[cfg(test)]

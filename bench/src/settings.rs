@@ -1,19 +1,32 @@
 //! What the caller may choose, and what a quick and a usual run mean. Bars are not here: see `bar.rs`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use crate::ground::Ground;
+use crate::job::{Kind, Shape};
+use crate::stress::Stress;
+
 /// Where jobs go in and come out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Face {
     /// The engine, in this process.
     Engine,
     /// A server of its own, over HTTP, with the Rust SDK.
     Http,
+}
+
+impl Face {
+    /// As it stands in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Engine => "engine",
+            Self::Http => "http",
+        }
+    }
 }
 
 /// What a ledger is kept in.
@@ -65,51 +78,47 @@ pub struct Options {
     /// What to measure; all of it when nothing is named.
     #[arg(value_enum)]
     workloads: Vec<Workload>,
-    /// Only this database; both in turn by default.
-    #[arg(long, value_enum)]
-    ledger: Option<Database>,
-    /// About a minute in all.
-    #[arg(long)]
-    quick: bool,
     /// Jobs in one call of `enqueue`; each is a row of its own.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 100, 500])]
     batches: Vec<usize>,
-    /// Producers.
-    #[arg(long, default_value_t = 16)]
-    producers: usize,
-    /// Workers: 16 in the engine, 4 of the SDK over HTTP.
-    #[arg(long)]
-    workers: Option<usize>,
-    /// Jobs in one claim.
-    #[arg(long, default_value_t = 200)]
-    claim: usize,
+    /// Tenants among which jobs are spread, each number in a run of its own.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 100])]
+    tenants: Vec<usize>,
     /// Jobs that wait when `work` begins.
     #[arg(long)]
     backlog: Option<usize>,
-    /// Seconds of `enqueue` and `cycle`.
+    /// Half-way through `cycle`, PostgreSQL makes a checkpoint.
     #[arg(long)]
-    seconds: Option<u64>,
-    /// Tenants among which jobs are spread, each number in a run of its own; one tenant over HTTP.
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 16])]
-    tenants: Vec<usize>,
+    checkpoint: bool,
+    #[command(flatten)]
+    stress: Stress,
+    #[command(flatten)]
+    crew: Crew,
+    #[command(flatten)]
+    pub ground: Ground,
+}
+
+/// Who works, for how long, and on what: options that most commands have.
+#[derive(Args, Clone, Debug)]
+pub struct Crew {
+    /// Producers.
+    #[arg(long, default_value_t = 16)]
+    pub producers: usize,
+    /// Workers: 16 in the engine, 4 of the SDK over HTTP.
+    #[arg(long)]
+    pub workers: Option<usize>,
+    /// Jobs in one claim.
+    #[arg(long, default_value_t = 200)]
+    pub claim: usize,
+    /// Seconds of what lasts a given time.
+    #[arg(long)]
+    pub seconds: Option<u64>,
     /// Leave the idempotency keys out.
     #[arg(long)]
-    no_keys: bool,
+    pub no_keys: bool,
     /// Bytes of a payload.
     #[arg(long, default_value_t = 200)]
-    payload: usize,
-    /// Write the figures here as JSON, too.
-    #[arg(long)]
-    json: Option<PathBuf>,
-    /// A PostgreSQL for `--ledger postgres`; a database is made in it for each run, and dropped.
-    #[arg(long, env = "ORCH_BENCH_POSTGRES_URL", hide_env_values = true)]
-    postgres_url: Option<String>,
-    /// Its first process, for CPU time; found by itself when the server runs on this machine.
-    #[arg(long, env = "ORCH_BENCH_POSTGRES_PID")]
-    postgres_pid: Option<u32>,
-    /// The server's program for `http`.
-    #[arg(long, env = "ORCH_BENCH_ORCH", default_value = "target/release/orch")]
-    orch: PathBuf,
+    pub payload: usize,
 }
 
 /// What is measured, all choices made.
@@ -143,18 +152,13 @@ pub struct Settings {
     pub payload_bytes: usize,
     /// Seconds of `cycle` before it counts.
     pub warm_up_seconds: u64,
-    /// Where figures go.
+    /// Half-way through `cycle`, PostgreSQL makes a checkpoint.
+    pub checkpoint: bool,
+    /// What makes it harder.
+    pub stress: Stress,
+    /// What it stands on.
     #[serde(skip)]
-    pub json: Option<PathBuf>,
-    /// The PostgreSQL.
-    #[serde(skip)]
-    pub postgres_url: Option<String>,
-    /// Its first process.
-    #[serde(skip)]
-    pub postgres_pid: Option<u32>,
-    /// The server's program.
-    #[serde(skip)]
-    pub orch: PathBuf,
+    pub ground: Ground,
 }
 
 /// The lengths of a run.
@@ -171,40 +175,52 @@ const USUAL: Lengths = Lengths { backlog: 1_000_000, enqueue_seconds: 10, cycle_
 impl Options {
     /// Makes the choices that the caller left open.
     pub fn settle(self, face: Face) -> Settings {
-        let lengths = if self.quick { QUICK } else { USUAL };
         let all = [Workload::Enqueue, Workload::Work, Workload::Cycle];
+        let settings = Settings::new(face, self.crew, self.ground);
         Settings {
-            face,
             workloads: if self.workloads.is_empty() { all.to_vec() } else { self.workloads },
-            databases: match self.ledger {
-                Some(one) => vec![one],
-                None => vec![Database::Sqlite, Database::Postgres],
-            },
             batches: self.batches,
-            producers: self.producers.max(1),
-            workers: self
-                .workers
-                .unwrap_or(match face {
-                    Face::Engine => 16,
-                    Face::Http => 4,
-                })
-                .max(1),
-            claim: self.claim.clamp(1, 1_000),
-            backlog: self.backlog.unwrap_or(lengths.backlog),
-            enqueue_seconds: self.seconds.unwrap_or(lengths.enqueue_seconds),
-            cycle_seconds: self.seconds.unwrap_or(lengths.cycle_seconds),
-            tenants: match face {
-                Face::Engine => self.tenants,
-                Face::Http => vec![1],
-            },
-            keys: !self.no_keys,
-            payload_bytes: self.payload,
-            warm_up_seconds: 1,
-            json: self.json,
-            postgres_url: self.postgres_url,
-            postgres_pid: self.postgres_pid.filter(|pid| *pid != 0),
-            orch: self.orch,
+            backlog: self.backlog.unwrap_or(settings.backlog),
+            tenants: self.tenants,
+            checkpoint: self.checkpoint,
+            stress: self.stress,
+            ..settings
         }
+    }
+}
+
+impl Settings {
+    /// A crew on its ground, for one tenant and without stress.
+    pub fn new(face: Face, crew: Crew, ground: Ground) -> Self {
+        let lengths = if ground.quick { QUICK } else { USUAL };
+        let workers = match face {
+            Face::Engine => 16,
+            Face::Http => 4,
+        };
+        Self {
+            face,
+            workloads: Vec::new(),
+            databases: ground.databases(),
+            batches: vec![500],
+            producers: crew.producers.max(1),
+            workers: crew.workers.unwrap_or(workers).max(1),
+            claim: crew.claim.clamp(1, 1_000),
+            backlog: lengths.backlog,
+            enqueue_seconds: crew.seconds.unwrap_or(lengths.enqueue_seconds),
+            cycle_seconds: crew.seconds.unwrap_or(lengths.cycle_seconds),
+            tenants: vec![1],
+            keys: !crew.no_keys,
+            payload_bytes: crew.payload,
+            warm_up_seconds: 1,
+            checkpoint: false,
+            stress: Stress::default(),
+            ground,
+        }
+    }
+
+    /// The shape of the work.
+    pub fn shape(&self) -> Shape {
+        Shape { payload_bytes: self.payload_bytes, keys: self.keys, fan: self.stress.fan, kind: Kind::Work }
     }
 }
 

@@ -28,7 +28,7 @@ pub fn run(options: &Options) -> Result<bool> {
     let mut built = build(&Profile::Release, &["orch", "orch-bench"])?.into_iter();
     let (orch, driver) = (built.next().context("orch was built")?, built.next().context("orch-bench was built")?);
     let mut command = Command::new(driver);
-    command.args(&options.arguments).env("ORCH_BENCH_ORCH", orch);
+    command.args(&options.arguments).env("ORCH_BENCH_ORCH", orch).env("ORCH_BENCH_TREE", root());
     if options.arguments.first().is_some_and(|first| first == PEERS) {
         redis::install_if_missing()?;
         command.env("ORCH_BENCH_PEERS_FOLDER", root().join("bench/peers"));
@@ -36,7 +36,7 @@ pub fn run(options: &Options) -> Result<bool> {
     }
     let cluster = match std::env::var_os("ORCH_BENCH_POSTGRES_URL") {
         Some(_) => None,
-        None => Some(Cluster::start(&find_or_install()?, Durability::Synchronous)?),
+        None => Some(Cluster::start(&find_or_install()?, Durability::SynchronousLarge)?),
     };
     if let Some(cluster) = &cluster {
         command.env("ORCH_BENCH_POSTGRES_URL", cluster.url());

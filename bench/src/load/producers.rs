@@ -41,13 +41,18 @@ impl Supply {
 
     /// Until stopped, but never more than so many ahead of what is done.
     pub fn ahead(most: u64, batch: usize) -> Self {
-        Self { ahead_max: Some(most), ..Self::endless(batch) }
+        Self::endless(batch).at_most_ahead(most)
+    }
+
+    /// The same, but never more than so many ahead of what is done.
+    pub fn at_most_ahead(self, most: u64) -> Self {
+        Self { ahead_max: Some(most), ..self }
     }
 
     /// Jobs of the next call; `None`: no more.
     async fn next(&self, progress: &Progress) -> Option<usize> {
         if let Some(most) = self.ahead_max {
-            while !progress.is_stopped() && progress.accepted().saturating_sub(progress.done()) > most {
+            while !progress.is_stopped() && progress.waiting() > most {
                 clock::pause(REST).await;
             }
         }

@@ -23,14 +23,14 @@ fn everything_is_measured_on_both_databases_when_nothing_is_named() {
 }
 
 #[test]
-fn over_http_there_is_one_tenant() {
-    let cases = settings(Face::Http, &["enqueue", "--ledger", "sqlite", "--batches", "7"]).cases();
-    let database = Database::Sqlite;
-    let workload = Workload::Enqueue;
-    assert_eq!(cases, [Case { database, workload, tenants: 1, batch: 7 }]);
+fn tenants_and_batches_are_rows_of_their_own() {
+    let arguments = ["enqueue", "--ledger", "sqlite", "--batches", "7", "--tenants", "1,3"];
+    let cases = settings(Face::Http, &arguments).cases();
+    let (database, workload) = (Database::Sqlite, Workload::Enqueue);
+    assert_eq!(cases, [1, 3].map(|tenants| Case { database, workload, tenants, batch: 7 }));
 }
 
 #[test]
 fn a_process_number_of_nought_is_none() {
-    assert_eq!(settings(Face::Engine, &["--postgres-pid", "0"]).postgres_pid, None);
+    assert_eq!(settings(Face::Engine, &["--postgres-pid", "0"]).ground.postgres_pid(), None);
 }

@@ -5,62 +5,79 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use async_trait::async_trait;
 use bytes::Bytes;
 use orch_bench::clock;
 use orch_core::config::{ConfigDoc, JobType};
-use orch_core::ids::{ClaimId, SessionId, TenantNo};
-use orch_core::job::{LaneKey, Priority, payload_sha256};
+use orch_core::fact::PauseTarget;
+use orch_core::ids::{ClaimId, JobId, SessionId, TenantNo};
+use orch_core::job::{Dependency, DependsOn, JobError, LaneKey, Priority, payload_sha256};
 use orch_core::port::{BlobStore, Ledger};
-use orch_dispatch::command::{ClaimParams, Completion, Expect, KeyUse, NewJob, Report, SessionParams};
+use orch_dispatch::command::{Actor, ClaimParams, Completion, Expect, KeyUse, NewJob, Report, SessionParams};
 use orch_dispatch::{Answer, Command};
 use orch_engine::{Engine, EngineOptions, Lease};
 use orch_store::FolderBlobs;
 use orch_store::postgres::{PostgresLedger, PostgresOptions};
 use orch_store::sqlite::SqliteLedger;
 
-use crate::job::{JOB_TYPE, Job};
+use crate::job::{JOB_TYPE, JOB_TYPES, Job, Kind, LABEL, RARE_TYPE};
 use crate::place::Place;
 use crate::progress::Progress;
-use crate::site::{Crewman, Site};
+use crate::site::{CLAIM_WAIT, Crewman, LATER_MS, Site, Task, started};
 
-/// How long a claim waits for work.
-const CLAIM_WAIT_MS: u64 = 1_000;
+/// One job in so many fails where some fail.
+const FAIL: u64 = 100;
 
 /// An engine that serves.
 pub struct EngineSite {
     engine: Engine,
     tenants: Vec<TenantNo>,
     claims: AtomicU64,
+    completed: AtomicU64,
 }
 
 impl EngineSite {
     /// Starts an engine on an empty ledger, with so many tenants.
     pub async fn open(place: &Place, tenants: usize) -> Result<Self> {
-        let engine = Engine::start(EngineOptions::new(ledger(place).await?, blobs(place)?));
-        ensure!(engine.serving().await, "the engine does not serve");
-        let mut site = Self { engine, tenants: Vec::new(), claims: AtomicU64::new(0) };
+        let mut site = Self::start(place).await?;
         for number in 0..tenants {
-            let tenant = site.engine.create_tenant(&format!("bench-{number}")).await?;
-            let (tenant, expect) = (tenant.no, Expect::Absent);
-            let doc = ConfigDoc::JobType(JobType::named(JOB_TYPE));
-            site.engine.command(Command::PutConfig { tenant, doc, expect }).await?;
+            let tenant = site.engine.create_tenant(&format!("bench-{number}")).await?.no;
+            for job_type in JOB_TYPES {
+                let doc = ConfigDoc::JobType(JobType::named(job_type));
+                site.engine.command(Command::PutConfig { tenant, doc, expect: Expect::Absent }).await?;
+            }
             site.tenants.push(tenant);
         }
         Ok(site)
     }
 
-    fn new_job(&self, job: Job) -> NewJob {
+    /// Starts an engine on a ledger that a server has left, for its first tenant.
+    pub async fn on_servers(place: &Place) -> Result<Self> {
+        let mut site = Self::start(place).await?;
+        let all = site.engine.ledger().tenant_list().await?;
+        let first = all.iter().find(|tenant| tenant.name == "default").context("the server made a tenant")?;
+        site.tenants.push(first.no);
+        Ok(site)
+    }
+
+    async fn start(place: &Place) -> Result<Self> {
+        let engine = Engine::start(EngineOptions::new(ledger(place).await?, blobs(place)?));
+        ensure!(engine.serving().await, "the engine does not serve");
+        Ok(Self { engine, tenants: Vec::new(), claims: AtomicU64::new(0), completed: AtomicU64::new(0) })
+    }
+
+    fn new_job(&self, job: Job, ids: &[JobId], place: usize) -> NewJob {
+        let (job_type, group) = (job.job_type().to_owned(), job.group());
         let payload = Bytes::from(job.payload);
         NewJob {
-            id: self.engine.new_job_id(),
+            id: ids[place],
             id_given: false,
             // The fingerprint is a hash at the edge; any bytes cost the engine the same.
             key: job.key.map(|key| KeyUse { key, fingerprint: key }),
             lane: LaneKey {
                 concurrency_key: None,
-                job_type: JOB_TYPE.to_owned(),
+                job_type,
                 priority: Priority::Normal,
                 project: "default".to_owned(),
                 source: None,
@@ -68,10 +85,14 @@ impl EngineSite {
             payload_sha256: payload_sha256(&payload),
             misfit: None,
             payload,
-            labels: [].into(),
-            not_before: None,
+            labels: group.map(|group| (LABEL.to_owned(), group)).into_iter().collect(),
+            not_before: (job.kind == Kind::Later).then(|| self.engine.now().plus_ms(LATER_MS)),
             deadline: None,
-            depends_on: Vec::new(),
+            depends_on: job
+                .parent
+                .map(|parent| Dependency { job: ids[parent], on: DependsOn::Done })
+                .into_iter()
+                .collect(),
             correlation_id: None,
             origin: None,
         }
@@ -84,7 +105,7 @@ impl EngineSite {
             tenants: self.tenants.clone(),
             worker: format!("bench-{}", worker.number),
             boot: worker.number.to_string(),
-            job_types: vec![JOB_TYPE.to_owned()],
+            job_types: vec![JOB_TYPE.to_owned(), RARE_TYPE.to_owned()],
             capacity: u32::try_from(worker.claim)?,
             sdk: "orch-bench".to_owned(),
         };
@@ -101,17 +122,24 @@ impl EngineSite {
             max,
             job_types: Vec::new(),
             auto_ack: true,
-            wait_until: Some(now.plus_ms(CLAIM_WAIT_MS)),
+            wait_until: Some(now.plus_ms(u64::try_from(CLAIM_WAIT.as_millis())?)),
         };
         Ok(self.engine.claim(params).await?.leases)
     }
 
-    async fn complete(&self, leases: Vec<Lease>) -> Result<usize> {
+    fn outcome(&self, task: Task) -> Report {
+        if task == Task::FailSome && self.completed.fetch_add(1, Ordering::Relaxed).is_multiple_of(FAIL) {
+            return Report::Failed(JobError::own("handler", "it was to fail", false));
+        }
+        Report::Succeeded { result: None, result_sha256: None }
+    }
+
+    async fn complete(&self, leases: Vec<Lease>, task: Task) -> Result<usize> {
         let completions = leases.into_iter().map(|lease| {
             let token = lease.grant.token;
             Completion {
                 token,
-                outcome: Report::Succeeded { result: None, result_sha256: None },
+                outcome: self.outcome(task),
                 fingerprint: token.job.0.into_bytes(),
                 artifacts: Vec::new(),
                 follow_ups: Vec::new(),
@@ -134,7 +162,8 @@ impl EngineSite {
 impl Site for EngineSite {
     async fn enqueue(&self, tenant: usize, jobs: Vec<Job>) -> Result<()> {
         let tenant = self.tenants[tenant % self.tenants.len()];
-        let jobs = jobs.into_iter().map(|job| self.new_job(job)).collect();
+        let ids: Vec<_> = jobs.iter().map(|_| self.engine.new_job_id()).collect();
+        let jobs = jobs.into_iter().enumerate().map(|(place, job)| self.new_job(job, &ids, place)).collect();
         let key = None;
         self.engine.command(Command::Enqueue { tenant, jobs, key }).await?;
         Ok(())
@@ -143,6 +172,7 @@ impl Site for EngineSite {
     async fn work(&self, worker: Crewman, progress: Arc<Progress>) -> Result<()> {
         let session = self.session(worker).await?;
         loop {
+            progress.work_allowed().await;
             let began = clock::now();
             let leases = tokio::select! {
                 biased;
@@ -154,10 +184,20 @@ impl Site for EngineSite {
             }
             let claimed = clock::now();
             progress.claim.add(claimed - began);
-            let done = self.complete(leases).await?;
+            leases.iter().for_each(|lease| started(&progress, &lease.payload));
+            if worker.task == Task::Hold {
+                continue;
+            }
+            let done = self.complete(leases, worker.task).await?;
             progress.complete.add(claimed.elapsed());
             progress.add_done(done);
         }
+    }
+
+    async fn pause(&self, tenant: usize, job_type: &str) -> Result<()> {
+        let (tenant, target) = (self.tenants[tenant], PauseTarget::JobType(job_type.to_owned()));
+        self.engine.command(Command::Pause { tenant, target, actor: Actor::default() }).await?;
+        Ok(())
     }
 
     fn process(&self) -> Option<u32> {
@@ -172,7 +212,11 @@ impl Site for EngineSite {
 
 async fn ledger(place: &Place) -> Result<Arc<dyn Ledger>> {
     Ok(match place {
-        Place::Sqlite(folder) => Arc::new(SqliteLedger::open(folder.path().join("ledger.sqlite"))?),
+        Place::Sqlite(_) => {
+            let data = place.data();
+            std::fs::create_dir_all(&data)?;
+            Arc::new(SqliteLedger::open(data.join("ledger.sqlite"))?)
+        }
         Place::Postgres(database) => {
             PostgresLedger::migrate(database.url()).await?;
             Arc::new(PostgresLedger::connect(database.url(), PostgresOptions::default()).await?)

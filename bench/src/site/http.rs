@@ -2,44 +2,113 @@
 
 mod server;
 
+use std::path::Path;
 use std::sync::Arc;
-
-use anyhow::{Result, ensure};
-use async_trait::async_trait;
-use orch_client::{Client, Done, JobContext, JobIn, JobType, Worker};
-use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
 use std::time::Duration;
 
-use crate::job::{JOB_TYPE, Job};
+use anyhow::{Context as _, Result, ensure};
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use orch_bench::clock;
+use orch_client::{
+    Client, DependsOn, Done, HandlerError, JobContext, JobId, JobIn, JobType, PauseTarget, TokenIn, Worker,
+};
+use serde_json::value::RawValue;
+
+use crate::job::{JOB_TYPE, JOB_TYPES, Job, Kind, LABEL, RARE_TYPE};
 use crate::place::Place;
 use crate::progress::Progress;
-use crate::settings::Settings;
 use crate::site::http::server::Server;
-use crate::site::{Crewman, Site};
+use crate::site::{CLAIM_WAIT, Crewman, LATER_MS, Site, Task, started};
 
-/// How long a claim is parked at the server.
-const CLAIM_WAIT: Duration = Duration::from_secs(1);
+/// How long a ledger may still be in use.
+const LET_GO: Duration = Duration::from_secs(10);
 
 /// A server that serves.
 pub struct HttpSite {
     server: Server,
-    client: Client,
+    tenants: Vec<Client>,
+    workers: Client,
 }
 
 impl HttpSite {
-    /// Starts a server on an empty ledger; it has one tenant.
-    pub async fn open(place: &Place, settings: &Settings) -> Result<Self> {
-        let server = Server::start(place, &settings.orch)?;
-        let client = Client::builder().address(server.address()).token(server.token()).build()?;
-        client.job_types().create(&JobType::new(JOB_TYPE)).await?;
-        Ok(Self { server, client })
+    /// Starts a server on an empty ledger. One tenant is the first one, whose token is for workers, too; several are
+    /// made through the API, with a token each, and workers are for all of them.
+    pub async fn open(place: &Place, program: &Path, tenants: usize) -> Result<Self> {
+        let server = Server::start(place, program)?;
+        let first = client(&server, server.token())?;
+        let mut site = Self { server, tenants: vec![first.clone()], workers: first.clone() };
+        if tenants > 1 {
+            site.workers = client(&site.server, &token(&first, "system", &["orch:worker"]).await?)?;
+            site.tenants.clear();
+            for number in 0..tenants {
+                let name = format!("bench-{number}");
+                first.tenants().create(&name).await?;
+                let token = token(&first, &name, &["orch:submit", "orch:operate", "orch:read"]).await?;
+                site.tenants.push(client(&site.server, &token)?);
+            }
+        }
+        for tenant in &site.tenants {
+            for job_type in JOB_TYPES {
+                tenant.job_types().create(&JobType::new(job_type)).await?;
+            }
+        }
+        Ok(site)
+    }
+
+    /// Starts a server on a ledger that one has left; `token` is of the first tenant.
+    pub async fn open_again(place: &Place, program: &Path, token: &str) -> Result<Self> {
+        let began = clock::now();
+        // An engine in this process may let go of a file a moment after its end.
+        let server = loop {
+            match Server::start_with(place, program, Some(token.to_owned()), &[]) {
+                Err(_) if began.elapsed() < LET_GO => clock::pause(LET_GO / 100).await,
+                started => break started?,
+            }
+        };
+        let first = client(&server, token)?;
+        Ok(Self { server, tenants: vec![first.clone()], workers: first })
+    }
+
+    /// A token of the first tenant.
+    pub fn token(&self) -> &str {
+        self.server.token()
+    }
+
+    /// The first tenant's client.
+    pub fn client(&self) -> &Client {
+        &self.tenants[0]
     }
 }
 
-fn job_in(job: &Job) -> Result<JobIn> {
+fn client(server: &Server, token: &str) -> Result<Client> {
+    Ok(Client::builder().address(server.address()).token(token).build()?)
+}
+
+async fn token(by: &Client, tenant: &str, scopes: &[&str]) -> Result<String> {
+    let wanted = TokenIn {
+        name: "bench".to_owned(),
+        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        tenant: Some(tenant.to_owned()),
+        expires_at: None,
+    };
+    by.tokens().create(&wanted).await?.secret.context("a new token shows its secret")
+}
+
+fn job_in(job: &Job, ids: &[JobId]) -> Result<JobIn> {
     let payload: &RawValue = serde_json::from_str(&job.payload)?;
-    Ok(JobIn::new(JOB_TYPE, payload)?)
+    let mut sent = JobIn::new(job.job_type(), payload)?;
+    if let Some(parent) = job.parent {
+        sent = sent.depends_on(ids[parent], DependsOn::Done);
+    }
+    if let Some(group) = job.group() {
+        sent = sent.label(LABEL, group);
+    }
+    if job.kind == Kind::Later {
+        let moment = Timestamp::now().checked_add(SignedDuration::from_millis(i64::try_from(LATER_MS)?))?;
+        sent = sent.not_before(moment);
+    }
+    Ok(sent)
 }
 
 fn key_text(key: [u8; 16]) -> String {
@@ -48,41 +117,56 @@ fn key_text(key: [u8; 16]) -> String {
 
 #[async_trait]
 impl Site for HttpSite {
-    async fn enqueue(&self, _tenant: usize, jobs: Vec<Job>) -> Result<()> {
+    async fn enqueue(&self, tenant: usize, jobs: Vec<Job>) -> Result<()> {
+        let client = &self.tenants[tenant % self.tenants.len()];
         if let [job] = &jobs[..] {
             let key = job.key.map(key_text);
-            self.client.jobs().create(&job_in(job)?, key.as_deref()).await?;
+            client.jobs().create(&job_in(job, &[])?, key.as_deref()).await?;
             return Ok(());
         }
+        // Parents need ids that their dependents can name.
+        let ids: Vec<_> = if jobs.iter().any(|job| job.parent.is_some()) {
+            jobs.iter().map(|_| JobId::new()).collect()
+        } else {
+            Vec::new()
+        };
         let mut batch = Vec::with_capacity(jobs.len());
-        for job in &jobs {
-            let sent = job_in(job)?;
-            batch.push(match job.key {
-                Some(key) => sent.idempotency_key(key_text(key)),
-                None => sent,
-            });
+        for (place, job) in jobs.iter().enumerate() {
+            let mut sent = job_in(job, &ids)?;
+            if let Some(id) = ids.get(place) {
+                sent = sent.id(*id);
+            }
+            if let Some(key) = job.key {
+                sent = sent.idempotency_key(key_text(key));
+            }
+            batch.push(sent);
         }
-        let made = self.client.jobs().create_batch(&batch, None).await?;
+        let made = client.jobs().create_batch(&batch, None).await?;
         ensure!(made.len() == batch.len(), "{} of {} jobs were made", made.len(), batch.len());
         Ok(())
     }
 
     async fn work(&self, worker: Crewman, progress: Arc<Progress>) -> Result<()> {
-        let counted = Arc::clone(&progress);
-        // Twice the batch: the next claim is under way while the last one's jobs are reported.
-        let worker = Worker::builder(self.client.clone())
+        let mut builder = Worker::builder(self.workers.clone())
             .worker_id(format!("bench-{}", worker.number))
+            // Twice the batch: the next claim is under way while the last one's jobs are reported.
             .capacity(worker.claim * 2)
             .claim_batch(worker.claim)
-            .claim_wait(CLAIM_WAIT)
-            .handler(JOB_TYPE, move |_: JobContext, _: IgnoredAny| {
-                counted.add_done(1);
-                async { Ok(Done::empty()) }
-            })
-            .build();
-        let summary = worker.run(async move { progress.stopped().await }).await?;
+            .claim_wait(CLAIM_WAIT);
+        for job_type in [JOB_TYPE, RARE_TYPE] {
+            let counted = Arc::clone(&progress);
+            builder = builder.handler(job_type, move |_: JobContext, payload: Box<RawValue>| {
+                started(&counted, payload.get().as_bytes());
+                handle(Arc::clone(&counted), worker.task)
+            });
+        }
+        let summary = builder.build().run(async move { progress.stopped().await }).await?;
         ensure!(summary.stale == 0, "{} attempts were lost to others", summary.stale);
         Ok(())
+    }
+
+    async fn pause(&self, tenant: usize, job_type: &str) -> Result<()> {
+        Ok(self.tenants[tenant].pause(&PauseTarget::JobType(job_type.to_owned()), None).await?)
     }
 
     fn process(&self) -> Option<u32> {
@@ -92,4 +176,14 @@ impl Site for HttpSite {
     async fn close(&self) -> Result<()> {
         self.server.stop().await
     }
+}
+
+async fn handle(progress: Arc<Progress>, task: Task) -> Result<Done, HandlerError> {
+    match task {
+        Task::Succeed => progress.work_allowed().await,
+        Task::Hold => progress.stopped().await,
+        Task::FailSome => return Err(HandlerError::permanent("handler", "it was to fail")),
+    }
+    progress.add_done(1);
+    Ok(Done::empty())
 }

@@ -1,7 +1,6 @@
 //! The server's process: started on a free port, told to end with SIGTERM.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -27,20 +26,26 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the program on a place and waits until it says that it is ready.
+    /// Starts the program on an empty place and waits until it says that it is ready.
     pub fn start(place: &Place, program: &Path) -> Result<Self> {
-        let mut command = Command::new(program);
-        let mut token = None;
-        match place {
-            Place::Sqlite(folder) => command.arg("dev").arg("--data").arg(folder.path().join("data")),
-            Place::Postgres(database) => {
-                token = Some(bootstrap(program, database.url())?);
-                command.args(["serve", "--database", database.url()])
-            }
+        let token = match place {
+            Place::Sqlite(_) => None,
+            Place::Postgres(database) => Some(bootstrap(program, database.url())?),
         };
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        command.args(["--listen", &format!("127.0.0.1:{port}"), "--json"]);
-        let log = std::fs::File::create(place.folder().join("server.log"))?;
+        Self::start_with(place, program, token, &[])
+    }
+
+    /// The same on a place whose first tenant is there, with further arguments. `token` is that tenant's; without it,
+    /// the program must say one.
+    pub fn start_with(place: &Place, program: &Path, token: Option<String>, arguments: &[&str]) -> Result<Self> {
+        let mut command = Command::new(program);
+        match place {
+            Place::Sqlite(_) => command.arg("dev").arg("--data").arg(place.data()),
+            Place::Postgres(database) => command.args(["serve", "--database", database.url()]),
+        };
+        command.args(["--listen", "127.0.0.1:0", "--json"]).args(arguments);
+        let log_path = place.folder().join("server.log");
+        let log = std::fs::File::create(&log_path)?;
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -50,7 +55,7 @@ impl Server {
         let output = child.stdout.take().context("the server's output is a pipe")?;
         let mut server =
             Self { pid: child.id(), child: Mutex::new(child), address: String::new(), token: String::new() };
-        let (ready, rest) = first_document(output)?;
+        let (ready, rest) = first_document(output).with_context(|| last_words(&log_path))?;
         server.address = member(&ready, "address")?;
         server.token = match token {
             Some(token) => token,
@@ -103,6 +108,12 @@ impl Drop for Server {
         let _ = child.kill();
         let _ = child.wait();
     }
+}
+
+/// The last line of a log.
+fn last_words(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    text.lines().last().unwrap_or("its log is empty").to_owned()
 }
 
 /// Makes the schema and the first tenant; returns its token.
