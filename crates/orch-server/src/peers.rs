@@ -15,6 +15,7 @@ use axum::routing::post;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use orch_engine::{PeerError, Peers};
+use rand::Rng as _;
 use sha2::Sha256;
 
 use crate::state::AppState;
@@ -102,7 +103,7 @@ impl HttpPeers {
 #[async_trait]
 impl Peers for HttpPeers {
     async fn call(&self, address: &str, call: Vec<u8>) -> Result<Vec<u8>, PeerError> {
-        let nonce = hex::encode(rand::random::<[u8; 16]>());
+        let nonce = hex::encode(rand::rng().random::<[u8; 16]>());
         let mac = self.secret.sign(Part::Call, nonce.as_bytes(), &call);
         let url = format!("{}{PATH}", address.trim_end_matches('/'));
         let sending = self.client.post(url).header(NONCE, &nonce).header(MAC, mac).body(call).send();

@@ -122,6 +122,11 @@ const SHARDS: u16 = 6;
 const TENANTS: usize = 8;
 const JOBS: usize = 150;
 
+#[expect(clippy::disallowed_methods, reason = "other processes' states can only be looked at again")]
+async fn pause(ms: u64) {
+    tokio::time::sleep(Duration::from_millis(ms)).await;
+}
+
 /// The nodes' loads once all shards have live owners and `settled` holds of them.
 async fn spread(client: &Client, settled: impl Fn(&[NodeOut], &[ShardOut]) -> bool) -> Vec<NodeOut> {
     let waited = tokio::time::timeout(Duration::from_secs(20), async {
@@ -132,7 +137,7 @@ async fn spread(client: &Client, settled: impl Fn(&[NodeOut], &[ShardOut]) -> bo
             if shards.len() == usize::from(SHARDS) && shards.iter().all(owned) && settled(&alive, &shards) {
                 return alive;
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            pause(50).await;
         }
     });
     waited.await.expect("the shards settle")
@@ -234,7 +239,7 @@ async fn replicas_share_shards_and_any_of_them_serves_any_tenant() {
                 return done;
             }
             assert!(done <= reachable, "a job was completed twice");
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            pause(100).await;
         }
     });
     done.await.unwrap_or_else(|_| panic!("{} of {all} were handled", handled.load(Ordering::Relaxed)));
