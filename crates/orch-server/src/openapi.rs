@@ -42,6 +42,8 @@ const SECURITY: &str = "token";
         (name = "projects", description = "Groupings inside a tenant"),
         (name = "lanes", description = "What jobs wait in"),
         (name = "pauses", description = "What operators hold back"),
+        (name = "nodes", description = "The processes that serve the ledger"),
+        (name = "shards", description = "Where tenants live, and which node serves them"),
         (name = "workers", description = "Worker sessions as operators see them"),
         (name = "worker", description = "The worker contract: claim, heartbeat, complete"),
         (name = "artifacts", description = "Inputs and outputs by digest"),
