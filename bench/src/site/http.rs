@@ -141,7 +141,7 @@ impl Site for HttpSite {
             }
             batch.push(sent);
         }
-        let made = client.jobs().create_batch(&batch, None).await?;
+        let made = client.jobs().enqueue(&batch, None).await?;
         ensure!(made.len() == batch.len(), "{} of {} jobs were made", made.len(), batch.len());
         Ok(())
     }

@@ -119,8 +119,22 @@ limits! {
     CANCEL_GRACE_MS_DEFAULT = 30_000, "cancel_grace_ms_default", "one and a half heartbeats of the default lease";
     /// Facts in one commit, whole commands.
     FACTS_PER_COMMIT = 4_096, "facts_per_commit", "measured: fewer lose a quarter of the speed";
+    /// The same while one who asks for little waits beside one who asks for much.
+    FACTS_PER_MIXED_COMMIT = 512, "facts_per_mixed_commit", "what little waits for; each commit then takes some 5 ms";
+    /// Milliseconds over which it is counted who asks for how much.
+    USAGE_PERIOD_MS = 1_000, "usage_period_ms", "a period and the one before count";
+    /// Who asks for at most this part of what the largest asks for, asks for little.
+    LIGHT_SHARE = 16, "light_share", "a sixteenth: equals never come near";
+    /// Calls that make jobs and may be under way for a tenant that asks for much while others ask for little.
+    BUSY_TENANT_CALLS = 2, "busy_tenant_calls", "one is parsed while the other is written";
+    /// Facts that are worth an append while another is under way.
+    SECOND_APPEND_FACTS = 512, "second_append_facts", "fewer wait for the one under way: a commit costs as much as them";
     /// Commands waiting for the owner.
     COMMANDS_QUEUED_MAX = 8_192, "commands_queued_max", "beyond that new work is shed with 503";
+    /// Commands of one tenant's submitters, or of its workers, waiting for the owner.
+    COMMANDS_QUEUED_SENDER_MAX = 2_048, "commands_queued_sender_max", "a quarter: one sender leaves room for others";
+    /// Jobs and keys that may be read ahead for commands that have not run yet.
+    READING_AHEAD = 8_192, "reading_ahead", "two full commits: more would only wait, and in front of others";
     /// Entries in all lanes' windows together.
     WINDOW_BUDGET = 200_000, "window_budget", "bounds the owner's memory whatever the backlog";
     /// Bytes of payloads in all lanes' windows together.

@@ -572,9 +572,15 @@ pub trait Ledger: Send + Sync + 'static {
     /// The ledger's life, and the secret by which its nodes know each other. Never shown to anybody.
     async fn identity(&self) -> Result<LedgerIdentity, StoreError>;
 
+    /// How many appends of one shard may be under way at the same time.
+    fn appends_at_once(&self) -> usize {
+        1
+    }
+
     /// Writes one commit, fenced: the row (shard, epoch) is locked in the append itself, and when it is not there
     /// nothing is written and the answer is `Stale`. Any other error leaves the outcome unknown.
-    /// Never called twice at the same time for one shard.
+    /// At most `appends_at_once` are under way for one shard, called in the order of their numbers: they commit in that
+    /// order, and none after one that failed.
     async fn append(&self, append: &Append) -> Result<(), StoreError>;
 
     /// The newest snapshot.

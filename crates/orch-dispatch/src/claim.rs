@@ -1,6 +1,6 @@
 //! Handing out: which tenant, which lane, which job; and the same grants again for the same claim id.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use orch_core::fact::Fact;
 use orch_core::ids::{ClaimId, JobId, LaneNo, SessionId, TenantNo};
@@ -162,36 +162,39 @@ impl Shard {
     pub(crate) fn claim_grants(&mut self, params: &ClaimParams) -> Vec<Grant> {
         let Some(session) = self.sessions.get(&params.session) else { return Vec::new() };
         let draining = session.draining;
-        let tenants = match &session.params.tenants {
-            // A platform worker works for whoever lives here.
-            named if named.contains(&TenantNo::SYSTEM) => self.tenants.keys().copied().collect(),
-            named => named.clone(),
+        let worth = self.tenants.worth();
+        // A platform worker works for whoever lives here.
+        let of_session = |among: &BTreeSet<TenantNo>| -> Vec<TenantNo> {
+            match &session.params.tenants {
+                named if named.contains(&TenantNo::SYSTEM) => among.iter().copied().collect(),
+                named => named.iter().copied().filter(|no| among.contains(no)).collect(),
+            }
         };
-        let job_types =
-            if params.job_types.is_empty() { session.params.job_types.clone() } else { params.job_types.clone() };
-        let again = self.grants_of(&tenants, params);
+        let (leased, open) = (of_session(&worth.leased), of_session(&worth.open));
+        let named = if params.job_types.is_empty() { &session.params.job_types } else { &params.job_types };
+        let job_types = named.clone();
+        let again = self.grants_of(&leased, params);
         if draining || !again.is_empty() {
             return again;
         }
         let (session, claim, auto_ack) = (params.session, params.claim, params.auto_ack);
         let taker = Taker { session, claim, auto_ack, job_types: &job_types };
         let mut grants = Vec::new();
-        while grants.len() < params.max {
-            let mut open: Vec<_> = tenants
-                .iter()
-                .filter(|no| self.tenants.get(no).is_some_and(|tenant| tenant.next_lane(&job_types).is_some()))
-                .map(|no| (self.arbiter.place(*no), *no))
-                .collect();
-            open.sort_unstable();
-            let Some((_, no)) = open.first().copied() else { break };
-            let turn = if open.len() == 1 { params.max } else { QUANTUM };
-            let got = self.turn(no, taker, turn.min(params.max - grants.len()));
-            if got.is_empty() {
-                break;
-            }
-            grants.extend(got);
+        let mut order: BTreeSet<_> = open.into_iter().filter_map(|no| self.place(no, taker)).collect();
+        while grants.len() < params.max
+            && let Some((_, no)) = order.pop_first()
+        {
+            let turn = if order.is_empty() { params.max } else { QUANTUM };
+            grants.extend(self.turn(no, taker, turn.min(params.max - grants.len())));
+            order.extend(self.place(no, taker));
         }
         grants
+    }
+
+    /// The tenant's place in the order of turns, if it has something for this taker.
+    fn place(&self, no: TenantNo, taker: Taker<'_>) -> Option<(u64, TenantNo)> {
+        self.tenants.get(no)?.next_lane(taker.job_types)?;
+        Some((self.arbiter.place(no), no))
     }
 
     fn grants_of(&mut self, tenants: &[TenantNo], params: &ClaimParams) -> Vec<Grant> {
@@ -217,10 +220,7 @@ impl Shard {
 
     /// Answers parked claims that there is work for now, the longest waiting first, and those whose wait is over.
     pub(crate) fn serve_waiters(&mut self) {
-        let mut stirred = false;
-        for tenant in self.tenants.values_mut() {
-            stirred |= std::mem::take(&mut tenant.index.stirred);
-        }
+        let stirred = std::mem::take(&mut self.tenants.worth().stirred);
         if !stirred && self.waiters.iter().all(|waiter| waiter.until > self.now) {
             return;
         }

@@ -344,6 +344,70 @@ pub enum Command {
     Read(Read),
 }
 
+impl Command {
+    /// The tenant that the command is about; for what workers send, the one that their session's token names.
+    #[must_use]
+    pub fn home(&self) -> TenantNo {
+        match self {
+            Self::RevokeToken { tenant, .. }
+            | Self::PutConfig { tenant, .. }
+            | Self::Enqueue { tenant, .. }
+            | Self::Cancel { tenant, .. }
+            | Self::Retry { tenant, .. }
+            | Self::ReplayDeadLetter { tenant, .. }
+            | Self::DiscardDeadLetter { tenant, .. }
+            | Self::Pause { tenant, .. }
+            | Self::Resume { tenant, .. }
+            | Self::MarkTenant { tenant, .. }
+            | Self::RestoreTenant { tenant, .. }
+            | Self::Drain { tenant, .. } => *tenant,
+            Self::CreateToken(row) => row.tenant,
+            Self::OpenSession(params) => params.session.tenant(),
+            Self::Claim(params) => params.session.tenant(),
+            Self::FollowUps { token, tenants, .. }
+            | Self::Log { token, tenants, .. }
+            | Self::CheckLease { token, tenants }
+                if speaks_for(tenants, token.tenant) =>
+            {
+                token.tenant
+            }
+            Self::FollowUps { tenants, .. }
+            | Self::Log { tenants, .. }
+            | Self::CheckLease { tenants, .. }
+            | Self::Ack { tenants, .. }
+            | Self::Heartbeat { tenants, .. }
+            | Self::Complete { tenants, .. }
+            | Self::Release { tenants, .. } => tenants.first().copied().unwrap_or(TenantNo::SYSTEM),
+            Self::Read(read) => read.tenant(),
+            // For no tenant.
+            Self::CreateTenant(_) | Self::Tick => TenantNo::SYSTEM,
+        }
+    }
+
+    /// Sent by a worker, of its session or its attempts.
+    #[must_use]
+    pub fn by_worker(&self) -> bool {
+        matches!(
+            self,
+            Self::OpenSession(_)
+                | Self::Claim(_)
+                | Self::Ack { .. }
+                | Self::Heartbeat { .. }
+                | Self::Complete { .. }
+                | Self::Release { .. }
+                | Self::FollowUps { .. }
+                | Self::Log { .. }
+                | Self::CheckLease { .. }
+        )
+    }
+}
+
+/// Whether one who acts for `tenants` may act for this one: who acts for `system` acts for the whole platform.
+#[must_use]
+pub fn speaks_for(tenants: &[TenantNo], no: TenantNo) -> bool {
+    tenants.contains(&no) || tenants.contains(&TenantNo::SYSTEM)
+}
+
 /// A question to the owner's memory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Read {
@@ -391,4 +455,22 @@ pub enum Read {
         /// At most so many.
         limit: usize,
     },
+}
+
+impl Read {
+    /// Whose things are read.
+    #[must_use]
+    pub fn tenant(&self) -> TenantNo {
+        match self {
+            Self::Jobs { tenant, .. }
+            | Self::Lanes(tenant)
+            | Self::Summary(tenant)
+            | Self::Config { tenant, .. }
+            | Self::Configs { tenant, .. }
+            | Self::Workers(tenant)
+            | Self::Pauses(tenant)
+            | Self::OpenJobs { tenant, .. } => *tenant,
+            Self::Marks => TenantNo::SYSTEM,
+        }
+    }
 }

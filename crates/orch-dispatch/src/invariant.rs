@@ -27,7 +27,7 @@ impl Shard {
     /// When a job's lease ends unless its worker is heard before; `None` when it is not handed out.
     #[must_use]
     pub fn lease_end(&self, tenant: TenantNo, job: JobId) -> Option<Timestamp> {
-        Some(self.tenants.get(&tenant)?.jobs.get(&job)?.lease.as_ref()?.until)
+        Some(self.tenants.get(tenant)?.jobs.get(&job)?.lease.as_ref()?.until)
     }
 }
 

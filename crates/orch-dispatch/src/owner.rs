@@ -1,7 +1,8 @@
 //! The owner of a shard, without its IO: which command runs when, what is read for it, which append is in flight,
 //! and which answer may leave. The engine (and the simulated world) carries its effects out.
 //!
-//! One append in flight; answers leave when the position they were computed at is committed; any failure of an
+//! Commands wait twice, and both times in a fair queue: for their readings, and for room in the commit being filled.
+//! One append in flight, or two where the ledger takes two; answers leave when the position they were computed at is committed; any failure of an
 //! append ends the owner: drop it and take the shard over again.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -13,9 +14,11 @@ use orch_core::time::Timestamp;
 
 use crate::answer::Answer;
 use crate::command::Command;
+use crate::fair_queue::{FairQueue, Party};
 use crate::mutant::{self, Mutant};
 use crate::prepared::{Needs, Prepared, Readings};
 use crate::shard::{Identity, RecoverError, Reply, SNAPSHOT_FORMAT, Shard, Sizes, WaiterId};
+use crate::usage::Usage;
 use crate::window::WindowWish;
 
 /// A caller's call.
@@ -31,8 +34,8 @@ pub struct PrepareId(pub u64);
 pub enum Effect {
     /// Write this commit; then `appended`, or drop the owner.
     Append(Box<Append>),
-    /// Read this; then `prepared`, or `prepare_failed`.
-    Prepare(PrepareId, Needs),
+    /// Read this for the call; then `prepared`, or `prepare_failed`.
+    Prepare(PrepareId, CallId, Needs),
     /// Read these windows, which began at this committed position; then `window_loaded` or `window_failed` for each.
     Windows(u64, Vec<WindowWish>),
     /// Send this answer.
@@ -59,14 +62,22 @@ impl Default for SnapshotPolicy {
 pub struct Owner {
     shard: Shard,
     committed: u64,
-    in_flight: Option<u64>,
+    /// Appends under way, the oldest first.
+    in_flight: VecDeque<u64>,
+    /// Commands that wait for their reading.
+    unread: FairQueue<Unread>,
     /// Commands whose reading is under way.
     preparing: BTreeMap<PrepareId, Preparing>,
+    /// What was asked for by readings of commands that have not run yet.
+    asked: usize,
     next_prepare: u64,
     /// Window reads under way: committed position at their start.
     reading: BTreeMap<(TenantNo, LaneNo), u64>,
-    /// Commands that wait for room in the commit being filled; those in front were there first.
-    queue: VecDeque<Queued>,
+    /// Commands that wait for room in the commit being filled.
+    queue: FairQueue<Queued>,
+    usage: Usage,
+    /// The commit being filled holds something of one who asks for little: who asks for much waits for the next one.
+    closing: bool,
     /// Answers that wait for their position.
     held: BTreeMap<u64, Vec<(CallId, Answer)>>,
     parked: BTreeMap<WaiterId, CallId>,
@@ -75,6 +86,13 @@ pub struct Owner {
     facts_since_snapshot: u64,
     snapshot_at: Timestamp,
     draining: bool,
+}
+
+/// A command that wants a reading.
+#[derive(Debug)]
+struct Unread {
+    call: CallId,
+    command: Command,
 }
 
 /// A command, and what is still to be read for it; one tenant after another.
@@ -89,8 +107,10 @@ struct Preparing {
 struct Queued {
     call: CallId,
     command: Command,
-    /// Committed position at which it came in; pins what memory knows until it has run.
+    /// Committed position at which its reading began; pins what memory knows until it has run.
     began: u64,
+    /// What its readings ask for.
+    asked: usize,
     readings: Readings,
 }
 
@@ -121,11 +141,15 @@ impl Owner {
         Self {
             shard,
             committed,
-            in_flight: None,
+            in_flight: VecDeque::new(),
+            unread: FairQueue::default(),
             preparing: BTreeMap::new(),
+            asked: 0,
             next_prepare: 0,
             reading: BTreeMap::new(),
-            queue: VecDeque::new(),
+            queue: FairQueue::default(),
+            usage: Usage::default(),
+            closing: false,
             held: BTreeMap::new(),
             parked: BTreeMap::new(),
             effects: Vec::new(),
@@ -156,39 +180,82 @@ impl Owner {
     /// Commands that wait, for shedding load.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.queue.len() + self.preparing.len()
+        self.queue.len() + self.preparing.len() + self.unread.len()
+    }
+
+    /// Whether so many commands of the same sender wait that this one, which is new work, is to be shed.
+    #[must_use]
+    pub fn sheds(&self, command: &Command) -> bool {
+        let party = Party::from(command);
+        let waiting = self.unread.len_of(party) + self.queue.len_of(party);
+        waiting as u64 >= limits::COMMANDS_QUEUED_SENDER_MAX
+    }
+
+    /// Tenants whose submitters ask for much now, while others ask for little.
+    #[must_use]
+    pub fn busy_tenants(&self) -> Vec<TenantNo> {
+        if !self.usage.mixed(self.shard.now()) {
+            return Vec::new();
+        }
+        let submitters = |party| match party {
+            Party::Others(tenant) => Some(tenant),
+            Party::Workers(_) => None,
+        };
+        self.usage.heavy().filter_map(submitters).collect()
     }
 
     /// True when nothing is under way: every command has run, and every fact is committed.
     #[must_use]
     pub fn idle(&self) -> bool {
-        self.queue.is_empty() && self.preparing.is_empty() && self.in_flight.is_none() && self.shard.output().is_empty()
+        self.waiting() == 0 && self.in_flight.is_empty() && self.shard.output().is_empty()
     }
 
     /// A command comes in. It runs at once if it needs no reading and the commit being filled has room.
     pub fn submit(&mut self, call: CallId, command: Command, now: Timestamp) {
         let needs = self.shard.needs(&command);
-        let queued = Queued { call, command, began: self.committed, readings: Readings::default() };
-        if matches!(queued.command, Command::Heartbeat { .. }) && !mutant::on(Mutant::HeartbeatQueued) {
+        if matches!(command, Command::Heartbeat { .. }) && !mutant::on(Mutant::HeartbeatQueued) {
             // It makes no fact, so it needs no room; behind others it could come too late for its lease.
+            let queued = self.queued(call, command, &needs);
             self.execute(queued, now);
-        } else {
+        } else if needs.is_empty() {
+            let queued = self.queued(call, command, &needs);
             self.read(queued, needs);
+        } else {
+            self.unread.push(Party::from(&command), Unread { call, command });
         }
         self.run(now);
+    }
+
+    fn queued(&self, call: CallId, command: Command, needs: &[Needs]) -> Queued {
+        let asked = needs.iter().map(Needs::len).sum();
+        Queued { call, command, began: self.committed, asked, readings: Readings::default() }
+    }
+
+    /// Begins the readings of commands in turn, as many as are worth having ahead.
+    /// What they need is asked anew: memory may know more by now, or less.
+    fn read_next(&mut self) {
+        while self.asked < self.shard.sizes.reading_ahead
+            && let Some((party, Unread { call, command })) = self.unread.pop()
+        {
+            let needs = self.shard.needs(&command);
+            let queued = self.queued(call, command, &needs);
+            self.unread.charge(party, 1 + queued.asked as u64);
+            self.asked += queued.asked;
+            self.read(queued, needs);
+        }
     }
 
     /// Reads the next tenant's part of what a command needs; when nothing is left, the command may run.
     fn read(&mut self, queued: Queued, mut left: Vec<Needs>) {
         let next = left.pop();
         let Some((reading, needs)) = next.and_then(|needs| Some((needs.tenant?, needs))) else {
-            self.queue.push_back(queued);
+            self.queue.push(Party::from(&queued.command), queued);
             return;
         };
         self.next_prepare += 1;
         let id = PrepareId(self.next_prepare);
+        self.effects.push(Effect::Prepare(id, queued.call, needs));
         self.preparing.insert(id, Preparing { queued, reading, left });
-        self.effects.push(Effect::Prepare(id, needs));
     }
 
     /// A reading is there.
@@ -202,7 +269,10 @@ impl Owner {
 
     /// A reading failed; the command did not run. Returns its caller.
     pub fn prepare_failed(&mut self, id: PrepareId) -> Option<CallId> {
-        self.preparing.remove(&id).map(|preparing| preparing.queued.call)
+        let Preparing { queued, .. } = self.preparing.remove(&id)?;
+        self.asked -= queued.asked;
+        self.read_next();
+        Some(queued.call)
     }
 
     /// Window rows are there.
@@ -230,8 +300,8 @@ impl Owner {
 
     /// The append in flight is committed.
     pub fn appended(&mut self, commit_no: u64, now: Timestamp) {
-        debug_assert_eq!(self.in_flight, Some(commit_no), "appends are answered in order, once");
-        self.in_flight = None;
+        let oldest = self.in_flight.pop_front();
+        debug_assert_eq!(oldest, Some(commit_no), "appends are answered in order, once");
         self.committed = commit_no;
         self.forget();
         self.run(now);
@@ -268,15 +338,20 @@ impl Owner {
     }
 
     fn has_room(&self) -> bool {
-        self.in_flight.is_none() || self.shard.output().facts() < self.shard.sizes.commit_facts
+        self.may_append() || self.shard.output().facts() < self.shard.sizes.commit_facts
     }
 
-    /// Runs what can run, starts an append if none is in flight, and lets answers go.
+    /// A second append is worth its own commit only when there is much to write.
+    fn may_append(&self) -> bool {
+        let sizes = &self.shard.sizes;
+        let worth = self.closing || self.shard.output().facts() >= sizes.second_append_facts;
+        self.in_flight.is_empty() || (self.in_flight.len() < sizes.appends && worth)
+    }
+
+    /// Runs what can run, starts appends, and lets answers go.
     fn run(&mut self, now: Timestamp) {
-        while self.shard.output().facts() < self.shard.sizes.commit_facts {
-            let Some(queued) = self.queue.pop_front() else { break };
-            self.execute(queued, now);
-        }
+        self.read_next();
+        self.fill(now);
         self.start_append(now);
         self.release_answers();
         let wishes = self.shard.window_wishes(self.committed, 64);
@@ -284,6 +359,30 @@ impl Owner {
             self.reading.extend(wishes.iter().map(|wish| ((wish.tenant, wish.lane), self.committed)));
             self.effects.push(Effect::Windows(self.committed, wishes));
         }
+    }
+
+    /// Runs waiting commands, as many as belong into the commit being filled.
+    fn fill(&mut self, now: Timestamp) {
+        while self.takes_next(now)
+            && let Some((party, queued)) = self.queue.pop()
+        {
+            let before = self.shard.output().facts();
+            self.asked -= queued.asked;
+            self.execute(queued, now);
+            let cost = 1 + (self.shard.output().facts() - before) as u64;
+            self.queue.charge(party, cost);
+            self.usage.add(party, cost, now);
+            self.closing |= self.usage.is_light(party) && !self.shard.output().is_empty();
+            self.read_next();
+        }
+    }
+
+    /// Whether the next command still goes into the commit being filled.
+    fn takes_next(&self, now: Timestamp) -> bool {
+        let Some(next) = self.queue.next() else { return false };
+        let sizes = &self.shard.sizes;
+        let most = if self.usage.mixed(now) { sizes.mixed_commit_facts } else { sizes.commit_facts };
+        self.shard.output().facts() < most && (!self.closing || self.usage.is_light(next))
     }
 
     fn execute(&mut self, queued: Queued, now: Timestamp) {
@@ -318,12 +417,14 @@ impl Owner {
         self.held.entry(position).or_default().push((call, answer));
     }
 
+    /// Starts an append if one may start and there is something to write.
     fn start_append(&mut self, now: Timestamp) {
-        if self.in_flight.is_some() {
+        if !self.may_append() {
             return;
         }
         let facts = self.shard.output().facts() as u64;
         let Some(mut append) = self.shard.take() else { return };
+        self.closing = false;
         self.facts_since_snapshot += facts;
         let due = self.facts_since_snapshot >= self.policy.facts || now.ms_since(self.snapshot_at) >= self.policy.ms;
         if due && self.facts_since_snapshot > 0 {
@@ -332,7 +433,7 @@ impl Owner {
             let state = self.shard.save().into();
             append.snapshot = Some(SnapshotRow { commit_no: append.commit_no, format: SNAPSHOT_FORMAT, state });
         }
-        self.in_flight = Some(append.commit_no);
+        self.in_flight.push_back(append.commit_no);
         self.effects.push(Effect::Append(Box::new(append)));
     }
 
@@ -352,3 +453,6 @@ impl Owner {
         self.shard.committed(self.committed, open.chain(queued).chain(reading).min());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,12 @@ pub struct Needs {
 }
 
 impl Needs {
+    /// Things to read.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.jobs.len() + self.keys.len()
+    }
+
     /// True when the command can be applied at once.
     #[must_use]
     pub fn is_empty(&self) -> bool {

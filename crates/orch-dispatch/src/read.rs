@@ -62,7 +62,7 @@ impl Shard {
     }
 
     fn workers(&self, no: TenantNo) -> Vec<WorkerFound> {
-        let leases = |session| self.tenants.get(&no).and_then(|t| t.index.by_session.get(session)).copied();
+        let leases = |session| self.tenants.get(no).and_then(|t| t.index.by_session.get(session)).copied();
         let theirs = self.sessions.iter().filter(|(_, session)| session.params.tenants.contains(&no));
         theirs
             .map(|(id, session)| WorkerFound {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
 use crate::arbiter::Arbiter;
-use crate::command::{ClaimParams, Command, NewJob};
+use crate::command::{ClaimParams, Command, NewJob, speaks_for};
 use crate::decide::{Desk, Moment};
 use crate::lane::Held;
 use crate::mutant::{self, Mutant};
@@ -25,6 +25,7 @@ use crate::prepared::{Needs, Prepared, Readings};
 use crate::report::stale;
 use crate::session::Session;
 use crate::tenant::Tenant;
+use crate::tenants::Tenants;
 use crate::tick::GAP_MS;
 use crate::warm;
 use crate::wheel::{Watched, Wheel};
@@ -68,12 +69,20 @@ pub struct Identity {
 pub struct Sizes {
     /// Facts in one commit, whole commands.
     pub commit_facts: usize,
+    /// The same while one who asks for little waits beside one who asks for much.
+    pub mixed_commit_facts: usize,
     /// Entries in all lanes' windows together.
     pub window_budget: usize,
     /// Bytes of payloads in all lanes' windows together.
     pub window_bytes: usize,
     /// Rows of one window read.
     pub window_read: usize,
+    /// Appends under way at most.
+    pub appends: usize,
+    /// Facts that are worth an append while another is under way.
+    pub second_append_facts: usize,
+    /// Jobs and keys that may be read ahead for commands that have not run yet.
+    pub reading_ahead: usize,
 }
 
 impl Default for Sizes {
@@ -81,9 +90,13 @@ impl Default for Sizes {
         let size = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
         Self {
             commit_facts: size(limits::FACTS_PER_COMMIT),
+            mixed_commit_facts: size(limits::FACTS_PER_MIXED_COMMIT),
             window_budget: size(limits::WINDOW_BUDGET),
             window_bytes: size(limits::WINDOW_BYTES),
             window_read: size(limits::WINDOW_READ),
+            appends: 1,
+            second_append_facts: size(limits::SECOND_APPEND_FACTS),
+            reading_ahead: size(limits::READING_AHEAD),
         }
     }
 }
@@ -109,7 +122,7 @@ pub enum RecoverError {
 #[derive(Debug)]
 pub struct Shard {
     pub(crate) identity: Identity,
-    pub(crate) tenants: BTreeMap<TenantNo, Tenant>,
+    pub(crate) tenants: Tenants,
     pub(crate) arbiter: Arbiter,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) waiters: VecDeque<Waiter>,
@@ -147,7 +160,7 @@ impl Shard {
     pub fn empty(identity: Identity) -> Self {
         Self {
             identity,
-            tenants: BTreeMap::new(),
+            tenants: Tenants::default(),
             arbiter: Arbiter::default(),
             sessions: BTreeMap::new(),
             waiters: VecDeque::new(),
@@ -180,7 +193,7 @@ impl Shard {
         let saved: Saved =
             postcard::from_bytes(&row.state).map_err(|error| RecoverError::Snapshot(error.to_string()))?;
         let mut shard = Self::empty(identity);
-        shard.tenants = saved.tenants;
+        shard.tenants = saved.tenants.into();
         shard.arbiter = saved.arbiter;
         shard.ledger_time = saved.ledger_time;
         shard.taken = row.commit_no;
@@ -196,7 +209,7 @@ impl Shard {
     /// The state as bytes; equal states give equal bytes.
     #[must_use]
     pub fn save(&self) -> Vec<u8> {
-        let saving = Saving { tenants: &self.tenants, arbiter: &self.arbiter, ledger_time: self.ledger_time };
+        let saving = Saving { tenants: self.tenants.all(), arbiter: &self.arbiter, ledger_time: self.ledger_time };
         postcard::to_allocvec(&saving).expect("the state holds only what postcard can write")
     }
 
@@ -225,10 +238,10 @@ impl Shard {
             return Ok(());
         };
         if let Fact::TenantCreated { name, tenant } = &record.body {
-            self.tenants.insert(no, Tenant::new(no, *tenant, name.clone(), record.at));
+            self.tenants.insert(Tenant::new(no, *tenant, name.clone(), record.at));
         }
         let gap = || RecoverError::Gap(format!("seq {} of stream {}", record.seq, stream.0));
-        let tenant = self.tenants.get_mut(&no).filter(|t| t.seq + 1 == record.seq).ok_or_else(gap)?;
+        let tenant = self.tenants.get_mut(no).filter(|t| t.seq + 1 == record.seq).ok_or_else(gap)?;
         tenant.apply(record, &mut self.wheel);
         tenant.index.resolved.clear();
         Ok(())
@@ -289,8 +302,7 @@ impl Shard {
     pub fn next_moment(&self) -> Option<Timestamp> {
         let waiters = self.waiters.iter().map(|waiter| waiter.until).min();
         // While leases are out, time counts as served only as long as somebody looks at the clock.
-        let leased = self.tenants.values().any(|tenant| !tenant.index.by_claim.is_empty());
-        let served = leased.then(|| self.now.plus_ms(GAP_MS / 2));
+        let served = self.tenants.any_leased().then(|| self.now.plus_ms(GAP_MS / 2));
         [self.wheel.next(), waiters, served].into_iter().flatten().min()
     }
 
@@ -323,8 +335,10 @@ impl Shard {
     /// Forgets warm things up to `committed`, or up to the start of the oldest open prepare if that is lower.
     pub fn committed(&mut self, committed: u64, oldest_prepare: Option<u64>) {
         let low = warm::low_water(committed, oldest_prepare);
-        for tenant in self.tenants.values_mut() {
-            tenant.warm.forget(low);
+        for no in std::mem::take(&mut self.tenants.worth().warm) {
+            if let Some(tenant) = self.tenants.get_mut(no) {
+                tenant.warm.forget(low);
+            }
         }
     }
 
@@ -354,7 +368,7 @@ impl Shard {
             incarnation: self.identity.incarnation,
             commit: self.taken + 1,
         };
-        let tenant = self.tenants.get_mut(&no)?;
+        let tenant = self.tenants.get_mut(no)?;
         let (wheel, out, held, sizes) = (&mut self.wheel, &mut self.out, &mut self.held, self.sizes);
         Some(Desk { tenant, wheel, sessions: &self.sessions, out, held, sizes, at, prepared })
     }
@@ -410,7 +424,7 @@ impl Shard {
     }
 
     fn needs_of_ids(&self, no: TenantNo, ids: impl IntoIterator<Item = JobId>, keys: Vec<[u8; 16]>) -> Needs {
-        let Some(tenant) = self.tenants.get(&no) else { return Needs::default() };
+        let Some(tenant) = self.tenants.get(no) else { return Needs::default() };
         let jobs = ids.into_iter().filter(|id| !tenant.jobs.contains_key(id)).collect();
         Needs { tenant: Some(no), jobs, keys }
     }
@@ -459,7 +473,7 @@ impl Shard {
         }
         let created_at = self.now;
         let no = self.next_tenant_no();
-        self.tenants.insert(no, Tenant::new(no, row.id, row.name.clone(), created_at));
+        self.tenants.insert(Tenant::new(no, row.id, row.name.clone(), created_at));
         let nothing = Prepared::default();
         if let Some(mut desk) = self.desk(no, &nothing) {
             desk.emit(Fact::TenantCreated { name: row.name.clone(), tenant: row.id });
@@ -472,7 +486,7 @@ impl Shard {
     /// The number that the next tenant gets.
     #[must_use]
     pub fn next_tenant_no(&self) -> TenantNo {
-        self.tenants.last_key_value().map_or(self.identity.shard.first_tenant(), |(no, _)| TenantNo(no.0 + 1))
+        self.tenants.last().map_or(self.identity.shard.first_tenant(), |no| TenantNo(no.0 + 1))
     }
 
     fn reported(&mut self, command: Command, readings: &Readings) -> Answer {
@@ -538,21 +552,7 @@ impl Shard {
     }
 
     fn asked_of_tenant(&mut self, command: Command, readings: &Readings) -> Answer {
-        let no = match &command {
-            Command::Enqueue { tenant, .. }
-            | Command::Cancel { tenant, .. }
-            | Command::Retry { tenant, .. }
-            | Command::ReplayDeadLetter { tenant, .. }
-            | Command::DiscardDeadLetter { tenant, .. }
-            | Command::Pause { tenant, .. }
-            | Command::Resume { tenant, .. }
-            | Command::PutConfig { tenant, .. }
-            | Command::MarkTenant { tenant, .. }
-            | Command::RestoreTenant { tenant, .. }
-            | Command::RevokeToken { tenant, .. } => *tenant,
-            Command::CreateToken(row) => row.tenant,
-            _ => return Answer::Done,
-        };
+        let no = command.home();
         let Some(mut desk) = self.desk(no, readings.of(no)) else {
             return Answer::Refused(Refusal::new(Code::NotFound, "there is no such tenant"));
         };
@@ -577,11 +577,6 @@ impl Shard {
             _ => Answer::Done,
         }
     }
-}
-
-/// Whether one who acts for `tenants` may act for this one: who acts for `system` acts for the whole platform.
-pub(crate) fn speaks_for(tenants: &[TenantNo], no: TenantNo) -> bool {
-    tenants.contains(&no) || tenants.contains(&TenantNo::SYSTEM)
 }
 
 /// What a tenant that is marked for deletion does not take.

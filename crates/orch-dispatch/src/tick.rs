@@ -89,7 +89,9 @@ impl Shard {
     pub(crate) fn pass_time(&mut self, now: Timestamp) {
         let gap = now.ms_since(self.now);
         if self.served && gap > GAP_MS && !mutant::on(Mutant::ReapWithoutGrace) {
-            for tenant in self.tenants.values_mut() {
+            let leased = self.tenants.worth().leased.clone();
+            for no in leased {
+                let Some(tenant) = self.tenants.get_mut(no) else { continue };
                 for job in tenant.jobs.values_mut() {
                     if let Some(lease) = &mut job.lease {
                         lease.until = lease.until.plus_ms(gap);

@@ -88,6 +88,10 @@ impl Warm {
         }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.jobs_by_age.is_empty() && self.keys_by_age.is_empty()
+    }
+
     /// Things held.
     pub fn len(&self) -> usize {
         self.jobs.len() + self.keys.len()

@@ -1,6 +1,6 @@
 //! Windows: the next fresh jobs of each lane, in memory, within one budget for all lanes.
 
-use orch_core::ids::{JobId, LaneNo};
+use orch_core::ids::{JobId, LaneNo, TenantNo};
 use orch_core::job::JobState;
 use orch_core::port::{WindowParams, WindowRow};
 
@@ -47,19 +47,22 @@ impl Desk<'_> {
 impl Shard {
     /// Window reads that should be made now. Each lane is named once until its read comes back.
     pub fn window_wishes(&mut self, committed: u64, most: usize) -> Vec<WindowWish> {
+        let hungry: Vec<_> = self.tenants.worth().hungry.iter().copied().collect();
+        if hungry.is_empty() {
+            return Vec::new();
+        }
         let most_rows = self.sizes.window_read;
         let mut room = self.sizes.window_budget.saturating_sub(self.held.entries);
         if room < most_rows {
             room += self.drop_held_windows();
         }
-        if room == 0 && self.starving(committed) {
+        if room == 0 && self.starving(&hungry, committed) {
             room += self.shorten_longest_window(committed);
         }
         let mut wishes = Vec::new();
-        for tenant in self.tenants.values_mut() {
-            let of = tenant.no;
-            let hungry: Vec<_> = tenant.index.hungry.iter().copied().collect();
-            for no in hungry {
+        for of in hungry {
+            let Some(tenant) = self.tenants.get_mut(of) else { continue };
+            for no in tenant.index.hungry.clone() {
                 if wishes.len() == most || room == 0 {
                     return wishes;
                 }
@@ -78,8 +81,8 @@ impl Shard {
     }
 
     /// Does a lane with work and nothing in its window want a read?
-    fn starving(&self, committed: u64) -> bool {
-        self.tenants.values().any(|tenant| {
+    fn starving(&self, hungry: &[TenantNo], committed: u64) -> bool {
+        hungry.iter().filter_map(|no| self.tenants.get(*no)).any(|tenant| {
             tenant.index.hungry.iter().any(|no| {
                 let lane = tenant.lane(*no);
                 lane.window.is_empty()
@@ -98,7 +101,7 @@ impl Shard {
             lanes.map(|(lane, n)| (lane.window.len(), tenant.no, LaneNo(n)))
         });
         let Some((len, of, no)) = windows.max() else { return 0 };
-        let Some(tenant) = self.tenants.get_mut(&of).filter(|_| len > 0) else { return 0 };
+        let Some(tenant) = self.tenants.get_mut(of).filter(|_| len > 0) else { return 0 };
         let lane = tenant.lane_mut(no);
         let cut = lane.window.split_off(len / 2);
         lane.read_at = Some(committed);
@@ -128,7 +131,7 @@ impl Shard {
 
     /// Takes what a window read found. `began` is the committed position at which it began.
     pub fn window_loaded(&mut self, wish: &WindowWish, began: u64, rows: Vec<WindowRow>) {
-        let Some(tenant) = self.tenants.get_mut(&wish.tenant) else { return };
+        let Some(tenant) = self.tenants.get_mut(wish.tenant) else { return };
         let short = rows.len() < wish.limit;
         let lane = tenant.lane(wish.lane);
         let after = lane.read_after();
@@ -151,7 +154,7 @@ impl Shard {
 
     /// A window read failed; it may be wished for again.
     pub fn window_failed(&mut self, wish: &WindowWish) {
-        if let Some(tenant) = self.tenants.get_mut(&wish.tenant) {
+        if let Some(tenant) = self.tenants.get_mut(wish.tenant) {
             tenant.lane_mut(wish.lane).loading = false;
         }
     }

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use orch_core::ids::{Incarnation, JobId, NodeId, ShardNo, v7};
+use orch_core::ids::{Incarnation, JobId, NodeId, ShardNo, TenantNo, v7};
 use orch_core::port::{BlobStore, Cluster, Ledger, NodeParams};
 use orch_core::{Timestamp, limits};
 use orch_dispatch::{Answer, Command};
 use tokio::sync::{Notify, OnceCell, watch};
 use tokio::task::JoinHandle;
 
+use crate::admission::Admitted;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::lanes::LaneNames;
@@ -230,6 +231,16 @@ impl Engine {
         let n = u128::from(self.inner.ids.fetch_add(1, Ordering::Relaxed));
         let chance = (rand::random_chance() >> 16 & !(0xfff << 64)) | ((n & 0xfff) << 64);
         JobId::v7(self.now(), chance)
+    }
+
+    /// Waits until a call that makes jobs for this tenant may begin: at once, unless the tenant asks for much while
+    /// others ask for little. Before its body is read.
+    pub async fn admit(&self, tenant: TenantNo) -> Admitted {
+        match self.place(tenant.shard()) {
+            Place::Here(seat) => seat.admission.enter(tenant).await,
+            // Its owner's node sees to the order of what is passed on.
+            Place::There(_) | Place::Nowhere => Admitted::FREELY,
+        }
     }
 
     /// Runs a command at its shard, here or at the node that owns it, and returns its answer once that is committed.

@@ -8,7 +8,7 @@ use orch_core::limits;
 use orch_core::port::{Ledger, Ownership, StoreError, TakeOver};
 use orch_dispatch::Shard;
 use orch_dispatch::owner::{Owner, SnapshotPolicy};
-use orch_dispatch::shard::{Identity, RecoverError, SNAPSHOT_FORMAT};
+use orch_dispatch::shard::{Identity, RecoverError, SNAPSHOT_FORMAT, Sizes};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -152,6 +152,8 @@ impl Keeper {
         }
         shard.serve_from(self.clock.now());
         let policy = SnapshotPolicy { facts: limits::SNAPSHOT_FACTS, ms: limits::SNAPSHOT_MS };
-        Ok(Owner::serving(shard, policy))
+        let mut owner = Owner::serving(shard, policy);
+        owner.resize(Sizes { appends: self.ledger.appends_at_once(), ..Sizes::default() });
+        Ok(owner)
     }
 }

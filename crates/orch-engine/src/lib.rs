@@ -1,4 +1,4 @@
-//! The engine: owns shards, reads what commands need, writes one append of a shard at a time, recovers, takes over, and
+//! The engine: owns shards, reads what commands need, writes each shard's appends in order, recovers, takes over, and
 //! passes calls on to the nodes that own the other shards.
 //!
 //! `node.rs` is this process among others, `spread.rs` says which shards it is to have; `keeper.rs` is the life of an
@@ -6,6 +6,7 @@
 //! worker for all tenants, `peer.rs` one to another node. Nouns (`jobs.rs`, `workers.rs`) are what the server calls. No
 //! SQL and no HTTP here; decisions are `orch-dispatch`'s.
 
+mod admission;
 mod clock;
 mod engine;
 mod error;
@@ -24,6 +25,7 @@ mod spread;
 mod tenants;
 mod workers;
 
+pub use admission::Admitted;
 pub use clock::Clock;
 pub use engine::{Engine, EngineOptions, Role};
 pub use error::Error;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures::future::try_join_all;
 use orch_core::ids::{ShardNo, TenantNo};
 use orch_core::refusal::Code;
-use orch_dispatch::command::{Beat, Completion, Read};
+use orch_dispatch::command::{Beat, Completion, Read, speaks_for};
 use orch_dispatch::{Answer, Command};
 use sha2::{Digest as _, Sha256};
 
@@ -61,7 +61,7 @@ impl Engine {
                 }
                 Ok(Answer::Marks(all))
             }
-            command => self.at(home_of(&command).shard(), command).await,
+            command => self.at(command.home().shard(), command).await,
         }
     }
 
@@ -166,7 +166,7 @@ impl<T> Parts<T> {
     /// there as any other: whether there is such a tenant or shard is nobody's to learn.
     fn by(items: Vec<T>, tenants: &[TenantNo], tenant: impl Fn(&T) -> TenantNo) -> Self {
         let own = tenants.first().map_or(ShardNo(0), |tenant| tenant.shard());
-        let speaks = |no: &TenantNo| tenants.contains(no) || tenants.contains(&TenantNo::SYSTEM);
+        let speaks = |no: &TenantNo| speaks_for(tenants, *no);
         let home = |item: &T| Some(tenant(item)).filter(speaks).map_or(own, TenantNo::shard);
         let mut numbers = BTreeMap::new();
         let (mut parts, mut places) = (Vec::<(ShardNo, Vec<T>)>::new(), Vec::with_capacity(items.len()));
@@ -213,51 +213,6 @@ fn weight(shard: ShardNo, name: &str) -> [u8; 32] {
     hash.update(shard.0.to_be_bytes());
     hash.update(name.as_bytes());
     hash.finalize().into()
-}
-
-/// The tenant that a command is about.
-fn home_of(command: &Command) -> TenantNo {
-    match command {
-        Command::RevokeToken { tenant, .. }
-        | Command::PutConfig { tenant, .. }
-        | Command::Enqueue { tenant, .. }
-        | Command::Cancel { tenant, .. }
-        | Command::Retry { tenant, .. }
-        | Command::ReplayDeadLetter { tenant, .. }
-        | Command::DiscardDeadLetter { tenant, .. }
-        | Command::Pause { tenant, .. }
-        | Command::Resume { tenant, .. }
-        | Command::MarkTenant { tenant, .. }
-        | Command::RestoreTenant { tenant, .. }
-        | Command::Drain { tenant, .. } => *tenant,
-        Command::CreateToken(row) => row.tenant,
-        Command::FollowUps { token, tenants, .. }
-        | Command::Log { token, tenants, .. }
-        | Command::CheckLease { token, tenants } => {
-            let speaks = tenants.contains(&token.tenant) || tenants.contains(&TenantNo::SYSTEM);
-            if speaks { token.tenant } else { tenants.first().copied().unwrap_or(TenantNo::SYSTEM) }
-        }
-        Command::Read(read) => match read {
-            Read::Jobs { tenant, .. }
-            | Read::Lanes(tenant)
-            | Read::Summary(tenant)
-            | Read::Config { tenant, .. }
-            | Read::Configs { tenant, .. }
-            | Read::Workers(tenant)
-            | Read::Pauses(tenant)
-            | Read::OpenJobs { tenant, .. } => *tenant,
-            Read::Marks => TenantNo::SYSTEM,
-        },
-        // These are parted before, or for no tenant at all.
-        Command::CreateTenant(_)
-        | Command::OpenSession(_)
-        | Command::Claim(_)
-        | Command::Ack { .. }
-        | Command::Heartbeat { .. }
-        | Command::Complete { .. }
-        | Command::Release { .. }
-        | Command::Tick => TenantNo::SYSTEM,
-    }
 }
 
 #[cfg(test)]

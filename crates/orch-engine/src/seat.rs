@@ -7,8 +7,12 @@ use orch_dispatch::{Answer, Command};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::admission::Admission;
 use crate::error::Error;
 use crate::payload_schema::PayloadSchemas;
+
+/// When the caller of a call that was shed may come again.
+const SHED_MS: u64 = 1_000;
 
 /// What this node is to a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub(crate) enum Reply {
     Answer(Answer),
     /// Not taken in: nothing has happened, and it may be tried elsewhere.
     NotTaken(Command),
+    /// Not taken in: too much of the same sender waits.
+    Shed,
 }
 
 pub(crate) struct Call {
@@ -37,6 +43,12 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// Says that there is too much to do.
+    pub fn shed(self) {
+        // Whoever has gone needs no answer.
+        let _ = self.reply.send(Reply::Shed);
+    }
+
     /// Gives the command back untouched.
     pub fn bounce(self) {
         // Whoever has gone needs no answer.
@@ -52,6 +64,7 @@ pub(crate) struct Seat {
     /// Workers' reports and reads under way: the reserved path.
     reserved: mpsc::Sender<Call>,
     pub role: watch::Receiver<SeatRole>,
+    pub admission: Arc<Admission>,
     schemas: Arc<PayloadSchemas>,
 }
 
@@ -61,6 +74,7 @@ pub(crate) struct SeatEnd {
     pub usual: mpsc::Receiver<Call>,
     pub reserved: mpsc::Receiver<Call>,
     pub role: watch::Sender<SeatRole>,
+    pub admission: Arc<Admission>,
     pub schemas: Arc<PayloadSchemas>,
 }
 
@@ -70,9 +84,16 @@ pub(crate) fn seat(shard: ShardNo) -> (Seat, SeatEnd) {
     let (usual, usual_in) = mpsc::channel(queue);
     let (reserved, reserved_in) = mpsc::channel(queue);
     let (role_out, role) = watch::channel(SeatRole::Away);
-    let schemas = Arc::new(PayloadSchemas::default());
-    let end = SeatEnd { shard, usual: usual_in, reserved: reserved_in, role: role_out, schemas: Arc::clone(&schemas) };
-    (Seat { usual, reserved, role, schemas }, end)
+    let (schemas, admission) = (Arc::<PayloadSchemas>::default(), Arc::<Admission>::default());
+    let end = SeatEnd {
+        shard,
+        usual: usual_in,
+        reserved: reserved_in,
+        role: role_out,
+        admission: Arc::clone(&admission),
+        schemas: Arc::clone(&schemas),
+    };
+    (Seat { usual, reserved, role, admission, schemas }, end)
 }
 
 impl Seat {
@@ -90,7 +111,7 @@ impl Seat {
             self.reserved.send(call).await.map_err(|_| Error::Draining)?;
         } else {
             self.usual.try_send(call).map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => Error::Overloaded { retry_after_ms: 1_000 },
+                mpsc::error::TrySendError::Full(_) => Error::Overloaded { retry_after_ms: SHED_MS },
                 mpsc::error::TrySendError::Closed(_) => Error::Draining,
             })?;
         }
@@ -98,6 +119,7 @@ impl Seat {
             Ok(Reply::Answer(Answer::Refused(refusal))) => Err(Error::Refused(refusal)),
             Ok(Reply::Answer(answer)) => Ok(Ok(answer)),
             Ok(Reply::NotTaken(command)) => Ok(Err(command)),
+            Ok(Reply::Shed) => Err(Error::Overloaded { retry_after_ms: SHED_MS }),
             Err(_) => Err(Error::OutcomeUnknown),
         }
     }
@@ -134,7 +156,7 @@ impl Seat {
 }
 
 /// Heartbeats, completions and what belongs to them keep their path when new work is shed.
-fn reserved(command: &Command) -> bool {
+pub(crate) fn reserved(command: &Command) -> bool {
     matches!(
         command,
         Command::Ack { .. }

@@ -1,9 +1,11 @@
-//! The loop of an ownership: calls in, effects out, one append at a time, answers only while the node's lease holds.
+//! The loop of an ownership: calls in, effects out, appends in order, answers only while the node's lease holds.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt as _;
+use futures::stream::FuturesOrdered;
 use orch_core::ids::{ShardNo, TenantId, TenantNo};
 use orch_core::limits;
 use orch_core::port::{Append, ConfigRow, Ledger, StoreError, TenantRow, WindowRow};
@@ -18,7 +20,7 @@ use tracing::warn;
 use crate::clock::rest;
 use crate::keeper::Keeper;
 use crate::preparer::prepare;
-use crate::seat::{Call, Reply, SeatRole};
+use crate::seat::{Call, Reply, SeatRole, reserved};
 
 /// Calls taken in before the effects of the first are carried out.
 const CALLS_AT_ONCE: usize = 256;
@@ -64,6 +66,8 @@ pub(crate) struct Serving<'a> {
     writer: mpsc::UnboundedSender<Box<Append>>,
     tasks: Vec<JoinHandle<()>>,
     draining_since: Option<Duration>,
+    /// When it was last looked who asks for much.
+    looked_at: Duration,
     /// What the appends under way declare.
     declared: HashMap<u64, Vec<ConfigRow>>,
 }
@@ -71,6 +75,7 @@ pub(crate) struct Serving<'a> {
 impl Drop for Serving<'_> {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
+        self.keeper.seat.admission.hold_back(&[]);
     }
 }
 
@@ -93,6 +98,7 @@ impl<'a> Serving<'a> {
             writer,
             tasks: vec![write],
             draining_since: None,
+            looked_at: Duration::ZERO,
             declared: HashMap::new(),
         }
     }
@@ -192,6 +198,9 @@ impl<'a> Serving<'a> {
         if call.reply.is_closed() {
             return;
         }
+        if !reserved(&call.command) && self.owner.sheds(&call.command) {
+            return call.shed();
+        }
         self.next_call += 1;
         let id = CallId(self.next_call);
         self.calls.insert(id, call.reply);
@@ -245,9 +254,19 @@ impl<'a> Serving<'a> {
         Ok(())
     }
 
+    /// Lets calls of tenants that ask for much wait at the door while others ask for little.
+    fn hold_back(&mut self) {
+        let now = self.keeper.clock.elapsed();
+        if now >= self.looked_at + TICK {
+            self.looked_at = now;
+            self.keeper.seat.admission.hold_back(&self.owner.busy_tenants());
+        }
+    }
+
     /// Carries the owner's effects out. An error: the node's own lease has run out, so nothing may be answered.
     fn carry_out(&mut self) -> Result<(), String> {
         self.check_lease()?;
+        self.hold_back();
         for effect in self.owner.take_effects() {
             match effect {
                 Effect::Append(append) => {
@@ -256,7 +275,7 @@ impl<'a> Serving<'a> {
                     }
                     let _ = self.writer.send(append);
                 }
-                Effect::Prepare(id, needs) => {
+                Effect::Prepare(id, _, needs) => {
                     let (ledger, events, now) = (Arc::clone(&self.keeper.ledger), self.events_in.clone(), self.now());
                     tokio::spawn(async move {
                         let _ = events.send(Event::Prepared(id, prepare(ledger, needs, now).await));
@@ -283,16 +302,26 @@ impl<'a> Serving<'a> {
     }
 }
 
-/// The one writer: one append in flight, in order.
+/// The one writer: it begins appends in order, and tells of their ends in order.
 async fn write(
     ledger: Arc<dyn Ledger>,
     mut appends: mpsc::UnboundedReceiver<Box<Append>>,
     events: mpsc::UnboundedSender<Event>,
 ) {
-    while let Some(append) = appends.recv().await {
-        let result = ledger.append(&append).await;
+    let mut under_way = FuturesOrdered::new();
+    loop {
+        let (commit_no, result) = tokio::select! {
+            biased;
+            Some(ended) = under_way.next() => ended,
+            Some(append) = appends.recv() => {
+                let ledger = Arc::clone(&ledger);
+                under_way.push_back(async move { (append.commit_no, ledger.append(&append).await) });
+                continue;
+            }
+            else => return,
+        };
         let failed = result.is_err();
-        if events.send(Event::Appended(append.commit_no, result)).is_err() || failed {
+        if events.send(Event::Appended(commit_no, result)).is_err() || failed {
             return;
         }
     }

@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use orch_core::port::{TenantRow, TokenRow};
 use orch_core::{Code, TenantNo, Timestamp};
 use orch_dispatch::command::Actor;
+use orch_engine::Admitted;
 use sha2::{Digest as _, Sha256};
 
 use crate::clock;
@@ -150,6 +151,24 @@ impl FromRequestParts<AppState> for Caller {
         check_alive(&caller.0.token, app.engine().now())?;
         check_tenant(parts, &caller)?;
         Ok(caller)
+    }
+}
+
+/// A caller who makes jobs, and its turn, which it keeps until it is answered. Taken before the body is read.
+pub struct Submitter {
+    /// The caller.
+    pub caller: Caller,
+    /// Held, not looked at.
+    pub turn: Admitted,
+}
+
+impl FromRequestParts<AppState> for Submitter {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        let turn = app.engine().admit(caller.tenant()).await;
+        Ok(Self { caller, turn })
     }
 }
 

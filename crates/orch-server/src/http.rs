@@ -18,6 +18,7 @@ pub mod lanes;
 pub mod nodes;
 pub mod object;
 pub mod pauses;
+pub mod prefer;
 pub mod projects;
 pub mod query;
 pub mod request_id;

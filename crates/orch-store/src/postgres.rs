@@ -152,6 +152,10 @@ impl Ledger for PostgresLedger {
         ownership::identity(&self.readers).await
     }
 
+    fn appends_at_once(&self) -> usize {
+        append::APPENDS_AT_ONCE
+    }
+
     async fn append(&self, append: &Append) -> Result<(), StoreError> {
         self.appenders.of(append.shard).append(append).await
     }

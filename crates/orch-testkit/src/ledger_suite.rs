@@ -40,6 +40,7 @@ macro_rules! ledger_suite {
                 everything_appended_is_read_back
                 a_stale_epoch_writes_nothing
                 commits_without_their_predecessor_are_refused_whole
+                appends_under_way_commit_in_order
                 a_row_that_is_there_already_refuses_the_whole_commit
                 the_tail_is_in_order_and_has_no_gaps
                 a_snapshot_replaces_the_last

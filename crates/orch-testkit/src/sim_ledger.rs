@@ -35,6 +35,7 @@ pub struct SimLedger {
     owner: Owner,
     next_append: u64,
     open: BTreeMap<AppendId, Box<Append>>,
+    sent: BTreeSet<AppendId>,
     commits: Vec<Commit>,
     snapshot: Option<SnapshotRow>,
     jobs: BTreeMap<(TenantNo, JobId), JobRow>,
@@ -58,6 +59,7 @@ impl SimLedger {
             owner: Owner { node: None, epoch: 0 },
             next_append: 0,
             open: BTreeMap::new(),
+            sent: BTreeSet::new(),
             commits: Vec::new(),
             snapshot: None,
             jobs: BTreeMap::new(),
@@ -93,6 +95,7 @@ impl SimLedger {
             return TakeOver::Held { node: owner, address: owner.to_string(), for_ms };
         }
         self.open.clear();
+        self.sent.clear();
         self.owner = Owner { node: Some(node), epoch: self.owner.epoch + 1 };
         TakeOver::Taken(Ownership { shard: self.shard, epoch: self.owner.epoch, now, incarnation: self.incarnation })
     }
@@ -129,6 +132,17 @@ impl SimLedger {
         self.open.remove(&id);
     }
 
+    /// The append's commit is on its way.
+    pub fn append_sent(&mut self, id: AppendId) {
+        self.sent.insert(id);
+    }
+
+    /// Open appends whose commit is on its way: nobody needs to do anything more for them.
+    #[must_use]
+    pub fn sent(&self) -> Vec<AppendId> {
+        self.open.keys().filter(|id| self.sent.contains(id)).copied().collect()
+    }
+
     /// Appends that hold the fence's lock now.
     #[must_use]
     pub fn open(&self) -> Vec<AppendId> {
@@ -140,6 +154,7 @@ impl SimLedger {
     /// # Errors
     /// `Corrupt` when a constraint is hit.
     pub fn append_commit(&mut self, id: AppendId) -> Result<Option<Box<Append>>, StoreError> {
+        self.sent.remove(&id);
         let Some(append) = self.open.remove(&id) else { return Ok(None) };
         self.check(&append).map_err(StoreError::Corrupt)?;
         self.commits.push(Commit { commit_no: append.commit_no, blocks: append.blocks.clone() });

@@ -49,11 +49,14 @@ pub enum WorldMutant {
     ReadBeforeFence,
     /// An append with an unknown outcome is taken as committed.
     UnknownTakenAsCommitted,
+    /// An append commits without waiting for the one before.
+    AppendsUnordered,
 }
 
 impl WorldMutant {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::FencedOwnerAnswers, Self::ReadBeforeFence, Self::UnknownTakenAsCommitted];
+    pub const ALL: [Self; 4] =
+        [Self::FencedOwnerAnswers, Self::ReadBeforeFence, Self::UnknownTakenAsCommitted, Self::AppendsUnordered];
 }
 
 /// Why a run failed.

@@ -9,7 +9,7 @@ use orch_testkit::model::Counts;
 use orch_testkit::world::{Report, World};
 
 /// What every full run must have shown, beside each kind of fact.
-const RACES: [&str; 46] = [
+const RACES: [&str; 48] = [
     "a claim sent again was answered",
     "a parked claim ended empty",
     "a parked claim was woken",
@@ -52,7 +52,9 @@ const RACES: [&str; 46] = [
     "race: an append with an unknown outcome",
     "race: an append with an unknown outcome was committed",
     "race: an owner finds its own lease over",
+    "race: nobody is left to commit an append",
     "race: time that was not served",
+    "race: two appends under way",
     "recovered from snapshot and tail",
     "recovered from the whole history behind an older snapshot",
     "the database's clock is behind the ledger",

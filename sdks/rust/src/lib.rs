@@ -70,7 +70,7 @@ pub use job::{
 };
 pub use job_type::{JobType, JobTypeDeclared};
 pub use job_types::JobTypes;
-pub use jobs::{CancelOutcome, Jobs};
+pub use jobs::{CancelOutcome, Enqueued, Jobs};
 pub use lane::LaneOut;
 pub use nodes::{NodeOut, Nodes, ShardOut, Shards};
 pub use page::Page;

@@ -116,6 +116,11 @@ impl Call {
         self
     }
 
+    /// The answer need only name what was made (RFC 7240).
+    pub fn minimal(self) -> Self {
+        self.header(HeaderName::from_static("prefer"), HeaderValue::from_static("return=minimal"))
+    }
+
     /// With one query parameter more, if there is a value.
     pub fn maybe_query(self, name: &'static str, value: Option<&str>) -> Self {
         match value {

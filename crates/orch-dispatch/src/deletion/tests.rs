@@ -93,5 +93,5 @@ fn a_mark_outlives_a_snapshot() {
     assert_eq!(loaded.save(), row.state);
     let newer = SnapshotRow { format: row.format + 1, ..row };
     assert!(matches!(Shard::begin(shard.identity(), Some(&newer)), Err(RecoverError::Newer(_))));
-    assert!(loaded.tenants[&TenantNo(2)].erase_at.is_some());
+    assert!(loaded.tenants.get(TenantNo(2)).unwrap().erase_at.is_some());
 }

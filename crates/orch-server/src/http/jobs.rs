@@ -24,19 +24,20 @@ use utoipa_axum::routes;
 
 use self::history::{AttemptOut, FactOut, attempts};
 use self::input::{Intake, JobIn, fingerprint_of_call};
-use self::output::JobOut;
+use self::output::{AcceptedOut, JobOut};
 use super::BASE;
 use super::error::Problem;
 use super::fields::{Refusals, check_count};
 use super::idempotency::{Fingerprint, IdempotencyKey, KeySpace};
 use super::json::{Json, OptionalJson};
 use super::object::objects;
+use super::prefer::Prefer;
 use super::query::Query;
 use super::segment::Segment;
 use super::texts::{JobIdText, KeyHeaderText};
 use super::words::{ItemsOut, ReasonIn, check_reason};
 use super::{id_of, unexpected};
-use crate::access::{Caller, Scope, require};
+use crate::access::{Caller, Scope, Submitter, require};
 use crate::state::AppState;
 
 /// The routes of jobs.
@@ -80,7 +81,7 @@ pub struct BatchIn {
 )]
 pub async fn create_job(
     State(app): State<AppState>,
-    caller: Caller,
+    Submitter { caller, turn: _turn }: Submitter,
     query: Query,
     IdempotencyKey(key): IdempotencyKey,
     Json(mut job): Json<JobIn>,
@@ -115,21 +116,25 @@ fn field_of_one(field: &str, key_by_header: bool) -> String {
 /// Each may have its own idempotency key, and the header holds one for the whole call.
 #[utoipa::path(
     post, path = "/jobs/batch", tag = "jobs",
-    params(("Idempotency-Key" = inline(Option<KeyHeaderText>), Header, description = "Makes the call safe to repeat for 24 hours")),
+    params(
+        ("Idempotency-Key" = inline(Option<KeyHeaderText>), Header, description = "Makes the call safe to repeat for 24 hours"),
+        ("Prefer" = Option<String>, Header, description = "`return=minimal`: only the jobs' ids come back, which is quicker")
+    ),
     request_body(content = BatchIn, example = json!({"jobs": [
         {"job_type": "feeds.fetch", "payload": {"path": "a.json"}, "idempotency_key": "a"},
         {"job_type": "feeds.fetch", "payload": {"path": "b.json"}, "idempotency_key": "b"}
     ]})),
     responses(
-        (status = 201, body = ItemsOut<JobOut>, description = "The jobs, in order"),
-        (status = 200, body = ItemsOut<JobOut>, description = "All of them were there already, by their keys"),
+        (status = 201, body = ItemsOut<AcceptedOut>, description = "The jobs, in order"),
+        (status = 200, body = ItemsOut<AcceptedOut>, description = "All of them were there already, by their keys"),
     )
 )]
 pub async fn create_jobs(
     State(app): State<AppState>,
-    caller: Caller,
+    Submitter { caller, turn: _turn }: Submitter,
     query: Query,
     IdempotencyKey(key): IdempotencyKey,
+    prefer: Prefer,
     Json(BatchIn { jobs }): Json<BatchIn>,
 ) -> Result<Response, Problem> {
     require(&caller, Scope::Submit)?;
@@ -137,10 +142,12 @@ pub async fn create_jobs(
     check_batch("jobs", jobs.len(), limits::JOBS_PER_CALL_MAX)?;
     let jobs = intake(&app, &caller).jobs(jobs, "jobs")?;
     let key = key.map(|key| KeySpace::of_subject(caller.subject(), "jobs.batch").key(&key, fingerprint_of_call(&jobs)));
-    let items = accept(&app, &caller, jobs, key).await?;
-    let replayed = items.iter().all(|job| job.replayed == Some(true));
-    let status = if replayed { StatusCode::OK } else { StatusCode::CREATED };
-    Ok((status, Json(ItemsOut { items })).into_response())
+    let items: Vec<AcceptedOut> = match prefer {
+        Prefer::Whole => accept(&app, &caller, jobs, key).await?.into_iter().map(AcceptedOut::Whole).collect(),
+        Prefer::Minimal => enqueue(&app, &caller, jobs, key).await?.into_iter().map(AcceptedOut::minimal).collect(),
+    };
+    let status = if items.iter().all(AcceptedOut::replayed) { StatusCode::OK } else { StatusCode::CREATED };
+    Ok(prefer.noted((status, Json(ItemsOut { items })).into_response()))
 }
 
 /// A list in a body has at least one entry and at most so many.
@@ -317,11 +324,22 @@ async fn accept(
 ) -> Result<Vec<JobOut>, Problem> {
     let now = app.engine().now();
     let mut shown: Vec<_> = jobs.iter().map(|job| JobOut::accepted(job, caller.tenant_id(), now)).collect();
-    let answer = app.engine().command(Command::Enqueue { tenant: caller.tenant(), jobs, key }).await?;
-    let Answer::Enqueued(enqueued) = answer else { return Err(unexpected(&answer)) };
+    let enqueued = enqueue(app, caller, jobs, key).await?;
     show_blocked(app, caller, &mut shown, &enqueued).await?;
     show_replayed(app, caller, &mut shown, &enqueued).await?;
     Ok(shown)
+}
+
+async fn enqueue(
+    app: &AppState,
+    caller: &Caller,
+    jobs: Vec<NewJob>,
+    key: Option<KeyUse>,
+) -> Result<Vec<Enqueued>, Problem> {
+    match app.engine().command(Command::Enqueue { tenant: caller.tenant(), jobs, key }).await? {
+        Answer::Enqueued(enqueued) => Ok(enqueued),
+        answer => Err(unexpected(&answer)),
+    }
 }
 
 /// What a key led to is shown as it is now.

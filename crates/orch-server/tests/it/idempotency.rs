@@ -1,5 +1,6 @@
 //! Idempotency keys: the same call again, another content, keys of batches, whose key it is.
 
+use axum::http::Method;
 use serde_json::json;
 
 use crate::app::{job_id, on_each_ledger};
@@ -101,6 +102,21 @@ on_each_ledger! {
         }
         let other = json!({"jobs": [{"job_type": "t", "payload": 5}]});
         acme.keyed("/jobs/batch", "w", other).await.blames(422, "idempotency_mismatch", "Idempotency-Key");
+    }
+
+    async fn a_batch_comes_back_as_ids_where_the_caller_prefers_that(app) {
+        let acme = app.acme().await;
+        acme.declare("t").await;
+        let jobs = json!({"jobs": [{"job_type": "t", "idempotency_key": "a"}, {"job_type": "t", "payload": 2}]});
+        let made = acme.json(Method::POST, "/jobs/batch", &[("Prefer", "respond-async, Return=Minimal;x=1")], jobs.clone()).await;
+        assert_eq!((made.status.as_u16(), made.header("preference-applied")), (201, "return=minimal"));
+        let items = made.body()["items"].as_array().unwrap().clone();
+        assert!(items.iter().all(|item| item.as_object().unwrap().len() == 1), "{items:?}");
+        let mixed = acme.json(Method::POST, "/jobs/batch", &[("Prefer", "return=minimal")], jobs).await;
+        assert_eq!(mixed.status, 201);
+        assert_eq!(mixed.body()["items"][0], json!({"id": items[0]["id"], "replayed": true}));
+        let job = acme.get(&format!("/jobs/{}", items[1]["id"].as_str().unwrap())).await;
+        assert_eq!((job.status.as_u16(), &job.body()["state"]), (200, &json!("ready")));
     }
 
     async fn a_retry_with_a_key_makes_one_job(app) {

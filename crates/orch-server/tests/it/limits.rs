@@ -52,25 +52,32 @@ const COVERED: [&str; 39] = [
 ];
 
 /// Defaults, and limits that no single call can meet: of the owner's memory, its commits and its time.
-const NOT_OF_THE_API: [&str; 21] = [
+const NOT_OF_THE_API: [&str; 28] = [
     "backoff_ms_default",
     "backoff_ms_max_default",
+    "busy_tenant_calls",
     "cancel_grace_ms_default",
     "commands_queued_max",
+    "commands_queued_sender_max",
     "execution_ms_default",
     "facts_per_commit",
+    "facts_per_mixed_commit",
     "heartbeats_per_lease",
     "held_jobs_max",
     "key_hours",
     "lanes_max",
     "lease_ms_default",
+    "light_share",
     "lost_default",
     "node_lease_ms",
     "page_default",
+    "reading_ahead",
+    "second_append_facts",
     "snapshot_facts",
     "snapshot_ms",
     "tenant_restore_days",
     "tries_default",
+    "usage_period_ms",
     "window_budget",
     "window_bytes",
     "window_read",

@@ -216,3 +216,42 @@ pub async fn shards_have_lines_of_their_own(backend: impl Backend) {
     assert_eq!(ledger.tail_read(ShardNo(0), 0, 9).await.expect("the tail is read").len(), 1);
     assert_eq!(ledger.tail_read(ShardNo(u16::MAX), 0, 9).await.expect("the tail is read").len(), 2);
 }
+
+/// Appends that are under way together commit in the order of their numbers, whatever each of them writes; and none
+/// after one that failed.
+pub async fn appends_under_way_commit_in_order(backend: impl Backend) {
+    let ledger = backend.open().await;
+    let mut owner = Owner::first(&ledger).await;
+    let appends: Vec<_> = (0..40)
+        .map(|n| {
+            let job = job(n + 1);
+            let end = done(&job, JobState::Succeeded);
+            // Big and small ones in turn, so that a later one would be through first.
+            let facts = if n % 2 == 0 { 400 } else { 1 };
+            let append = Append { blocks: vec![owner.block(TENANT.into(), facts)], ..owner.next() };
+            owner.commit_no += 1;
+            Append { jobs: vec![job], done: vec![end], ..append }
+        })
+        .collect();
+    for pair in appends.chunks(2) {
+        let [first, second] = pair else { unreachable!("there is an even number of them") };
+        let (first, second) = tokio::join!(biased; ledger.append(first), ledger.append(second));
+        first.expect("the first is written");
+        second.expect("the second is written");
+    }
+    let commits = ledger.tail_read(SHARD, 0, 100).await.expect("the tail is read");
+    let numbers: Vec<_> = commits.iter().map(|commit| commit.commit_no).collect();
+    assert!(numbers.is_sorted() && numbers.len() == appends.len(), "{numbers:?}");
+    let counts = ledger.done_count(TENANT).await.expect("ends are counted");
+    assert_eq!(counts.iter().map(|count| count.jobs).sum::<u64>(), 40);
+
+    // The same job again: the first fails, and the second must not be there.
+    let broken = Append { jobs: vec![job(1)], ..owner.with_fact() };
+    owner.commit_no += 1;
+    let behind = owner.with_fact();
+    let (first, second) = tokio::join!(biased; ledger.append(&broken), ledger.append(&behind));
+    first.expect_err("a job is accepted once");
+    second.expect_err("what follows a failed commit fails");
+    let commits = ledger.tail_read(SHARD, 40, 100).await.expect("the tail is read");
+    assert!(commits.is_empty(), "nothing of either is there");
+}

@@ -58,7 +58,7 @@ pub(super) enum DatabaseEvent {
     /// A take-over is executed.
     Take { node: usize, boot: u64 },
     /// An append takes the fence's lock.
-    Begin { node: usize, own: u64, append: Box<Append> },
+    Begin { node: usize, own: u64, append: Box<Append>, follows: bool },
     /// An append becomes visible.
     Commit { node: usize, own: u64, id: AppendId, commit_no: u64 },
     /// A reading for a command is executed.
@@ -77,6 +77,10 @@ pub(super) struct Own {
     base: (Timestamp, i64),
     pub calls: BTreeMap<CallNo, Call>,
     tick_at: i64,
+    /// The last append that it knows to be committed.
+    acknowledged: u64,
+    /// An append with its rows written, which commits when it is known that the one before has.
+    behind: Option<(AppendId, u64)>,
 }
 
 /// A process.
@@ -166,6 +170,7 @@ impl World {
             NodeEvent::Tick { own } if self.is_own(n, own) => return self.tick(n),
             NodeEvent::Appended { own, commit_no, known } if self.is_own(n, own) => {
                 if known || self.mutant == Some(WorldMutant::UnknownTakenAsCommitted) {
+                    self.acknowledged(n, commit_no);
                     return self.with_owner(n, |owner, now| owner.appended(commit_no, now), None);
                 }
                 self.model.saw("race: an append with an unknown outcome");
@@ -261,6 +266,7 @@ impl World {
             self.model.serve(serving, |tenant, job| owner.shard().lease_end(tenant, job))?;
         }
         self.next_own += 1;
+        let acknowledged = owner.committed();
         let number = self.next_own;
         self.nodes[n].own = Some(Own {
             number,
@@ -269,6 +275,8 @@ impl World {
             base: (taken.now, at),
             calls: BTreeMap::new(),
             tick_at: i64::MAX,
+            acknowledged,
+            behind: None,
         });
         self.with_owner(n, Owner::tick, None)
     }
@@ -393,8 +401,7 @@ impl World {
             }
             match effect {
                 Effect::Append(append) => self.append(n, own, append),
-                Effect::Prepare(id, needs) => {
-                    let call = caller.unwrap_or_default();
+                Effect::Prepare(id, CallId(call), needs) => {
                     let late = self.delay(5, self.profile.read_ms_max);
                     let event = DatabaseEvent::Prepare { node: n, own, id, call, needs };
                     self.after(late, Event::Database(event));
@@ -424,8 +431,45 @@ impl World {
             let state = append.snapshot.as_ref().map_or_else(|| of.owner.shard().save(), |row| row.state.to_vec());
             self.saved.insert(append.commit_no, state);
         }
+        let of = self.nodes[n].own.as_ref().filter(|of| of.number == own);
+        let follows = of.is_some_and(|of| of.acknowledged + 1 < append.commit_no);
+        if follows {
+            self.model.saw("race: two appends under way");
+        }
         let late = self.delay(3, self.profile.commit_ms_max);
-        self.after(late, Event::Database(DatabaseEvent::Begin { node: n, own, append }));
+        self.after(late, Event::Database(DatabaseEvent::Begin { node: n, own, append, follows }));
+    }
+
+    /// An append is known to be committed: the one behind it may.
+    fn acknowledged(&mut self, n: usize, commit_no: u64) {
+        let Some(of) = self.nodes[n].own.as_mut() else { return };
+        of.acknowledged = commit_no;
+        if let Some((id, behind)) = of.behind.take() {
+            let own = of.number;
+            self.send_commit(n, own, id, behind);
+        }
+    }
+
+    fn send_commit(&mut self, node: usize, own: u64, id: AppendId, commit_no: u64) {
+        self.ledger.append_sent(id);
+        let late = self.delay(self.profile.commit_ms, self.profile.commit_ms_max);
+        self.after(late, Event::Database(DatabaseEvent::Commit { node, own, id, commit_no }));
+    }
+
+    /// The rows of an append are written. It commits at once, unless another is under way before it.
+    fn begun(&mut self, n: usize, own: u64, id: AppendId, commit_no: u64, follows: bool) {
+        if !follows || self.mutant == Some(WorldMutant::AppendsUnordered) {
+            return self.send_commit(n, own, id, commit_no);
+        }
+        let Some(of) = self.nodes[n].own.as_mut().filter(|of| of.number == own) else {
+            self.model.saw("race: nobody is left to commit an append");
+            return;
+        };
+        if of.acknowledged + 1 == commit_no {
+            self.send_commit(n, own, id, commit_no);
+        } else {
+            of.behind = Some((id, commit_no));
+        }
     }
 
     pub(super) fn database_event(&mut self, event: DatabaseEvent) -> Stepped {
@@ -438,13 +482,10 @@ impl World {
                 self.after(late, Event::Node(node, NodeEvent::Renewed { boot, sent, owned }));
             }
             DatabaseEvent::Take { node, boot } => return self.take(node, boot, now),
-            DatabaseEvent::Begin { node, own, append } => {
+            DatabaseEvent::Begin { node, own, append, follows } => {
                 let commit_no = append.commit_no;
                 match self.ledger.append_begin(append) {
-                    Ok(id) => {
-                        let late = self.delay(self.profile.commit_ms, self.profile.commit_ms_max);
-                        self.after(late, Event::Database(DatabaseEvent::Commit { node, own, id, commit_no }));
-                    }
+                    Ok(id) => self.begun(node, own, id, commit_no, follows),
                     Err(_) => {
                         self.model.saw("race: an append was refused by the fence");
                         self.after(1, Event::Node(node, NodeEvent::Appended { own, commit_no, known: false }));
@@ -476,8 +517,8 @@ impl World {
         let id = self.nodes[n].id;
         // Either it waits for open appends, which commit before the epoch rises, or it cuts their connections.
         if waits && self.ledger.held(id, now).is_none() {
-            for append in &open {
-                self.visible(*append)?;
+            for append in self.ledger.sent() {
+                self.visible(append)?;
             }
         }
         match self.ledger.shard_take_over(id, now) {

@@ -66,7 +66,11 @@ impl Operator {
     fn wish(&mut self, world: &mut World) -> Option<Command> {
         let tenant = world.any_tenant();
         Some(match world.rng.random_range(0..100) {
-            0..25 => Command::Cancel { tenant, job: target(world, tenant)?, actor: actor() },
+            0..25 => {
+                // Those that wait in their lane are the ones that a window read may be showing.
+                let ready = if world.chance(400) { waiting(world, tenant, JobState::Ready) } else { None };
+                Command::Cancel { tenant, job: ready.or_else(|| target(world, tenant))?, actor: actor() }
+            }
             25..40 => {
                 let key = world.chance(500).then(|| KeyUse {
                     key: world.rng.random::<u128>().to_be_bytes(),

@@ -54,12 +54,16 @@ impl Profile {
         let sizes = if small {
             Sizes {
                 commit_facts: rng.random_range(1..12),
+                mixed_commit_facts: rng.random_range(1..6),
                 window_budget: rng.random_range(3..30),
                 window_bytes: rng.random_range(20..600),
                 window_read: rng.random_range(1..5),
+                reading_ahead: rng.random_range(1..6),
+                appends: rng.random_range(1..=2),
+                second_append_facts: rng.random_range(1..4),
             }
         } else {
-            Sizes::default()
+            Sizes { appends: rng.random_range(1..=2), ..Sizes::default() }
         };
         Self {
             steps: rng.random_range(1_200..2_800),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use orch_core::fact::Record;
 use orch_core::job::{Dependency, DependsOn, OriginKind, Priority};
 use orch_core::{JobId, JobState, SessionId, Timestamp};
-use orch_dispatch::answer::OpenJob;
+use orch_dispatch::answer::{Enqueued, OpenJob};
 use orch_dispatch::command::NewJob;
 use orch_engine::JobView;
 use serde::Serialize;
@@ -110,6 +110,40 @@ pub struct JobOut {
     /// An idempotency key led to a job that was there already; only in answers to a creation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replayed: Option<bool>,
+}
+
+/// A job that was accepted: all of it, or its id where the caller prefers that.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum AcceptedOut {
+    /// All of it.
+    Whole(JobOut),
+    /// Its id.
+    Minimal(MinimalJobOut),
+}
+
+/// A job by its id.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MinimalJobOut {
+    /// The id.
+    #[schema(value_type = JobIdText)]
+    pub id: JobId,
+    /// An idempotency key led to a job that was there already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replayed: Option<bool>,
+}
+
+impl AcceptedOut {
+    /// The id alone.
+    pub fn minimal(accepted: Enqueued) -> Self {
+        Self::Minimal(MinimalJobOut { id: accepted.id, replayed: accepted.replayed.then_some(true) })
+    }
+
+    /// It was there already.
+    pub fn replayed(&self) -> bool {
+        let (Self::Whole(JobOut { replayed, .. }) | Self::Minimal(MinimalJobOut { replayed, .. })) = self;
+        *replayed == Some(true)
+    }
 }
 
 /// One dependency.

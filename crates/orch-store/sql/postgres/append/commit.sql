@@ -3,7 +3,9 @@
 -- $4..$9 history: stream, first_seq, last_seq, at, facts, leaves;
 -- $10..$17 job: id, tenant, lane, seq, fresh, created_at, extra, payload;
 -- $18..$27 done: job, tenant, lane, state, at, seq, attempt, epoch, report, output;
--- $28..$33 idempotency: day, tenant, key, fingerprint, jobs, at.
+-- $28..$33 idempotency: day, tenant, key, fingerprint, jobs, at;
+-- $34 whether the commit before is still under way on another connection. Then the caller sees to the order, and counts
+-- the ends after that one's commit (`done_total/add.sql`).
 -- Returns whether the fence held and whether the commit is the next one; unless both, nothing was written.
 --
 -- Lock: FOR KEY SHARE on the row (shard, epoch), kept to the end of the transaction. A take-over raises the epoch,
@@ -22,7 +24,7 @@ WITH fence AS (
 line AS MATERIALIZED (
     SELECT
     FROM fence
-    WHERE coalesce(
+    WHERE $34 OR coalesce(
         (SELECT commit_no FROM history WHERE shard = $1 ORDER BY shard DESC, commit_no DESC LIMIT 1),
         0
     ) = $3::int8 - 1
@@ -56,6 +58,7 @@ put_total AS (
     SELECT d.tenant, d.lane, d.state, count(*)
     FROM line
     CROSS JOIN unnest($19::int4[], $20::int8[], $21::int2[]) AS d (tenant, lane, state)
+    WHERE NOT $34
     GROUP BY d.tenant, d.lane, d.state
     ON CONFLICT (tenant, lane, state) DO UPDATE SET jobs = t.jobs + excluded.jobs
 ),

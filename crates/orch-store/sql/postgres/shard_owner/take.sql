@@ -3,6 +3,7 @@
 -- append (FOR KEY SHARE), and appends that come later wait for it and then find the epoch gone.
 -- Compare-and-set on the epoch: of two takers the second gets no row.
 UPDATE shard_owner
-SET epoch = epoch + 1, node = $2, append_pid = NULL, append_started = NULL
+SET epoch = epoch + 1, node = $2, append_pid = NULL, append_started = NULL,
+    second_pid = NULL, second_started = NULL
 WHERE shard = $1 AND epoch = $3
 RETURNING epoch, (extract(epoch FROM clock_timestamp()) * 1000)::int8, (SELECT incarnation FROM ledger)

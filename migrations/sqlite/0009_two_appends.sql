@@ -1,0 +1,1 @@
+-- Nothing here: one process writes, one append after another. The number is PostgreSQL's.
