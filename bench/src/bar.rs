@@ -34,6 +34,12 @@ pub const MEMORY_MIB: f64 = 256.0;
 pub const PAGE_P99_MS: f64 = 50.0;
 /// The start of quiet tenants' jobs beside a noisy one, compared with none, at most.
 pub const FLOOD_RATIO: f64 = 2.0;
+/// From a replica's kill to the first grant on a shard of its, at most.
+pub const FIRST_GRANT_SECONDS: f64 = 6.0;
+/// Jobs that kills may lose, and jobs that they may let end twice.
+pub const JOBS_HARMED: f64 = 0.0;
+/// CPU a job with three replicas, compared with one, at most.
+pub const REPLICAS_CPU_RATIO: f64 = 1.2;
 
 /// The bar of a load.
 pub fn of(face: Face, case: Case, keys: bool) -> Option<LoadBar> {

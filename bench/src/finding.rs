@@ -56,6 +56,8 @@ pub enum Subject {
     Lists,
     /// Quiet tenants beside a noisy one.
     Flood,
+    /// Replicas: one is killed, and what several cost.
+    Failover,
 }
 
 impl Subject {
@@ -73,6 +75,7 @@ impl Subject {
             Self::Memory => "memory",
             Self::Lists => "lists",
             Self::Flood => "flood",
+            Self::Failover => "failover",
         }
     }
 }

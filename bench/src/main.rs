@@ -8,6 +8,7 @@ mod arrivals;
 mod bar;
 mod degradation;
 mod document;
+mod failover;
 mod figures;
 mod finding;
 mod flood;

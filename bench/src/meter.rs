@@ -88,11 +88,16 @@ pub struct Mark {
 impl Mark {
     /// Reads all counters. `server` is the server's process; `None`: this one.
     pub async fn take(place: &mut Place, server: Option<u32>) -> Result<Self> {
-        let log = place.log_position(server).await?;
+        Self::take_all(place, server.as_slice()).await
+    }
+
+    /// The same of several servers together; none: this process is the server.
+    pub async fn take_all(place: &mut Place, servers: &[u32]) -> Result<Self> {
+        let log = place.log_position(servers.first().copied()).await?;
         let own = process::own_cpu()?;
-        let (server, driver) = match server {
-            Some(pid) => (process::cpu(pid)?, Some(own)),
-            None => (own, None),
+        let (server, driver) = match servers {
+            [] => (own, None),
+            _ => (servers.iter().map(|pid| process::cpu(*pid)).sum::<Result<f64>>()?, Some(own)),
         };
         Ok(Self { server, driver, database: place.cpu()?, log, at: clock::now() })
     }

@@ -46,8 +46,6 @@ impl Page<'_> {
         for finding in compared {
             let _ = writeln!(text, "{}", row(finding, "with `--peers`"));
         }
-        let take_over = ["take-over of a shard after kill -9", "–", "≤ 6 s", "–", "`cargo xtask bench failover`"];
-        let _ = writeln!(text, "{}", line(&take_over));
         if let Some(peers) = peers {
             text.push_str(&table(peers));
         }

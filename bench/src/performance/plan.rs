@@ -44,6 +44,7 @@ const FULL: &[&str] = &[
     "lists --ledger sqlite --calls 1000",
     "flood --ledger postgres",
     "flood --ledger sqlite",
+    "failover --ledger postgres",
 ];
 
 const QUICK: &[&str] = &[
@@ -62,6 +63,7 @@ const QUICK: &[&str] = &[
     "lists --ledger sqlite --quick",
     "flood --ledger postgres --quick",
     "flood --ledger sqlite --quick",
+    "failover --ledger postgres --quick",
 ];
 
 const SMOKE: &[&str] = &[
@@ -80,6 +82,7 @@ const SMOKE: &[&str] = &[
     "lists --ledger sqlite --finished 30000 --calls 20",
     "flood --ledger postgres --tenants 20 --seconds 3",
     "flood --ledger sqlite --tenants 20 --seconds 3",
+    "failover --ledger postgres --kills 1 --pairs 1 --jobs 10000",
 ];
 
 /// The commands of a report, in order.

@@ -1,6 +1,6 @@
 //! A server of its own, over HTTP: producers through the SDK's client, workers as the SDK's `Worker`.
 
-mod server;
+pub mod server;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -85,7 +85,8 @@ fn client(server: &Server, token: &str) -> Result<Client> {
     Ok(Client::builder().address(server.address()).token(token).build()?)
 }
 
-async fn token(by: &Client, tenant: &str, scopes: &[&str]) -> Result<String> {
+/// A new token of a tenant.
+pub async fn token(by: &Client, tenant: &str, scopes: &[&str]) -> Result<String> {
     let wanted = TokenIn {
         name: "bench".to_owned(),
         scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
@@ -118,51 +119,11 @@ fn key_text(key: [u8; 16]) -> String {
 #[async_trait]
 impl Site for HttpSite {
     async fn enqueue(&self, tenant: usize, jobs: Vec<Job>) -> Result<()> {
-        let client = &self.tenants[tenant % self.tenants.len()];
-        if let [job] = &jobs[..] {
-            let key = job.key.map(key_text);
-            client.jobs().create(&job_in(job, &[])?, key.as_deref()).await?;
-            return Ok(());
-        }
-        // Parents need ids that their dependents can name.
-        let ids: Vec<_> = if jobs.iter().any(|job| job.parent.is_some()) {
-            jobs.iter().map(|_| JobId::new()).collect()
-        } else {
-            Vec::new()
-        };
-        let mut batch = Vec::with_capacity(jobs.len());
-        for (place, job) in jobs.iter().enumerate() {
-            let mut sent = job_in(job, &ids)?;
-            if let Some(id) = ids.get(place) {
-                sent = sent.id(*id);
-            }
-            if let Some(key) = job.key {
-                sent = sent.idempotency_key(key_text(key));
-            }
-            batch.push(sent);
-        }
-        let made = client.jobs().enqueue(&batch, None).await?;
-        ensure!(made.len() == batch.len(), "{} of {} jobs were made", made.len(), batch.len());
-        Ok(())
+        enqueue(&self.tenants[tenant % self.tenants.len()], jobs).await
     }
 
     async fn work(&self, worker: Crewman, progress: Arc<Progress>) -> Result<()> {
-        let mut builder = Worker::builder(self.workers.clone())
-            .worker_id(format!("bench-{}", worker.number))
-            // Twice the batch: the next claim is under way while the last one's jobs are reported.
-            .capacity(worker.claim * 2)
-            .claim_batch(worker.claim)
-            .claim_wait(CLAIM_WAIT);
-        for job_type in [JOB_TYPE, RARE_TYPE] {
-            let counted = Arc::clone(&progress);
-            builder = builder.handler(job_type, move |_: JobContext, payload: Box<RawValue>| {
-                started(&counted, payload.get().as_bytes());
-                handle(Arc::clone(&counted), worker.task)
-            });
-        }
-        let summary = builder.build().run(async move { progress.stopped().await }).await?;
-        ensure!(summary.stale == 0, "{} attempts were lost to others", summary.stale);
-        Ok(())
+        work(&self.workers, worker, progress).await
     }
 
     async fn pause(&self, tenant: usize, job_type: &str) -> Result<()> {
@@ -176,6 +137,55 @@ impl Site for HttpSite {
     async fn close(&self) -> Result<()> {
         self.server.stop().await
     }
+}
+
+/// Makes jobs in the client's tenant.
+pub async fn enqueue(client: &Client, jobs: Vec<Job>) -> Result<()> {
+    if let [job] = &jobs[..] {
+        let key = job.key.map(key_text);
+        client.jobs().create(&job_in(job, &[])?, key.as_deref()).await?;
+        return Ok(());
+    }
+    // Parents need ids that their dependents can name.
+    let ids: Vec<_> = if jobs.iter().any(|job| job.parent.is_some()) {
+        jobs.iter().map(|_| JobId::new()).collect()
+    } else {
+        Vec::new()
+    };
+    let mut batch = Vec::with_capacity(jobs.len());
+    for (place, job) in jobs.iter().enumerate() {
+        let mut sent = job_in(job, &ids)?;
+        if let Some(id) = ids.get(place) {
+            sent = sent.id(*id);
+        }
+        if let Some(key) = job.key {
+            sent = sent.idempotency_key(key_text(key));
+        }
+        batch.push(sent);
+    }
+    let made = client.jobs().enqueue(&batch, None).await?;
+    ensure!(made.len() == batch.len(), "{} of {} jobs were made", made.len(), batch.len());
+    Ok(())
+}
+
+/// Works as the SDK's worker until told to stop.
+pub async fn work(client: &Client, worker: Crewman, progress: Arc<Progress>) -> Result<()> {
+    let mut builder = Worker::builder(client.clone())
+        .worker_id(format!("bench-{}", worker.number))
+        // Twice the batch: the next claim is under way while the last one's jobs are reported.
+        .capacity(worker.claim * 2)
+        .claim_batch(worker.claim)
+        .claim_wait(CLAIM_WAIT);
+    for job_type in [JOB_TYPE, RARE_TYPE] {
+        let counted = Arc::clone(&progress);
+        builder = builder.handler(job_type, move |_: JobContext, payload: Box<RawValue>| {
+            started(&counted, payload.get().as_bytes());
+            handle(Arc::clone(&counted), worker.task)
+        });
+    }
+    let summary = builder.build().run(async move { progress.stopped().await }).await?;
+    ensure!(summary.stale == 0, "{} attempts were lost to others", summary.stale);
+    Ok(())
 }
 
 async fn handle(progress: Arc<Progress>, task: Task) -> Result<Done, HandlerError> {

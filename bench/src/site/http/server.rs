@@ -1,5 +1,6 @@
 //! The server's process: started on a free port, told to end with SIGTERM.
 
+use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -16,6 +17,17 @@ use crate::place::Place;
 const END_MAX: Duration = Duration::from_secs(20);
 /// How often it is looked for its end.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// Where and how a server is to listen.
+#[derive(Debug, Clone, Copy)]
+pub struct Listening<'a> {
+    /// An address with a port; port 0 takes a free one.
+    pub address: &'a str,
+    /// The name of its log in the place's folder; what an earlier one wrote there stays.
+    pub log: &'a str,
+    /// Further arguments.
+    pub arguments: &'a [&'a str],
+}
 
 /// A running server. Dropping it kills it.
 pub struct Server {
@@ -38,14 +50,19 @@ impl Server {
     /// The same on a place whose first tenant is there, with further arguments. `token` is that tenant's; without it,
     /// the program must say one.
     pub fn start_with(place: &Place, program: &Path, token: Option<String>, arguments: &[&str]) -> Result<Self> {
+        Self::start_at(place, program, token, Listening { address: "127.0.0.1:0", log: "server.log", arguments })
+    }
+
+    /// The same at an address of the caller's choice.
+    pub fn start_at(place: &Place, program: &Path, token: Option<String>, how: Listening<'_>) -> Result<Self> {
         let mut command = Command::new(program);
         match place {
             Place::Sqlite(_) => command.arg("dev").arg("--data").arg(place.data()),
             Place::Postgres(database) => command.args(["serve", "--database", database.url()]),
         };
-        command.args(["--listen", "127.0.0.1:0", "--json"]).args(arguments);
-        let log_path = place.folder().join("server.log");
-        let log = std::fs::File::create(&log_path)?;
+        command.args(["--listen", how.address, "--json"]).args(how.arguments);
+        let log_path = place.folder().join(how.log);
+        let log = OpenOptions::new().create(true).append(true).open(&log_path)?;
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -117,7 +134,7 @@ fn last_words(log: &Path) -> String {
 }
 
 /// Makes the schema and the first tenant; returns its token.
-fn bootstrap(program: &Path, url: &str) -> Result<String> {
+pub fn bootstrap(program: &Path, url: &str) -> Result<String> {
     let output = Command::new(program)
         .args(["migrate", "--database", url, "--bootstrap", "--json"])
         .stderr(Stdio::inherit())
