@@ -391,4 +391,6 @@ pub enum Read {
         /// At most so many.
         limit: usize,
     },
+    /// Which of the tenant's jobs a rotation must leave. Platform-wide: for the sweeper.
+    Rotation(TenantNo),
 }

@@ -245,6 +245,7 @@ fn home_of(command: &Command) -> TenantNo {
             | Read::Configs { tenant, .. }
             | Read::Workers(tenant)
             | Read::Pauses(tenant)
+            | Read::Rotation(tenant)
             | Read::OpenJobs { tenant, .. } => *tenant,
             Read::Marks => TenantNo::SYSTEM,
         },

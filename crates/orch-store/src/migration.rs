@@ -25,10 +25,10 @@ macro_rules! migrations {
 }
 
 /// For PostgreSQL.
-pub const POSTGRES: &[Migration] = migrations!("postgres": 1 "ownership", 2 "history", 3 "jobs", 4 "declared", 5 "attempts", 6 "access", 7 "token_page", 8 "replicas");
+pub const POSTGRES: &[Migration] = migrations!("postgres": 1 "ownership", 2 "history", 3 "jobs", 4 "declared", 5 "attempts", 6 "access", 7 "token_page", 8 "replicas", 9 "ageing");
 
 /// For SQLite.
-pub const SQLITE: &[Migration] = migrations!("sqlite": 1 "ownership", 2 "history", 3 "jobs", 4 "declared", 5 "attempts", 6 "access", 7 "token_page", 8 "replicas");
+pub const SQLITE: &[Migration] = migrations!("sqlite": 1 "ownership", 2 "history", 3 "jobs", 4 "declared", 5 "attempts", 6 "access", 7 "token_page", 8 "replicas", 9 "ageing");
 
 /// The migrations that are still to be applied.
 ///

@@ -29,6 +29,7 @@ const READ: &[&str] = &[
     "log_chunk",
     "artifact",
     "blob",
+    "rollup",
 ];
 /// What they do not even read.
 const CLOSED: &[&str] = &["token", "idempotency", "snapshot", "node", "shard_owner", "ledger", "schema_migration"];
@@ -82,6 +83,12 @@ async fn two_tenants() -> Option<String> {
     let mut owner = Owner::first(&ledger).await;
     fill(&mut owner, TENANT).await;
     fill(&mut owner, OTHER).await;
+    let mut session = session(&url).await;
+    for tenant in [TENANT, OTHER] {
+        say(&mut session, format!("INSERT INTO rollup VALUES (1, 1, {}, 1, 5, '')", tenant.0))
+            .await
+            .expect("it counts");
+    }
     Some(url)
 }
 
@@ -155,6 +162,7 @@ async fn statements_alone_show_one_tenants_rows() {
         (include_str!("../sql/postgres/artifact/get.sql"), format!("'{}'", "a".repeat(64)), 1),
         (include_str!("../sql/postgres/blob/get.sql"), format!("'{}'", "a".repeat(64)), 1),
         (include_str!("../sql/postgres/history/stream.sql"), "0, 9".to_owned(), 1),
+        (include_str!("../sql/postgres/rollup/list.sql"), "0".to_owned(), 1),
     ] {
         say(&mut session, format!("PREPARE read AS {text}")).await.expect("it is prepared");
         for (tenant, rows) in [(TENANT.0, rows_of_tenant), (999, 0)] {

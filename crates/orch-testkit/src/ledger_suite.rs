@@ -72,6 +72,9 @@ macro_rules! ledger_suite {
                 artifacts_are_found_by_digest
                 rotation_keeps_what_must_stay
                 rotation_goes_through_many_jobs
+                rotation_leaves_nothing_of_a_job
+                removed_jobs_are_counted_by_the_hour
+                old_keys_go_by_whole_days
                 a_restart_keeps_everything
             }
         }
