@@ -25,7 +25,8 @@ CREATE INDEX artifact_job ON artifact (tenant, job);
 
 -- These tables are written at the full rate at one end and swept at the other. The usual thresholds, a fifth of the
 -- table, would let millions of dead rows pile up before they are reused, and statistics would be a day old; and without
--- a vacuum after inserts, index-only walks visit the table for each row.
+-- a vacuum after inserts, index-only walks visit the table for each row. No vacuum gives a table's end back to the disk:
+-- it would be taken again at once, and appends wait for the lock that this needs.
 DO $$
 DECLARE
     name text;
@@ -35,7 +36,8 @@ BEGIN
             'ALTER TABLE %I SET (
                 autovacuum_vacuum_scale_factor = 0.02,
                 autovacuum_vacuum_insert_scale_factor = 0.05,
-                autovacuum_analyze_scale_factor = 0.02
+                autovacuum_analyze_scale_factor = 0.02,
+                vacuum_truncate = false
             )',
             name
         );

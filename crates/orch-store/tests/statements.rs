@@ -244,7 +244,7 @@ fn hot_plans() -> Vec<HotPlan> {
             "keeper",
             "job/rotate_walk",
             format!("7, {MIN}, {MAX}"),
-            &["using job_pkey", "done_pkey", "dead_letter"],
+            &["using job_pkey", "done_pkey", "settlement_pkey", "dead_letter"],
             NO_SCAN,
         ),
         (

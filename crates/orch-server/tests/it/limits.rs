@@ -52,7 +52,7 @@ const COVERED: [&str; 39] = [
 ];
 
 /// Defaults, and limits that no single call can meet: of the owner's memory, its commits and its time.
-const NOT_OF_THE_API: [&str; 21] = [
+const NOT_OF_THE_API: [&str; 23] = [
     "backoff_ms_default",
     "backoff_ms_max_default",
     "cancel_grace_ms_default",
@@ -61,6 +61,7 @@ const NOT_OF_THE_API: [&str; 21] = [
     "facts_per_commit",
     "heartbeats_per_lease",
     "held_jobs_max",
+    "job_retention_seconds",
     "key_hours",
     "lanes_max",
     "lease_ms_default",
@@ -69,6 +70,7 @@ const NOT_OF_THE_API: [&str; 21] = [
     "page_default",
     "snapshot_facts",
     "snapshot_ms",
+    "sweep_seconds",
     "tenant_restore_days",
     "tries_default",
     "window_budget",

@@ -6,7 +6,7 @@ use orch_core::ids::{JobId, LaneNo, TenantNo};
 use orch_core::job::{JobError, JobState};
 use orch_core::port::{
     Append, ArtifactRow, DoneRow, JobOutput, JobPageParams, JobRow, KeyPlace, KeyRow, Ledger, LogRow, RollupRow,
-    RotateParams, Rotated, WindowParams,
+    RotateParams, Rotated, SettlementRow, WindowParams,
 };
 use orch_core::time::Timestamp;
 use uuid::Uuid;
@@ -60,7 +60,7 @@ pub async fn rotation_keeps_what_must_stay(backend: impl Backend) {
         // 3 waits in memory, 4 is open and not fresh, 7 and 9 are above the head, 9 was canceled there, 12 is young.
         done: [1, 2, 5, 6, 8, 9, 11, 12].into_iter().map(ended).chain([done(&foreign, JobState::Succeeded)]).collect(),
         dead_letters: vec![dead_letter(&jobs[4], at(50)), dead_letter(&jobs[5], at(51))],
-        settlements: vec![settlement(&jobs[5], None)],
+        settlements: vec![SettlementRow { at: at(60), ..settlement(&jobs[5], None) }],
         checkpoints: vec![checkpoint(&jobs[0], 1, "{}")],
         ..owner.with_fact()
     };
@@ -109,13 +109,33 @@ pub async fn rotation_goes_through_many_jobs(backend: impl Backend) {
     assert_eq!(rotate(&ledger, &params).await, (101, 0), "above the head it stays");
 }
 
+/// A job whose dead letter was settled is kept from then on.
+pub async fn what_is_settled_is_kept_a_while(backend: impl Backend) {
+    let ledger = backend.open().await;
+    let mut owner = Owner::first(&ledger).await;
+    let failed = job(1);
+    let append = Append {
+        jobs: vec![failed.clone()],
+        done: vec![done(&failed, JobState::Failed)],
+        dead_letters: vec![dead_letter(&failed, at(1_001))],
+        ..owner.with_fact()
+    };
+    owner.write(&append).await;
+    assert_eq!(rotate(&ledger, &terms(9, at(9_000))).await, (1, 0));
+    let settled = settlement(&failed, None);
+    let append = Append { settlements: vec![settled.clone()], ..owner.with_fact() };
+    owner.write(&append).await;
+    assert_eq!(rotate(&ledger, &terms(9, settled.at)).await, (1, 0));
+    assert_eq!(rotate(&ledger, &terms(9, settled.at.plus_ms(1))).await, (0, 1));
+}
+
 /// A job with something in every table.
 fn whole(owner: &mut Owner, job: &JobRow, logs: u64) -> Append {
     Append {
         jobs: vec![job.clone()],
         done: vec![done(job, JobState::Failed)],
         dead_letters: vec![dead_letter(job, at(50))],
-        settlements: vec![settlement(job, None)],
+        settlements: vec![SettlementRow { at: job.created_at, ..settlement(job, None) }],
         checkpoints: vec![checkpoint(job, 1, "{}")],
         logs: (1..=logs).map(|order| LogRow { at: job.created_at, ..log(job, 1, order) }).collect(),
         artifacts: ['a', 'b'].map(|digest| ArtifactRow { at: job.created_at, ..artifact(job, 1, digest) }).into(),
