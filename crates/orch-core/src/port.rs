@@ -702,7 +702,8 @@ pub struct Rotated {
     pub removed: u64,
     /// Jobs that it walked and left.
     pub kept: u64,
-    /// Above which id the next step goes on; `None`: there is nothing more to walk.
+    /// Above which id the next step goes on: the same as this one when its jobs have more log lines than a step removes.
+    /// `None`: there is nothing more to walk.
     pub next: Option<JobId>,
 }
 

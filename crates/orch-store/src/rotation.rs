@@ -8,8 +8,8 @@ use orch_core::time::Timestamp;
 
 /// Jobs that one step walks. On SQLite an append may wait for as many to go.
 pub const STEP_JOBS: usize = 500;
-/// Log lines or artifacts of one job that one statement removes at most.
-pub const STEP_ROWS: u64 = 1_000;
+/// Log lines or artifacts that one step removes at most; the jobs that have more of them go in a later one.
+pub const STEP_ROWS: u64 = 5_000;
 
 /// A job that was walked, with what decides whether it goes.
 pub struct Walked {
@@ -35,6 +35,11 @@ impl Chunk {
         let going = walked.iter().filter(|row| goes(params, row)).map(|row| row.id).collect();
         let next = walked.last().filter(|_| walked.len() >= STEP_JOBS).map(|row| row.id);
         Self { going, walked: walked.len(), next }
+    }
+
+    /// The step's answer when there is more of its jobs' than one step removes: it is to be done again.
+    pub fn again(params: &RotateParams) -> Rotated {
+        Rotated { next: Some(params.above), ..Rotated::default() }
     }
 
     /// The step's answer, when so many of the jobs were still there to go.

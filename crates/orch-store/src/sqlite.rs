@@ -29,7 +29,7 @@ use orch_core::port::{
 };
 use orch_core::time::Timestamp;
 
-use crate::rotation::STEP_ROWS;
+use crate::rotation::{Chunk, STEP_ROWS};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -205,12 +205,10 @@ impl Ledger for SqliteLedger {
         if chunk.going.is_empty() {
             return Ok(chunk.rotated(0));
         }
-        loop {
-            let (chunk, terms) = (Arc::clone(&chunk), params.clone());
-            let rows = move |connection: &mut _| rotate::remove_rows(connection, &terms, &chunk.going);
-            if self.writer.call(rows).await? < STEP_ROWS {
-                break;
-            }
+        let (jobs, terms) = (Arc::clone(&chunk), params.clone());
+        let rows = self.writer.call(move |connection| rotate::remove_rows(connection, &terms, &jobs.going)).await?;
+        if rows >= STEP_ROWS {
+            return Ok(Chunk::again(params));
         }
         let (jobs, terms) = (Arc::clone(&chunk), params.clone());
         let removed = self.writer.call(move |connection| rotate::remove_jobs(connection, &terms, &jobs.going)).await?;

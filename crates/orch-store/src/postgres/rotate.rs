@@ -33,7 +33,9 @@ pub async fn job_rotate(pool: &PgPool, params: &RotateParams) -> Result<Rotated,
         include_str!("../../sql/postgres/log_chunk/remove.sql"),
         include_str!("../../sql/postgres/artifact/remove.sql"),
     ] {
-        while remove_rows(pool, statement, params, &chunk.going).await? >= STEP_ROWS {}
+        if remove_rows(pool, statement, params, &chunk.going).await? >= STEP_ROWS {
+            return Ok(Chunk::again(params));
+        }
     }
     let gone = sqlx::query(include_str!("../../sql/postgres/job/remove.sql"))
         .bind(small(params.tenant.0))

@@ -12,8 +12,8 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehav
 use super::connection::store_error;
 use super::reads::{all, one};
 use super::rows;
-use crate::codec::{day, final_state, from_hour, hour, lane_of, unsigned};
-use crate::rotation::{Chunk, Walked};
+use crate::codec::{day, final_state, from_hour, hour, lane_of, signed, unsigned};
+use crate::rotation::{Chunk, STEP_ROWS, Walked};
 
 /// Which of the next jobs go.
 pub fn walk(connection: &Connection, params: &RotateParams) -> Result<Chunk, StoreError> {
@@ -33,22 +33,22 @@ fn walked(row: &Row<'_>) -> Result<Walked, StoreError> {
     })
 }
 
-/// Removes what there may be much of: log lines and artifacts. Returns the most rows that went of one job.
+/// Removes what there may be much of: log lines and artifacts. Returns how many; at most `STEP_ROWS`.
 pub fn remove_rows(connection: &mut Connection, params: &RotateParams, jobs: &[JobId]) -> Result<u64, StoreError> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
-    let mut most = 0;
+    let mut removed = 0;
     for statement in
         [include_str!("../../sql/sqlite/log_chunk/remove.sql"), include_str!("../../sql/sqlite/artifact/remove.sql")]
     {
         let mut statement = tx.prepare_cached(statement).map_err(store_error)?;
         for job in jobs {
-            let of = params![params.tenant.0, &job.0.as_bytes()[..], params.before.millis()];
-            let gone = statement.execute(of).map_err(store_error)?;
-            most = most.max(gone as u64);
+            let (id, before, room) = (job.0.as_bytes(), params.before.millis(), signed(STEP_ROWS - removed));
+            let gone = statement.execute(params![params.tenant.0, &id[..], before, room]).map_err(store_error)?;
+            removed += gone as u64;
         }
     }
     tx.commit().map_err(store_error)?;
-    Ok(most)
+    Ok(removed)
 }
 
 /// Removes jobs that ended before the moment, with all else that is theirs, and counts them. Returns how many went.
