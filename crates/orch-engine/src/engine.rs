@@ -114,6 +114,7 @@ impl Engine {
             params: NodeParams { node, address: options.address, lease_ms: options.node_lease_ms },
             shards: options.shards.max(1),
             ageing: options.ageing,
+            turn: Arc::default(),
             seats: Arc::clone(&seats),
             cluster: cluster_out,
             changes: Arc::clone(&changes),

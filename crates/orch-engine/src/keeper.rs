@@ -9,7 +9,7 @@ use orch_core::port::{Ledger, Ownership, StoreError, TakeOver};
 use orch_dispatch::Shard;
 use orch_dispatch::owner::{Owner, SnapshotPolicy};
 use orch_dispatch::shard::{Identity, RecoverError, SNAPSHOT_FORMAT};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
@@ -35,6 +35,7 @@ pub(crate) struct Keeper {
     /// The other side of the seat, for what is asked of the owner from here.
     pub place: Seat,
     pub ageing: Ageing,
+    pub turn: Arc<Mutex<()>>,
     /// This node is to have the shard.
     pub wanted: watch::Receiver<bool>,
     pub lease: watch::Receiver<NodeLease>,
@@ -148,6 +149,7 @@ impl Keeper {
             seat: self.place.clone(),
             epoch,
             ageing: self.ageing,
+            turn: Arc::clone(&self.turn),
         };
         // The node's id ends in chance.
         let [.., high, low] = *self.node.0.as_bytes();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use orch_core::ids::{NodeId, ShardNo};
 use orch_core::port::{Cluster, Ledger, NodeParams, ShardRow};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
@@ -45,6 +45,8 @@ pub(crate) struct Node {
     /// Shards that there are at least.
     pub shards: u16,
     pub ageing: Ageing,
+    /// Whose sweep may take a step.
+    pub turn: Arc<Mutex<()>>,
     pub seats: Seats,
     pub cluster: watch::Sender<Cluster>,
     pub changes: Arc<watch::Sender<()>>,
@@ -140,6 +142,7 @@ impl Node {
             seat: end,
             place,
             ageing: self.ageing,
+            turn: Arc::clone(&self.turn),
             wanted: wanted_out,
             lease,
             changes: Arc::clone(&self.changes),

@@ -13,6 +13,7 @@ use orch_core::port::{KeyPlace, Ledger, RotateParams};
 use orch_dispatch::answer::Needed;
 use orch_dispatch::command::Read;
 use orch_dispatch::{Answer, Command};
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};
 use uuid::Uuid;
@@ -64,6 +65,8 @@ pub(crate) struct Sweeps {
     pub seat: Seat,
     pub epoch: u64,
     pub ageing: Ageing,
+    /// Held during a step and its pause, so that a node with many shards sweeps no more than one with one.
+    pub turn: Arc<Mutex<()>>,
 }
 
 /// What a sweep removed.
@@ -145,6 +148,7 @@ impl Sweeps {
             let mut next = Some(above);
             while let Some(above) = next.filter(|_| self.owns()) {
                 params.above = above;
+                let _turn = self.turn.lock().await;
                 let began = self.clock.elapsed();
                 let rotated = self.ledger.job_rotate(&params).await?;
                 swept.jobs += rotated.removed;
@@ -159,6 +163,7 @@ impl Sweeps {
         let before = earlier(now, Duration::from_secs((limits::KEY_HOURS + KEY_MARGIN_HOURS) * 3_600));
         let mut next = Some(KeyPlace::default());
         while let Some(above) = next.filter(|_| self.owns()) {
+            let _turn = self.turn.lock().await;
             let began = self.clock.elapsed();
             let rotated = self.ledger.key_rotate(tenant, before, above).await?;
             swept.keys += rotated.removed;

@@ -48,7 +48,7 @@ impl Default for PostgresOptions {
     }
 }
 
-/// Rotation is one at a time, uploads are few.
+/// A node rotates one step at a time, uploads are few.
 const KEEPERS_MAX: u32 = 3;
 
 /// The ledger in PostgreSQL.
