@@ -27,6 +27,7 @@ mod progress;
 mod report;
 mod settings;
 mod site;
+mod soak;
 mod stand;
 mod start_latency;
 mod stress;

@@ -20,4 +20,5 @@ pub mod process;
 pub mod redis;
 pub mod scratch;
 pub mod site;
+pub mod soak;
 pub mod upgrade;

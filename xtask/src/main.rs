@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use xtask::{bench, chaos, demo, gate, kills, upgrade};
+use xtask::{bench, chaos, demo, gate, kills, soak, upgrade};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Automation for this workspace")]
@@ -19,6 +19,8 @@ enum Cli {
     Chaos(chaos::Options),
     /// Go on with a ledger that an earlier commit's programs wrote.
     Upgrade(upgrade::Options),
+    /// Load a server for a long time with a short retention: what is kept must not grow.
+    Soak(soak::Options),
     /// Measure, on a PostgreSQL with synchronous commits that is started for it.
     Bench(bench::Options),
 }
@@ -30,6 +32,7 @@ fn run(cli: &Cli) -> Result<bool> {
         Cli::Kills(options) => kills::run(options),
         Cli::Chaos(options) => chaos::run(options),
         Cli::Upgrade(options) => upgrade::run(options),
+        Cli::Soak(options) => soak::run(options),
         Cli::Bench(options) => bench::run(options),
     }
 }

@@ -35,7 +35,12 @@ impl HttpSite {
     /// Starts a server on an empty ledger. One tenant is the first one, whose token is for workers, too; several are
     /// made through the API, with a token each, and workers are for all of them.
     pub async fn open(place: &Place, program: &Path, tenants: usize) -> Result<Self> {
-        let server = Server::start(place, program)?;
+        Self::open_with(place, program, tenants, &[]).await
+    }
+
+    /// The same with further arguments for the server.
+    pub async fn open_with(place: &Place, program: &Path, tenants: usize, arguments: &[&str]) -> Result<Self> {
+        let server = Server::start(place, program, arguments)?;
         let first = client(&server, server.token())?;
         let mut site = Self { server, tenants: vec![first.clone()], workers: first.clone() };
         if tenants > 1 {

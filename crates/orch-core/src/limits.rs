@@ -147,6 +147,10 @@ limits! {
     LANES_MAX = 100_000, "lanes_max", "a lane is kept for good";
     /// Hours that an idempotency key is kept at the least.
     KEY_HOURS = 24, "key_hours", "the promise";
+    /// Seconds that a job is kept after its end, when nothing else is set.
+    JOB_RETENTION_SECONDS = 30 * 86_400, "job_retention_seconds", "thirty days: what people ask about is younger";
+    /// Seconds between two sweeps of a shard, when nothing else is set.
+    SWEEP_SECONDS = 600, "sweep_seconds", "seldom enough to cost nothing, often enough that no sweep is long";
     /// Days that a tenant marked for deletion can be restored.
     TENANT_RESTORE_DAYS = 7, "tenant_restore_days", "a weekend and the days around it to notice a mistake";
     /// Facts between two snapshots.

@@ -3,6 +3,8 @@
 //! Each method is one transaction. No transaction object crosses this seam. Times are arguments, except where a
 //! method says that the database's own clock is read (ownership only).
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -660,22 +662,88 @@ pub trait Ledger: Send + Sync + 'static {
     /// The token with this secret's hash. Platform-wide: the tenant is what is being looked up.
     async fn token_lookup(&self, secret_sha256: [u8; 32]) -> Result<Option<TokenRow>, StoreError>;
 
-    /// Moves what must stay out of the jobs accepted before `before` (fresh jobs above their lane's head, and open
-    /// jobs named in `keep`) aside with their order keys, then removes the rest of those rows and their ends.
-    /// `heads` names each lane's head. Not on the append connection; gives up instead of waiting for a lock.
-    /// Returns (kept, removed).
-    async fn job_rotate(&self, params: &RotateParams) -> Result<(u64, u64), StoreError>;
+    /// One step of a rotation: walks some of a tenant's jobs by rising id, and removes those of them that nobody needs
+    /// any more, with their ends, labels, checkpoints, log lines, artifacts and settled dead letters. Their ends are
+    /// counted in the roll-up in the same transaction, so that a step that is interrupted counts nothing twice.
+    ///
+    /// A job goes when it ended before `params.before` and its dead letter, if it has one, was settled before then too;
+    /// unless `params.keep` names it, or it is fresh and above its lane's head. A job without an end never goes, whatever `params` say; nor does one of a lane
+    /// that `params.heads` does not name. What stays is not moved: its order key and its bytes are as they were.
+    /// An id that went may be given to a new job; a step that decided before that job came does not touch it.
+    ///
+    /// Not on the append connection; gives up instead of waiting for a lock. Two at the same time harm nobody.
+    async fn job_rotate(&self, params: &RotateParams) -> Result<Rotated, StoreError>;
+
+    /// One step of forgetting idempotency keys: removes some of the tenant's keys of whole days (in UTC) before the one
+    /// of `before`, by rising place, above `above`.
+    async fn key_rotate(&self, tenant: TenantNo, before: Timestamp, above: KeyPlace)
+    -> Result<KeysRotated, StoreError>;
+
+    /// The tenant's jobs that rotation removed, counted by the hour in which they ended, from the hour of `since` on; by
+    /// hour, lane, state and error class.
+    async fn rollup_list(&self, tenant: TenantNo, since: Timestamp) -> Result<Vec<RollupRow>, StoreError>;
 }
 
-/// What a rotation needs to know.
+/// What a step of a rotation goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RotateParams {
-    /// The shard's tenants' lanes with their heads: order keys at or below are never read again.
-    pub heads: Vec<(TenantNo, LaneNo, u64)>,
-    /// Rows accepted before this moment are rotated.
+    /// The tenant.
+    pub tenant: TenantNo,
+    /// Its lanes with their heads, by lane: order keys at or below are never read again.
+    pub heads: Arc<[(LaneNo, u64)]>,
+    /// Open jobs that are held in memory and must stay; by id.
+    pub keep: Arc<[JobId]>,
+    /// Jobs that ended before this moment go.
     pub before: Timestamp,
-    /// Open jobs that are held in memory and must stay.
-    pub keep: Vec<JobId>,
+    /// Walks jobs with ids above this.
+    pub above: JobId,
+    /// And at or below this.
+    pub upto: JobId,
+}
+
+/// What a step of a rotation did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rotated {
+    /// Jobs that it removed.
+    pub removed: u64,
+    /// Jobs that it walked and left.
+    pub kept: u64,
+    /// Above which id the next step goes on: the same as this one when its jobs have more log lines than a step removes.
+    /// `None`: there is nothing more to walk.
+    pub next: Option<JobId>,
+}
+
+/// A place in the order of a tenant's idempotency keys.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyPlace {
+    /// The day (in UTC, counted from 1970-01-01); 0: the first that there is.
+    pub day: u32,
+    /// The key's hash.
+    pub key: [u8; 16],
+}
+
+/// What a step of forgetting keys did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KeysRotated {
+    /// Keys that it removed.
+    pub removed: u64,
+    /// Above which place the next step goes on; `None`: there is nothing more to walk.
+    pub next: Option<KeyPlace>,
+}
+
+/// Ended jobs that are not kept any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RollupRow {
+    /// The begin of the hour in which they ended.
+    pub hour: Timestamp,
+    /// Their lane.
+    pub lane: LaneNo,
+    /// Their final state.
+    pub state: JobState,
+    /// The class of the error that they ended with; empty: none.
+    pub error_class: String,
+    /// How many.
+    pub jobs: u64,
 }
 
 /// Where uploaded artifacts' bytes lie: a folder, or chunks in PostgreSQL.

@@ -158,6 +158,15 @@ pub struct WorkerFound {
     pub draining: bool,
 }
 
+/// Which open jobs of a tenant there are, for a rotation: fresh ones by their lanes' heads, all others by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Needed {
+    /// Lanes with the order key at or below which none of their fresh jobs is open; by lane.
+    pub heads: Vec<(LaneNo, u64)>,
+    /// Open jobs that are held in memory; by id.
+    pub keep: Vec<JobId>,
+}
+
 /// What a pause looks like.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PauseFound {
@@ -231,4 +240,6 @@ pub enum Answer {
     Pauses(Vec<PauseFound>),
     /// Open jobs in one state.
     OpenJobs(Vec<OpenJob>),
+    /// What a rotation must leave.
+    Rotation(Needed),
 }

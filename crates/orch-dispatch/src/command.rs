@@ -455,6 +455,8 @@ pub enum Read {
         /// At most so many.
         limit: usize,
     },
+    /// Which of the tenant's jobs a rotation must leave. Platform-wide: for the sweeper.
+    Rotation(TenantNo),
 }
 
 impl Read {
@@ -469,6 +471,7 @@ impl Read {
             | Self::Configs { tenant, .. }
             | Self::Workers(tenant)
             | Self::Pauses(tenant)
+            | Self::Rotation(tenant)
             | Self::OpenJobs { tenant, .. } => *tenant,
             Self::Marks => TenantNo::SYSTEM,
         }

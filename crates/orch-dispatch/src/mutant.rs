@@ -68,11 +68,15 @@ pub enum Mutant {
     OtherTenantsUnread = 30,
     /// Give every unheard lease back at no cost, also when its worker fell silent at the grant.
     UnheardIsFree = 31,
+    /// Tell a sweep that no fresh job of any lane waits.
+    SweepIgnoresHead = 32,
+    /// Tell a sweep that no open job is held in memory.
+    SweepIgnoresKeep = 33,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -104,6 +108,8 @@ impl Mutant {
         Self::LastReportForgotten,
         Self::OtherTenantsUnread,
         Self::UnheardIsFree,
+        Self::SweepIgnoresHead,
+        Self::SweepIgnoresKeep,
     ];
 }
 

@@ -344,7 +344,9 @@ impl Owner {
     /// A second append is worth its own commit only when there is much to write.
     fn may_append(&self) -> bool {
         let sizes = &self.shard.sizes;
-        let worth = self.closing || self.shard.output().facts() >= sizes.second_append_facts;
+        // Beside one who asks for little there is no second long one: two take twice as long each.
+        let long = self.shard.output().facts() >= sizes.second_append_facts && !self.usage.mixed(self.shard.now());
+        let worth = self.closing || long;
         self.in_flight.is_empty() || (self.in_flight.len() < sizes.appends && worth)
     }
 

@@ -5,8 +5,9 @@ use orch_core::job::JobState;
 use orch_core::refusal::{Code, Refusal};
 use orch_core::time::Timestamp;
 
-use crate::answer::{Answer, ConfigFound, LaneFound, OpenJob, PauseFound, WorkerFound};
+use crate::answer::{Answer, ConfigFound, LaneFound, Needed, OpenJob, PauseFound, WorkerFound};
 use crate::command::Read;
+use crate::mutant::{self, Mutant};
 use crate::prepared::Prepared;
 use crate::shard::Shard;
 use crate::tenant::Tenant;
@@ -15,7 +16,7 @@ impl Shard {
     /// Answers a question.
     pub(crate) fn read(&mut self, read: Read) -> Answer {
         let no = match &read {
-            Read::Lanes(no) | Read::Summary(no) | Read::Workers(no) | Read::Pauses(no) => *no,
+            Read::Lanes(no) | Read::Summary(no) | Read::Workers(no) | Read::Pauses(no) | Read::Rotation(no) => *no,
             Read::Marks => return Answer::Marks(self.marks()),
             Read::Jobs { tenant, .. }
             | Read::Config { tenant, .. }
@@ -53,8 +54,20 @@ impl Shard {
                 let ids = open_ids(desk.tenant, state, before, limit);
                 Answer::OpenJobs(ids.into_iter().filter_map(seen).collect())
             }
+            Read::Rotation(_) => Answer::Rotation(needed(desk.tenant)),
             Read::Workers(_) | Read::Marks => Answer::Workers(Vec::new()),
         }
+    }
+
+    /// Which of a tenant's jobs a rotation must leave, by the state of now.
+    #[must_use]
+    pub fn needed(&self, no: TenantNo) -> Option<Needed> {
+        self.tenants.get(no).map(needed)
+    }
+
+    /// The tenants.
+    pub fn tenant_numbers(&self) -> impl Iterator<Item = TenantNo> {
+        self.tenants.iter().map(|(no, _)| *no)
     }
 
     fn marks(&self) -> Vec<(TenantNo, Timestamp)> {
@@ -91,6 +104,17 @@ fn lanes(tenant: &Tenant) -> Vec<LaneFound> {
             held_by: tenant.held_by(LaneNo(no)).map(Into::into),
         })
         .collect()
+}
+
+fn needed(tenant: &Tenant) -> Needed {
+    let numbered = tenant.lanes.iter().zip(1u32..);
+    let heads = numbered.map(|(lane, no)| {
+        // Where nothing fresh waits, all that ever came is behind: canceled jobs do not move the head.
+        let head = if lane.fresh == 0 { tenant.seq } else { lane.head };
+        (LaneNo(no), if mutant::on(Mutant::SweepIgnoresHead) { tenant.seq } else { head })
+    });
+    let held = tenant.jobs.keys().copied().filter(|_| !mutant::on(Mutant::SweepIgnoresKeep));
+    Needed { heads: heads.collect(), keep: held.collect() }
 }
 
 fn pauses(tenant: &Tenant) -> Vec<PauseFound> {

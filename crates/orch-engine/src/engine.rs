@@ -19,6 +19,7 @@ use crate::lanes::LaneNames;
 use crate::node::{Node, Seats, owner_of};
 use crate::peer::Peers;
 use crate::seat::{Seat, SeatRole};
+use crate::sweeper::Ageing;
 
 /// How long a call waits for a shard that changes hands, before its caller is told to come again.
 const HOLD: Duration = Duration::from_millis(1_500);
@@ -35,6 +36,8 @@ pub struct EngineOptions {
     pub shards: u16,
     /// How long this node counts as alive without renewing.
     pub node_lease_ms: u64,
+    /// How long what ended is kept.
+    pub ageing: Ageing,
     /// The way to other nodes; without it a call for a shard of theirs is refused.
     pub peers: Option<Arc<dyn Peers>>,
 }
@@ -44,7 +47,8 @@ impl EngineOptions {
     #[must_use]
     pub fn new(ledger: Arc<dyn Ledger>, blobs: Arc<dyn BlobStore>) -> Self {
         let node_lease_ms = limits::NODE_LEASE_MS;
-        Self { ledger, blobs, address: String::new(), shards: 1, node_lease_ms, peers: None }
+        let ageing = Ageing::default();
+        Self { ledger, blobs, address: String::new(), shards: 1, node_lease_ms, ageing, peers: None }
     }
 }
 
@@ -110,6 +114,8 @@ impl Engine {
             clock: clock.clone(),
             params: NodeParams { node, address: options.address, lease_ms: options.node_lease_ms },
             shards: options.shards.max(1),
+            ageing: options.ageing,
+            turn: Arc::default(),
             seats: Arc::clone(&seats),
             cluster: cluster_out,
             changes: Arc::clone(&changes),

@@ -9,13 +9,14 @@ use orch_core::port::{Ledger, Ownership, StoreError, TakeOver};
 use orch_dispatch::Shard;
 use orch_dispatch::owner::{Owner, SnapshotPolicy};
 use orch_dispatch::shard::{Identity, RecoverError, SNAPSHOT_FORMAT, Sizes};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
 use crate::node::NodeLease;
-use crate::seat::{Call, SeatEnd, SeatRole};
+use crate::seat::{Call, Seat, SeatEnd, SeatRole};
 use crate::serving::{End, Serving};
+use crate::sweeper::{Ageing, Sweeper, Sweeps};
 
 /// Commits read at a time at recovery.
 const TAIL_READ: usize = 256;
@@ -31,6 +32,10 @@ pub(crate) struct Keeper {
     pub clock: Clock,
     pub node: NodeId,
     pub seat: SeatEnd,
+    /// The other side of the seat, for what is asked of the owner from here.
+    pub place: Seat,
+    pub ageing: Ageing,
+    pub turn: Arc<Mutex<()>>,
     /// This node is to have the shard.
     pub wanted: watch::Receiver<bool>,
     pub lease: watch::Receiver<NodeLease>,
@@ -121,9 +126,11 @@ impl Keeper {
             "shard taken over"
         );
         self.seat.schemas.reset(owner.shard().payload_schemas());
+        let sweeper = self.sweep(ownership.epoch);
         let mut serving = Serving::new(self, owner, ownership.epoch, taken_at);
         let end = serving.run().await;
         drop(serving);
+        sweeper.end().await;
         self.set_role(SeatRole::Leaving);
         self.bounce_all();
         self.seat.schemas.reset(std::iter::empty());
@@ -132,6 +139,21 @@ impl Keeper {
             info!(shard = self.seat.shard.0, epoch = ownership.epoch, "shard given up");
         }
         Ok(Some(end))
+    }
+
+    fn sweep(&self, epoch: u64) -> Sweeper {
+        let sweeps = Sweeps {
+            ledger: Arc::clone(&self.ledger),
+            clock: self.clock.clone(),
+            shard: self.seat.shard,
+            seat: self.place.clone(),
+            epoch,
+            ageing: self.ageing,
+            turn: Arc::clone(&self.turn),
+        };
+        // The node's id ends in chance.
+        let [.., high, low] = *self.node.0.as_bytes();
+        Sweeper::start(sweeps, u16::from_be_bytes([high, low]) ^ self.seat.shard.0)
     }
 
     async fn recover(&self, ownership: &Ownership) -> Result<Owner, KeepError> {

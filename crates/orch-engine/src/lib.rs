@@ -2,9 +2,9 @@
 //! passes calls on to the nodes that own the other shards.
 //!
 //! `node.rs` is this process among others, `spread.rs` says which shards it is to have; `keeper.rs` is the life of an
-//! ownership, `serving.rs` the loop in between. `route.rs` sends a command to its shards, `gateway.rs` a claim of a
-//! worker for all tenants, `peer.rs` one to another node. Nouns (`jobs.rs`, `workers.rs`) are what the server calls. No
-//! SQL and no HTTP here; decisions are `orch-dispatch`'s.
+//! ownership, `serving.rs` the loop in between, `sweeper.rs` what removes old jobs beside it. `route.rs` sends a command
+//! to its shards, `gateway.rs` a claim of a worker for all tenants, `peer.rs` one to another node. Nouns (`jobs.rs`,
+//! `workers.rs`) are what the server calls. No SQL and no HTTP here; decisions are `orch-dispatch`'s.
 
 mod admission;
 mod clock;
@@ -22,6 +22,7 @@ mod route;
 mod seat;
 mod serving;
 mod spread;
+mod sweeper;
 mod tenants;
 mod workers;
 
@@ -33,4 +34,5 @@ pub use jobs::{JobFilter, JobView, SummaryRow};
 pub use payload_schema::PayloadSchema;
 pub use peer::{PeerError, Peers};
 pub use spread::spread;
+pub use sweeper::Ageing;
 pub use workers::{Claimed, Lease};

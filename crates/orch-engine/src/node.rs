@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use orch_core::ids::{NodeId, ShardNo};
 use orch_core::port::{Cluster, Ledger, NodeParams, ShardRow};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
@@ -14,6 +14,7 @@ use crate::clock::{Clock, rest};
 use crate::keeper::Keeper;
 use crate::seat::{Seat, SeatRole, seat};
 use crate::spread::spread;
+use crate::sweeper::Ageing;
 
 /// How often a node looks who is there.
 const LOOK: Duration = Duration::from_millis(500);
@@ -43,6 +44,9 @@ pub(crate) struct Node {
     pub params: NodeParams,
     /// Shards that there are at least.
     pub shards: u16,
+    pub ageing: Ageing,
+    /// Whose sweep may take a step.
+    pub turn: Arc<Mutex<()>>,
     pub seats: Seats,
     pub cluster: watch::Sender<Cluster>,
     pub changes: Arc<watch::Sender<()>>,
@@ -89,8 +93,11 @@ impl Node {
         if tokio::time::timeout(LEAVE, left).await.is_err() {
             warn!("a shard could not be given up in time");
         }
-        keepers.tasks.iter().for_each(JoinHandle::abort);
-        renewing.abort();
+        for task in keepers.tasks.into_iter().chain([renewing]) {
+            task.abort();
+            // That it was ended is no news; the ledger is let go of when it is gone.
+            let _ = task.await;
+        }
         self.changes.send_replace(());
     }
 
@@ -126,13 +133,16 @@ impl Node {
     /// Starts the keeper of a shard.
     fn keep(&self, row: &ShardRow, lease: watch::Receiver<NodeLease>) -> (watch::Sender<bool>, JoinHandle<()>) {
         let (place, end) = seat(row.shard);
-        self.seats.write().unwrap_or_else(PoisonError::into_inner).insert(row.shard, place);
+        self.seats.write().unwrap_or_else(PoisonError::into_inner).insert(row.shard, place.clone());
         let (wanted, wanted_out) = watch::channel(false);
         let keeper = Keeper {
             ledger: Arc::clone(&self.ledger),
             clock: self.clock.clone(),
             node: self.params.node,
             seat: end,
+            place,
+            ageing: self.ageing,
+            turn: Arc::clone(&self.turn),
             wanted: wanted_out,
             lease,
             changes: Arc::clone(&self.changes),

@@ -2,121 +2,27 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 use std::path::Path;
-use std::sync::Arc;
 
-use bytes::Bytes;
-use orch_core::config::{ConfigDoc, JobType};
-use orch_core::ids::{ClaimId, SessionId, TenantNo};
-use orch_core::job::{JobError, JobState, LaneKey, Priority, payload_sha256};
-use orch_core::port::{BlobStore, Ledger};
-use orch_dispatch::command::{Actor, ClaimParams, Completion, Expect, KeyUse, NewJob, Report, SessionParams};
+use orch_core::config::JobType;
+use orch_core::job::{JobError, JobState};
+use orch_dispatch::command::{Actor, KeyUse, Report};
 use orch_dispatch::{Answer, Command};
-use orch_engine::{Engine, EngineOptions, Error, JobFilter, Lease};
-use orch_store::FolderBlobs;
-use orch_store::sqlite::SqliteLedger;
+use orch_engine::{Error, JobFilter, Lease};
 
-struct World {
-    engine: Engine,
-    tenant: TenantNo,
-    session: SessionId,
-    claims: u128,
-}
+mod world;
+
+use world::{SUCCESS, World, options};
 
 impl World {
+    /// On a SQLite file in the folder.
     async fn open(folder: &Path) -> Self {
-        let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(folder.join("ledger.sqlite")).unwrap());
-        let blobs: Arc<dyn BlobStore> = Arc::new(FolderBlobs::open(folder.join("blobs")).unwrap());
-        let engine = Engine::start(EngineOptions::new(ledger, blobs));
-        assert!(engine.serving().await);
-        let tenants = engine.ledger().tenant_list().await.unwrap();
-        let known = tenants.iter().find(|tenant| tenant.name == "acme").map(|tenant| tenant.no);
-        let tenant = match known {
-            Some(no) => no,
-            None => engine.create_tenant("acme").await.unwrap().no,
-        };
-        let session = SessionId::of(tenant, "w", "b");
-        let params = SessionParams {
-            session,
-            tenants: vec![tenant],
-            worker: "w".into(),
-            boot: "b".into(),
-            job_types: vec!["t".into()],
-            capacity: 10,
-            sdk: "test".into(),
-        };
-        engine.command(Command::OpenSession(params)).await.unwrap();
-        Self { engine, tenant, session, claims: 0 }
-    }
-
-    async fn declare(&self, doc: JobType) {
-        let command = Command::PutConfig { tenant: self.tenant, doc: ConfigDoc::JobType(doc), expect: Expect::Any };
-        self.engine.command(command).await.unwrap();
-    }
-
-    fn job(&self, n: u32) -> NewJob {
-        let payload = Bytes::from(format!("{{\"n\":{n}}}"));
-        NewJob {
-            id: self.engine.new_job_id(),
-            id_given: false,
-            key: None,
-            lane: LaneKey {
-                concurrency_key: None,
-                job_type: "t".into(),
-                priority: Priority::Normal,
-                project: "default".into(),
-                source: None,
-            },
-            payload_sha256: payload_sha256(&payload),
-            misfit: None,
-            payload,
-            labels: [("n".to_owned(), n.to_string())].into(),
-            not_before: None,
-            deadline: None,
-            depends_on: Vec::new(),
-            correlation_id: None,
-            origin: None,
-        }
-    }
-
-    async fn enqueue(&self, jobs: Vec<NewJob>, key: Option<KeyUse>) -> Result<Answer, Error> {
-        self.engine.command(Command::Enqueue { tenant: self.tenant, jobs, key }).await
-    }
-
-    async fn claim(&mut self, max: usize, wait_ms: u64) -> Vec<Lease> {
-        self.claims += 1;
-        let now = self.engine.now();
-        let params = ClaimParams {
-            session: self.session,
-            claim: ClaimId::v7(now, self.claims),
-            max,
-            job_types: Vec::new(),
-            auto_ack: true,
-            wait_until: Some(now.plus_ms(wait_ms)),
-        };
-        self.engine.claim(params).await.unwrap().leases
-    }
-
-    async fn complete(&self, lease: &Lease, outcome: Report) -> Result<(), orch_core::Refusal> {
-        let completion = Completion {
-            token: lease.grant.token,
-            fingerprint: [matches!(outcome, Report::Succeeded { .. }).into(); 16],
-            outcome,
-            artifacts: Vec::new(),
-            follow_ups: Vec::new(),
-        };
-        let command = Command::Complete { tenants: vec![self.tenant], completions: vec![completion] };
-        match self.engine.command(command).await.unwrap() {
-            Answer::Completed(mut items) => items.remove(0).map(|_| ()),
-            answer => panic!("{answer:?}"),
-        }
+        Self::start(options(folder)).await
     }
 
     async fn state(&self, lease: &Lease) -> JobState {
         self.engine.job(self.tenant, lease.grant.token.job).await.unwrap().unwrap().state
     }
 }
-
-const SUCCESS: Report = Report::Succeeded { result: None, result_sha256: None };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_lives_and_its_history_is_whole() {

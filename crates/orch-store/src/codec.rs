@@ -15,10 +15,11 @@ use uuid::Uuid;
 /// The stream number of a commit without facts.
 pub const EMPTY_STREAM: i32 = -1;
 
-/// Rows that one page or one step of a rotation walks at most.
+/// Rows that one page walks at most.
 pub const ROWS_WALKED_MAX: i64 = 2_000;
 
 const DAY_MS: i64 = 86_400_000;
+const HOUR_MS: i64 = 3_600_000;
 
 /// A count or number as a column holds it. Numbers beyond 63 bits are never reached; as a bound they mean "no bound".
 pub fn signed(number: u64) -> i64 {
@@ -63,6 +64,16 @@ pub fn final_state(number: i64) -> Result<JobState, StoreError> {
 /// The day in UTC, counted from 1970-01-01.
 pub fn day(at: Timestamp) -> i32 {
     i32::try_from(at.millis().div_euclid(DAY_MS)).unwrap_or(i32::MAX)
+}
+
+/// The hour in UTC, counted from 1970-01-01.
+pub fn hour(at: Timestamp) -> i32 {
+    i32::try_from(at.millis().div_euclid(HOUR_MS)).unwrap_or(i32::MAX)
+}
+
+/// The begin of an hour.
+pub fn from_hour(hour: i32) -> Timestamp {
+    Timestamp::from_millis(i64::from(hour) * HOUR_MS)
 }
 
 /// Ids one after the other, 16 bytes each.

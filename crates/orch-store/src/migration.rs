@@ -14,21 +14,36 @@ pub struct Migration {
     pub sql: &'static str,
 }
 
+impl Migration {
+    /// `file` is its four-digit number and its name.
+    const fn new(file: &'static str, sql: &'static str) -> Self {
+        let (number, name) = file.split_at(4);
+        let (mut version, mut digits) = (0, number.as_bytes());
+        while let [digit, rest @ ..] = digits {
+            version = version * 10 + (*digit - b'0') as i32;
+            digits = rest;
+        }
+        Self { version, name: name.split_at(1).1, sql }
+    }
+}
+
 macro_rules! migrations {
-    ($dialect:literal: $($version:literal $name:literal),* $(,)?) => {
-        &[$(Migration {
-            version: $version,
-            name: $name,
-            sql: include_str!(concat!("../../../migrations/", $dialect, "/000", $version, "_", $name, ".sql")),
-        }),*]
+    ($dialect:literal: $($file:literal),* $(,)?) => {
+        &[$(Migration::new($file, include_str!(concat!("../../../migrations/", $dialect, "/", $file, ".sql")))),*]
+    };
+    ($dialect:literal) => {
+        migrations!(
+            $dialect: "0001_ownership", "0002_history", "0003_jobs", "0004_declared", "0005_attempts", "0006_access",
+            "0007_token_page", "0008_replicas", "0009_ageing", "0010_two_appends",
+        )
     };
 }
 
 /// For PostgreSQL.
-pub const POSTGRES: &[Migration] = migrations!("postgres": 1 "ownership", 2 "history", 3 "jobs", 4 "declared", 5 "attempts", 6 "access", 7 "token_page", 8 "replicas", 9 "two_appends");
+pub const POSTGRES: &[Migration] = migrations!("postgres");
 
 /// For SQLite.
-pub const SQLITE: &[Migration] = migrations!("sqlite": 1 "ownership", 2 "history", 3 "jobs", 4 "declared", 5 "attempts", 6 "access", 7 "token_page", 8 "replicas", 9 "two_appends");
+pub const SQLITE: &[Migration] = migrations!("sqlite");
 
 /// The migrations that are still to be applied.
 ///

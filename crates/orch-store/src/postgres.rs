@@ -20,8 +20,9 @@ use orch_core::block::Block;
 use orch_core::ids::{JobId, NodeId, ShardNo, Stream, TenantNo, TokenId};
 use orch_core::port::{
     Append, ArtifactRow, CheckpointRow, Cluster, Commit, DeadLetterFound, DeadLetterPageParams, DoneCount, DoneRow,
-    JobFound, JobPage, JobPageParams, KeyRow, Ledger, LedgerIdentity, LogRow, NodeParams, Renewal, RotateParams,
-    SnapshotRow, StoreError, TakeOver, TenantRow, TokenRow, WindowParams, WindowRow,
+    JobFound, JobPage, JobPageParams, KeyPlace, KeyRow, KeysRotated, Ledger, LedgerIdentity, LogRow, NodeParams,
+    Renewal, RollupRow, RotateParams, Rotated, SnapshotRow, StoreError, TakeOver, TenantRow, TokenRow, WindowParams,
+    WindowRow,
 };
 use orch_core::time::Timestamp;
 use sqlx::Connection;
@@ -47,7 +48,7 @@ impl Default for PostgresOptions {
     }
 }
 
-/// Rotation is one at a time, uploads are few.
+/// A node rotates one step at a time, uploads are few.
 const KEEPERS_MAX: u32 = 3;
 
 /// The ledger in PostgreSQL.
@@ -256,7 +257,20 @@ impl Ledger for PostgresLedger {
         pages::token_lookup(&self.readers, &secret_sha256).await
     }
 
-    async fn job_rotate(&self, params: &RotateParams) -> Result<(u64, u64), StoreError> {
+    async fn job_rotate(&self, params: &RotateParams) -> Result<Rotated, StoreError> {
         rotate::job_rotate(&self.keepers, params).await
+    }
+
+    async fn key_rotate(
+        &self,
+        tenant: TenantNo,
+        before: Timestamp,
+        above: KeyPlace,
+    ) -> Result<KeysRotated, StoreError> {
+        rotate::key_rotate(&self.keepers, tenant, before, above).await
+    }
+
+    async fn rollup_list(&self, tenant: TenantNo, since: Timestamp) -> Result<Vec<RollupRow>, StoreError> {
+        rotate::rollup_list(&self.requests, tenant, since).await
     }
 }

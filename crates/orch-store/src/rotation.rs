@@ -2,20 +2,14 @@
 //!
 //! What must stay stays where it is, under the order key that it has; nothing is copied.
 
-use std::collections::{BTreeMap, HashSet};
+use orch_core::ids::{JobId, LaneNo};
+use orch_core::port::{RotateParams, Rotated};
+use orch_core::time::Timestamp;
 
-use orch_core::ids::{JobId, LaneNo, TenantNo};
-use orch_core::port::RotateParams;
-use uuid::Uuid;
-
-use crate::codec::{ROWS_WALKED_MAX, limit};
-
-/// What a rotation goes by.
-pub struct Rotation {
-    heads: BTreeMap<(TenantNo, LaneNo), u64>,
-    before: i64,
-    keep: HashSet<JobId>,
-}
+/// Jobs that one step walks. On SQLite an append may wait for as many to go.
+pub const STEP_JOBS: usize = 500;
+/// Log lines or artifacts that one step removes at most; the jobs that have more of them go in a later one.
+pub const STEP_ROWS: u64 = 5_000;
 
 /// A job that was walked, with what decides whether it goes.
 pub struct Walked {
@@ -23,62 +17,41 @@ pub struct Walked {
     pub lane: LaneNo,
     pub seq: u64,
     pub fresh: bool,
-    pub created_at: i64,
-    pub ended: bool,
+    pub ended_at: Option<Timestamp>,
     pub open_letter: bool,
 }
 
 /// What becomes of a chunk.
 pub struct Chunk {
-    /// Old jobs that stay.
-    pub kept: u64,
-    /// Old jobs that go.
+    /// Jobs that go.
     pub going: Vec<JobId>,
-    /// Where the next chunk begins, if there may be more.
-    pub next: Option<JobId>,
+    walked: usize,
+    next: Option<JobId>,
 }
 
-impl Rotation {
-    pub fn new(params: &RotateParams) -> Self {
-        Self {
-            heads: params.heads.iter().map(|(tenant, lane, head)| ((*tenant, *lane), *head)).collect(),
-            before: params.before.millis(),
-            keep: params.keep.iter().copied().collect(),
-        }
+impl Chunk {
+    /// Sorts a chunk of the tenant's jobs, which were walked by rising id.
+    pub fn sort(params: &RotateParams, walked: &[Walked]) -> Self {
+        let going = walked.iter().filter(|row| goes(params, row)).map(|row| row.id).collect();
+        let next = walked.last().filter(|_| walked.len() >= STEP_JOBS).map(|row| row.id);
+        Self { going, walked: walked.len(), next }
     }
 
-    /// The tenants with lanes to rotate.
-    pub fn tenants(&self) -> Vec<TenantNo> {
-        let mut tenants: Vec<TenantNo> = self.heads.keys().map(|(tenant, _)| *tenant).collect();
-        tenants.dedup();
-        tenants
+    /// The step's answer when there is more of its jobs' than one step removes: it is to be done again.
+    pub fn again(params: &RotateParams) -> Rotated {
+        Rotated { next: Some(params.above), ..Rotated::default() }
     }
 
-    /// Sorts a chunk of a tenant's jobs, which were walked by rising id.
-    pub fn sort(&self, tenant: TenantNo, walked: &[Walked]) -> Chunk {
-        let mut chunk = Chunk { kept: 0, going: Vec::new(), next: None };
-        if limit(walked.len()) >= ROWS_WALKED_MAX {
-            chunk.next = walked.last().map(|row| row.id);
-        }
-        for row in walked.iter().filter(|row| row.created_at < self.before) {
-            match self.heads.get(&(tenant, row.lane)) {
-                None => {}
-                Some(head) if self.goes(row, *head) => chunk.going.push(row.id),
-                Some(_) => chunk.kept += 1,
-            }
-        }
-        chunk
-    }
-
-    /// What has no end never goes: at or below a head it is open and in its owner's memory.
-    fn goes(&self, row: &Walked, head: u64) -> bool {
-        let waits = row.fresh && row.seq > head;
-        let needed = row.open_letter || self.keep.contains(&row.id);
-        row.ended && !waits && !needed
+    /// The step's answer, when so many of the jobs were still there to go.
+    pub fn rotated(&self, removed: u64) -> Rotated {
+        Rotated { removed, kept: self.walked as u64 - removed.min(self.walked as u64), next: self.next }
     }
 }
 
-/// Below every job.
-pub fn lowest() -> JobId {
-    JobId(Uuid::nil())
+/// What has no end never goes: at or below a head it is open and in its owner's memory.
+fn goes(params: &RotateParams, row: &Walked) -> bool {
+    let Ok(lane) = params.heads.binary_search_by_key(&row.lane, |(lane, _)| *lane) else { return false };
+    let waits = row.fresh && row.seq > params.heads[lane].1;
+    let needed = row.open_letter || params.keep.binary_search(&row.id).is_ok();
+    row.ended_at.is_some_and(|at| at < params.before) && !waits && !needed
 }

@@ -23,12 +23,13 @@ use orch_core::block::Block;
 use orch_core::ids::{JobId, NodeId, ShardNo, Stream, TenantNo, TokenId};
 use orch_core::port::{
     Append, ArtifactRow, CheckpointRow, Cluster, Commit, DeadLetterFound, DeadLetterPageParams, DoneCount, DoneRow,
-    JobFound, JobPage, JobPageParams, KeyRow, Ledger, LedgerIdentity, LogRow, NodeParams, Renewal, RotateParams,
-    SnapshotRow, StoreError, TakeOver, TenantRow, TokenRow, WindowParams, WindowRow,
+    JobFound, JobPage, JobPageParams, KeyPlace, KeyRow, KeysRotated, Ledger, LedgerIdentity, LogRow, NodeParams,
+    Renewal, RollupRow, RotateParams, Rotated, SnapshotRow, StoreError, TakeOver, TenantRow, TokenRow, WindowParams,
+    WindowRow,
 };
 use orch_core::time::Timestamp;
 
-use crate::rotation::{Rotation, lowest};
+use crate::rotation::{Chunk, STEP_ROWS};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -198,20 +199,27 @@ impl Ledger for SqliteLedger {
         self.readers.call(move |connection| pages::token_lookup(connection, &secret_sha256)).await
     }
 
-    async fn job_rotate(&self, params: &RotateParams) -> Result<(u64, u64)> {
-        let rotation = Arc::new(Rotation::new(params));
-        let (mut kept, mut removed) = (0, 0);
-        for tenant in rotation.tenants() {
-            let mut above = Some(lowest());
-            while let Some(id) = above {
-                let rotation = Arc::clone(&rotation);
-                let work = move |connection: &mut _| rotate::rotate_chunk(connection, &rotation, tenant, id);
-                let chunk = self.writer.call(work).await?;
-                kept += chunk.kept;
-                removed += chunk.going.len() as u64;
-                above = chunk.next;
-            }
+    async fn job_rotate(&self, params: &RotateParams) -> Result<Rotated> {
+        let terms = params.clone();
+        let chunk = Arc::new(self.readers.call(move |connection| rotate::walk(connection, &terms)).await?);
+        if chunk.going.is_empty() {
+            return Ok(chunk.rotated(0));
         }
-        Ok((kept, removed))
+        let (jobs, terms) = (Arc::clone(&chunk), params.clone());
+        let rows = self.writer.call(move |connection| rotate::remove_rows(connection, &terms, &jobs.going)).await?;
+        if rows >= STEP_ROWS {
+            return Ok(Chunk::again(params));
+        }
+        let (jobs, terms) = (Arc::clone(&chunk), params.clone());
+        let removed = self.writer.call(move |connection| rotate::remove_jobs(connection, &terms, &jobs.going)).await?;
+        Ok(chunk.rotated(removed))
+    }
+
+    async fn key_rotate(&self, tenant: TenantNo, before: Timestamp, above: KeyPlace) -> Result<KeysRotated> {
+        self.writer.call(move |connection| rotate::key_rotate(connection, tenant, before, above)).await
+    }
+
+    async fn rollup_list(&self, tenant: TenantNo, since: Timestamp) -> Result<Vec<RollupRow>> {
+        self.readers.call(move |connection| rotate::rollup_list(connection, tenant, since)).await
     }
 }

@@ -34,6 +34,7 @@ const ALONE: &[(&str, &str, &str)] = &[
     ("postgres", "shard_owner/register", "SQLite has no backends"),
     ("postgres", "shard_owner/register_second", "SQLite has no backends"),
     ("sqlite", "checkpoint/remove", "part of job/remove"),
+    ("sqlite", "dead_letter/remove", "part of job/remove"),
     ("sqlite", "done/insert", "part of append/commit"),
     ("sqlite", "done/remove", "part of job/remove"),
     ("sqlite", "history/insert", "part of append/commit"),
@@ -42,7 +43,9 @@ const ALONE: &[(&str, &str, &str)] = &[
     ("sqlite", "job/insert", "part of append/commit"),
     ("sqlite", "job_label/remove", "part of job/remove"),
     ("sqlite", "ledger/now", "part of the ownership statements"),
+    ("sqlite", "rollup/add", "part of job/remove"),
     ("sqlite", "session/writer", "PostgreSQL has a session a duty"),
+    ("sqlite", "settlement/remove", "part of job/remove"),
     ("sqlite", "shard_owner/fence", "part of append/commit"),
 ];
 
@@ -104,6 +107,7 @@ fn every_statement_of_a_tenants_rows_names_the_tenant() {
         "artifact",
         "blob",
         "config",
+        "rollup",
     ];
     for dialect in ["postgres", "sqlite"] {
         for (name, text) in statements(dialect) {
@@ -172,6 +176,7 @@ async fn filled(ledger: std::sync::Arc<dyn orch_core::port::Ledger>) {
 }
 
 const IDS: &str = "ARRAY['00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000002']::uuid[]";
+const MIN: &str = "'00000000-0000-0000-0000-000000000000'";
 const MAX: &str = "'ffffffff-ffff-ffff-ffff-ffffffffffff'";
 const NO_FILTER: &str = "NULL, NULL, false, NULL, NULL, '{}', '{}', 51, 51";
 
@@ -235,14 +240,24 @@ fn hot_plans() -> Vec<HotPlan> {
         ("request", "artifact/get", "7, 'a'".into(), &["artifact_pkey"], NO_SORT),
         ("request", "done_total/list", "7".into(), &["done_total_pkey"], NO_SORT),
         ("reader", "token/lookup", "'\\x00'".into(), &["token_secret_sha256_key"], NO_SORT),
-        ("keeper", "job/rotate_walk", format!("7, {MAX}"), &["using job_pkey", "done_pkey", "dead_letter"], NO_SCAN),
+        (
+            "keeper",
+            "job/rotate_walk",
+            format!("7, {MIN}, {MAX}"),
+            &["using job_pkey", "done_pkey", "settlement_pkey", "dead_letter"],
+            NO_SCAN,
+        ),
         (
             "keeper",
             "job/remove",
-            format!("7, {IDS}"),
-            &["job_pkey", "done_pkey", "job_label_pkey", "checkpoint_pkey"],
+            format!("7, {IDS}, 9"),
+            &["job_pkey", "done_pkey", "job_label_pkey", "checkpoint_pkey", "dead_letter_pkey", "settlement_pkey"],
             NO_SORT,
         ),
+        ("keeper", "log_chunk/remove", format!("7, {IDS}, 9"), &["log_chunk_pkey"], NO_SORT),
+        ("keeper", "artifact/remove", format!("7, {IDS}, 9"), &["artifact_job"], NO_SORT),
+        ("keeper", "idempotency/remove", format!("7, 9, 0, {MIN}"), &["idempotency_pkey"], NO_SORT),
+        ("request", "rollup/list", "7, 0".into(), &["rollup_pkey"], NO_SORT),
     ]
 }
 
@@ -325,7 +340,11 @@ async fn hot_sqlite_statements_go_by_their_indexes() {
         ("dead_letter/page", "SEARCH d USING INDEX dead_letter_open"),
         ("dead_letter/page_all", "SEARCH d USING INDEX dead_letter_page"),
         ("log_chunk/page", "SEARCH log_chunk USING INDEX sqlite_autoindex_log_chunk_1"),
-        ("job/rotate_walk", "SEARCH j USING INDEX sqlite_autoindex_job_1 (tenant=? AND id>?)"),
+        ("job/rotate_walk", "SEARCH j USING INDEX sqlite_autoindex_job_1 (tenant=? AND id>? AND id<?)"),
+        ("job/rotate_walk", "SEARCH d USING PRIMARY KEY (tenant=? AND job=?)"),
+        ("log_chunk/remove", "SEARCH log_chunk USING INDEX sqlite_autoindex_log_chunk_1 (tenant=? AND job=?)"),
+        ("artifact/remove", "artifact_job (tenant=? AND job=?)"),
+        ("rollup/list", "SEARCH rollup USING PRIMARY KEY (tenant=? AND hour>?)"),
     ] {
         let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", texts[name])).expect("it is prepared");
         let nulls = vec![rusqlite::types::Null; explain.parameter_count()];

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use orch_core::ids::TenantNo;
+use orch_core::ids::{JobId, TenantNo};
 use orch_core::job::JobState;
-use orch_core::port::{Append, BlobStore, JobPageParams, JobRow, Ledger, StoreError};
+use orch_core::port::{Append, BlobStore, JobPageParams, JobRow, KeyPlace, Ledger, RotateParams, StoreError};
 use orch_store::postgres::{PostgresLedger, PostgresOptions};
 use orch_testkit::ledger_suite::fixture::{
-    OTHER, Owner, SHARD, TENANT, announce, artifact, at, checkpoint, dead_letter, done, job, job_id, key, labelled,
-    log, node, settlement,
+    LANE, OTHER, Owner, SHARD, TENANT, announce, artifact, at, checkpoint, dead_letter, done, job, job_id, key,
+    labelled, log, node, settlement,
 };
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, PgConnection};
@@ -29,6 +29,7 @@ const READ: &[&str] = &[
     "log_chunk",
     "artifact",
     "blob",
+    "rollup",
 ];
 /// What they do not even read.
 const CLOSED: &[&str] = &["token", "idempotency", "snapshot", "node", "shard_owner", "ledger", "schema_migration"];
@@ -82,6 +83,12 @@ async fn two_tenants() -> Option<String> {
     let mut owner = Owner::first(&ledger).await;
     fill(&mut owner, TENANT).await;
     fill(&mut owner, OTHER).await;
+    let mut session = session(&url).await;
+    for tenant in [TENANT, OTHER] {
+        say(&mut session, format!("INSERT INTO rollup VALUES (1, 1, {}, 1, 5, '')", tenant.0))
+            .await
+            .expect("it counts");
+    }
     Some(url)
 }
 
@@ -155,6 +162,7 @@ async fn statements_alone_show_one_tenants_rows() {
         (include_str!("../sql/postgres/artifact/get.sql"), format!("'{}'", "a".repeat(64)), 1),
         (include_str!("../sql/postgres/blob/get.sql"), format!("'{}'", "a".repeat(64)), 1),
         (include_str!("../sql/postgres/history/stream.sql"), "0, 9".to_owned(), 1),
+        (include_str!("../sql/postgres/rollup/list.sql"), "0".to_owned(), 1),
     ] {
         say(&mut session, format!("PREPARE read AS {text}")).await.expect("it is prepared");
         for (tenant, rows) in [(TENANT.0, rows_of_tenant), (999, 0)] {
@@ -230,6 +238,18 @@ async fn a_login_that_is_no_superuser_owns_migrates_writes_and_takes_over() {
     let page = JobPageParams { limit: 9, ..JobPageParams::default() };
     assert_eq!(ledger.job_page(TENANT, &page).await.expect("pages are read").jobs.len(), 1);
     assert_eq!(ledger.job_page(OTHER, &page).await.expect("pages are read").jobs.len(), 0);
+    let params = RotateParams {
+        tenant: TENANT,
+        heads: Arc::new([(LANE, 9)]),
+        keep: Arc::new([]),
+        before: at(90_000),
+        above: JobId(uuid::Uuid::nil()),
+        upto: JobId(uuid::Uuid::max()),
+    };
+    assert_eq!(ledger.job_rotate(&params).await.expect("rotation runs").removed, 1);
+    assert_eq!(ledger.rollup_list(TENANT, at(0)).await.expect("counts are read").len(), 1);
+    let forgotten = ledger.key_rotate(TENANT, at(3 * 86_400_000), KeyPlace::default()).await;
+    assert_eq!(forgotten.expect("keys are forgotten").removed, 1);
     announce(&ledger, node(1), 0).await;
     let second = open().await;
     let mut taken = Owner::take(&second, SHARD, node(2)).await;

@@ -73,6 +73,10 @@ macro_rules! ledger_suite {
                 artifacts_are_found_by_digest
                 rotation_keeps_what_must_stay
                 rotation_goes_through_many_jobs
+                what_is_settled_is_kept_a_while
+                rotation_leaves_nothing_of_a_job
+                removed_jobs_are_counted_by_the_hour
+                old_keys_go_by_whole_days
                 a_restart_keeps_everything
             }
         }

@@ -9,6 +9,7 @@ use orch_core::port::{
     SnapshotRow, StoreError, TakeOver, WindowParams, WindowRow,
 };
 use orch_core::time::Timestamp;
+use orch_dispatch::answer::Needed;
 use orch_dispatch::prepared::{Needs, Prepared};
 
 /// An append that was begun.
@@ -254,6 +255,18 @@ impl SimLedger {
         let job = self.jobs.get(&(tenant, id))?.clone();
         let done = self.done.get(&(tenant, id)).cloned();
         Some(JobFound { job, done, settled: self.settlements.contains_key(&(tenant, id)) })
+    }
+
+    /// An open job of the tenant that a rotation would remove if it went by its owner's word alone.
+    #[must_use]
+    pub fn unprotected(&self, tenant: TenantNo, needed: &Needed) -> Option<JobId> {
+        let open = self.jobs.iter().filter(|(of, _)| of.0 == tenant && !self.done.contains_key(of));
+        let above_head = |row: &JobRow| {
+            let head = needed.heads.binary_search_by_key(&row.lane, |(lane, _)| *lane).map(|at| needed.heads[at].1);
+            row.fresh && head.is_ok_and(|head| row.seq > head)
+        };
+        let mut left = open.filter(|(_, row)| !above_head(row) && needed.keep.binary_search(&row.id).is_err());
+        left.next().map(|(_, row)| row.id)
     }
 
     /// `window_read` of one wish.

@@ -80,6 +80,7 @@ fn engine(settings: &Settings, address: &str) -> Result<Engine> {
     let mut options = EngineOptions::new(Arc::new(ledger), Arc::new(blobs));
     options.address = address.to_owned();
     options.node_lease_ms = settings.number("node_lease_ms");
+    options.ageing = settings.ageing();
     Ok(Engine::start(options))
 }
 

@@ -66,6 +66,7 @@ pub async fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     options.shards = u16::try_from(settings.number("shards")).expect("it fits because its largest value is small");
     options.address = settings.advertise().unwrap_or_else(|| address.clone());
     options.node_lease_ms = settings.number("node_lease_ms");
+    options.ageing = settings.ageing();
     let engine = Engine::start(options);
     let replica = Replica::start(listener, AppState::with_peers(engine.clone(), secret));
     let say = async {

@@ -11,9 +11,11 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use config::{Config, ConfigError, Environment, File, FileFormat, FileSourceFile, Source as _, Value};
+use orch_engine::Ageing;
 
 use crate::failure::Failure;
 use crate::secret::Secret;
@@ -102,6 +104,12 @@ impl Settings {
             Ok(reference) => Ok(reference.read().context("could not read the setting `database`")?),
             Err(_) => Ok(text.clone()),
         }
+    }
+
+    /// How long what ended is kept.
+    pub fn ageing(&self) -> Ageing {
+        let seconds = |name| Duration::from_secs(self.number(name));
+        Ageing { job_retention: seconds("job_retention_seconds"), sweep_interval: seconds("sweep_seconds") }
     }
 
     /// A number.

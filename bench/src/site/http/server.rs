@@ -39,12 +39,12 @@ pub struct Server {
 
 impl Server {
     /// Starts the program on an empty place and waits until it says that it is ready.
-    pub fn start(place: &Place, program: &Path) -> Result<Self> {
+    pub fn start(place: &Place, program: &Path, arguments: &[&str]) -> Result<Self> {
         let token = match place {
             Place::Sqlite(_) => None,
             Place::Postgres(database) => Some(bootstrap(program, database.url())?),
         };
-        Self::start_with(place, program, token, &[])
+        Self::start_with(place, program, token, arguments)
     }
 
     /// The same on a place whose first tenant is there, with further arguments. `token` is that tenant's; without it,

@@ -9,6 +9,8 @@ pub mod logs;
 pub mod output;
 pub mod summary;
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
@@ -17,6 +19,7 @@ use orch_core::{JobId, JobState, limits};
 use orch_dispatch::Answer;
 use orch_dispatch::answer::Enqueued;
 use orch_dispatch::command::{Command, KeyUse, NewJob, Read};
+use orch_engine::JobView;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -355,10 +358,15 @@ async fn show_replayed(
     }
     // A call's key leads to the first call's jobs, which may be ordered and numbered like these or not.
     shown.truncate(enqueued.len());
-    for view in app.engine().job_views(caller.tenant(), &ids).await? {
-        let id = view.row.id;
-        let Some(place) = enqueued.iter().position(|accepted| accepted.id == id) else { continue };
-        shown[place] = JobOut { replayed: Some(true), ..JobOut::of_view(view, caller.tenant_id()) };
+    let views = app.engine().job_views(caller.tenant(), &ids).await?;
+    let mut views: BTreeMap<JobId, JobView> = views.into_iter().map(|view| (view.row.id, view)).collect();
+    for (job, accepted) in shown.iter_mut().zip(enqueued).filter(|(_, accepted)| accepted.replayed) {
+        match views.remove(&accepted.id) {
+            Some(view) => *job = JobOut::of_view(view, caller.tenant_id()),
+            // It ended and was removed, before its key: the content is the same, so it is shown as it was accepted.
+            None => job.id = accepted.id,
+        }
+        job.replayed = Some(true);
     }
     Ok(())
 }

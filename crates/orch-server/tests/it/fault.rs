@@ -185,8 +185,16 @@ impl Ledger for FaultyLedger {
         self.inner.token_lookup(secret_sha256).await
     }
 
-    async fn job_rotate(&self, params: &RotateParams) -> Result<(u64, u64)> {
+    async fn job_rotate(&self, params: &RotateParams) -> Result<Rotated> {
         self.inner.job_rotate(params).await
+    }
+
+    async fn key_rotate(&self, tenant: TenantNo, before: Timestamp, above: KeyPlace) -> Result<KeysRotated> {
+        self.inner.key_rotate(tenant, before, above).await
+    }
+
+    async fn rollup_list(&self, tenant: TenantNo, since: Timestamp) -> Result<Vec<RollupRow>> {
+        self.inner.rollup_list(tenant, since).await
     }
 }
 

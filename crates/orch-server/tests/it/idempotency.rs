@@ -1,6 +1,10 @@
 //! Idempotency keys: the same call again, another content, keys of batches, whose key it is.
 
+use std::sync::Arc;
+
 use axum::http::Method;
+use orch_core::ids::{JobId, LaneNo};
+use orch_core::port::RotateParams;
 use serde_json::json;
 
 use crate::app::{job_id, on_each_ledger};
@@ -44,6 +48,30 @@ on_each_ledger! {
         acme.complete(json!({"token": lease["token"], "outcome": "failed", "error": error})).await;
         let again = acme.keyed("/jobs", "k", job).await;
         assert_eq!((&again.body()["id"], &again.body()["state"]), (&first["id"], &json!("failed")));
+    }
+
+    async fn a_key_outlives_its_job(app) {
+        let acme = app.acme().await;
+        acme.declare("t").await;
+        let job = json!({"job_type": "t", "payload": {"n": 1}});
+        let first = acme.keyed("/jobs", "k", job.clone()).await.body();
+        let session = acme.session(&["t"]).await;
+        let lease = acme.claim(&session, 1).await.remove(0);
+        acme.complete(json!({"token": lease["token"], "outcome": "succeeded"})).await;
+        let all = RotateParams {
+            tenant: app.acme.no,
+            heads: Arc::new([(LaneNo(1), u64::MAX)]),
+            keep: Arc::new([]),
+            before: app.engine.now().plus_ms(1),
+            above: JobId(uuid::Uuid::nil()),
+            upto: JobId(uuid::Uuid::max()),
+        };
+        assert_eq!(app.engine.ledger().job_rotate(&all).await.unwrap().removed, 1);
+        let id = first["id"].as_str().unwrap();
+        acme.get(&format!("/jobs/{id}")).await.problem(404, "not_found");
+        let again = acme.keyed("/jobs", "k", job).await;
+        assert_eq!((again.status.as_u16(), &again.body()["replayed"]), (200, &json!(true)));
+        assert_eq!(again.body()["id"], first["id"]);
     }
 
     async fn a_key_belongs_to_its_token_and_its_tenant(app) {

@@ -52,7 +52,7 @@ const COVERED: [&str; 39] = [
 ];
 
 /// Defaults, and limits that no single call can meet: of the owner's memory, its commits and its time.
-const NOT_OF_THE_API: [&str; 28] = [
+const NOT_OF_THE_API: [&str; 30] = [
     "backoff_ms_default",
     "backoff_ms_max_default",
     "busy_tenant_calls",
@@ -64,6 +64,7 @@ const NOT_OF_THE_API: [&str; 28] = [
     "facts_per_mixed_commit",
     "heartbeats_per_lease",
     "held_jobs_max",
+    "job_retention_seconds",
     "key_hours",
     "lanes_max",
     "lease_ms_default",
@@ -75,6 +76,7 @@ const NOT_OF_THE_API: [&str; 28] = [
     "second_append_facts",
     "snapshot_facts",
     "snapshot_ms",
+    "sweep_seconds",
     "tenant_restore_days",
     "tries_default",
     "usage_period_ms",

@@ -294,6 +294,11 @@ impl World {
         if own.epoch != self.ledger.epoch() || !own.owner.idle() {
             return Ok(());
         }
+        for tenant in own.owner.shard().tenant_numbers() {
+            let needed = own.owner.shard().needed(tenant).unwrap_or_default();
+            let lost = self.ledger.unprotected(tenant, &needed);
+            ensure(lost.is_none(), "a sweep leaves open jobs", || format!("{lost:?} would go"))?;
+        }
         // Idle after a tick: whatever it should have ended is in the ledger.
         let now = own.owner.shard().now();
         let overdue = self.model.clock.overdue(now);

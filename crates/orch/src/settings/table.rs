@@ -114,6 +114,22 @@ pub const TABLE: &[Setting] = &[
         text: "How long a node counts as alive without renewing; a stand-by waits as long before it takes over.",
     },
     Setting {
+        name: "job_retention_seconds",
+        kind: Kind::Whole { min: 60, max: 3_153_600_000 },
+        default: Some("2592000"),
+        unit: Some("seconds"),
+        commands: &["dev", "serve"],
+        text: "How long a job is kept after its end, with its result, log lines and settled dead letter. History is kept for good.",
+    },
+    Setting {
+        name: "sweep_seconds",
+        kind: Kind::Whole { min: 1, max: 86_400 },
+        default: Some("600"),
+        unit: Some("seconds"),
+        commands: &["dev", "serve"],
+        text: "How often each shard's owner removes what was kept long enough.",
+    },
+    Setting {
         name: "start_seconds_max",
         kind: Kind::Whole { min: 1, max: 86_400 },
         default: Some("120"),

@@ -109,8 +109,13 @@ fn defaults_are_what_the_settings_may_be() {
         assert!(setting.default.is_none_or(|default| setting.kind.accepts(default)), "{}", setting.name);
         assert!(setting.text.ends_with('.'), "{}", setting.name);
     }
-    let lease = Setting::find("node_lease_ms").unwrap().default;
-    assert_eq!(lease, Some(orch_core::limits::NODE_LEASE_MS.to_string().as_str()));
+    for (name, limit) in [
+        ("node_lease_ms", orch_core::limits::NODE_LEASE_MS),
+        ("job_retention_seconds", orch_core::limits::JOB_RETENTION_SECONDS),
+        ("sweep_seconds", orch_core::limits::SWEEP_SECONDS),
+    ] {
+        assert_eq!(Setting::find(name).unwrap().default, Some(limit.to_string().as_str()), "{name}");
+    }
 }
 
 #[test]
