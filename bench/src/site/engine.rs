@@ -12,7 +12,7 @@ use orch_bench::clock;
 use orch_core::config::{ConfigDoc, JobType};
 use orch_core::fact::PauseTarget;
 use orch_core::ids::{ClaimId, JobId, SessionId, TenantNo};
-use orch_core::job::{Dependency, DependsOn, JobError, LaneKey, Priority, payload_sha256};
+use orch_core::job::{Dependency, DependsOn, JobError, LaneKey, Priority, sha256_hex};
 use orch_core::port::{BlobStore, Ledger};
 use orch_dispatch::command::{Actor, ClaimParams, Completion, Expect, KeyUse, NewJob, Report, SessionParams};
 use orch_dispatch::{Answer, Command};
@@ -82,7 +82,7 @@ impl EngineSite {
                 project: "default".to_owned(),
                 source: None,
             },
-            payload_sha256: payload_sha256(&payload),
+            payload_sha256: sha256_hex(&payload),
             misfit: None,
             payload,
             labels: group.map(|group| (LABEL.to_owned(), group)).into_iter().collect(),

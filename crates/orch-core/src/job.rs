@@ -245,10 +245,12 @@ pub struct JobSpec {
 /// The payload: JSON bytes as they were sent.
 pub type Payload = Bytes;
 
-/// SHA-256 of a payload's bytes, as 64 hexadecimal digits.
+/// SHA-256 of bytes, as 64 hexadecimal digits.
 #[must_use]
-pub fn payload_sha256(payload: &[u8]) -> String {
-    hex::encode(Sha256::digest(payload))
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    let mut digits = vec![0; 64];
+    hex::encode_to_slice(Sha256::digest(bytes), &mut digits).expect("32 bytes have 64 digits");
+    String::from_utf8(digits).expect("digits are text")
 }
 
 /// The error that a worker or the orchestrator gives an attempt.

@@ -19,6 +19,14 @@ pub(crate) enum Party {
     Others(TenantNo),
 }
 
+impl Party {
+    /// Whose party it is.
+    pub fn tenant(self) -> TenantNo {
+        let (Self::Workers(tenant) | Self::Others(tenant)) = self;
+        tenant
+    }
+}
+
 impl From<&Command> for Party {
     fn from(command: &Command) -> Self {
         let home = command.home();

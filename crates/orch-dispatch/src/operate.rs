@@ -130,7 +130,7 @@ impl Desk<'_> {
             key: None,
             lane: self.tenant.lane(found.job.lane).key.clone(),
             payload: found.job.payload.clone(),
-            payload_sha256: orch_core::job::payload_sha256(&found.job.payload),
+            payload_sha256: orch_core::job::sha256_hex(&found.job.payload),
             misfit: None,
             labels: extra.labels,
             not_before: None,

@@ -191,17 +191,10 @@ impl Owner {
         waiting as u64 >= limits::COMMANDS_QUEUED_SENDER_MAX
     }
 
-    /// Tenants whose submitters ask for much now, while others ask for little.
+    /// Tenants that ask for much now, while others ask for little.
     #[must_use]
     pub fn busy_tenants(&self) -> Vec<TenantNo> {
-        if !self.usage.mixed(self.shard.now()) {
-            return Vec::new();
-        }
-        let submitters = |party| match party {
-            Party::Others(tenant) => Some(tenant),
-            Party::Workers(_) => None,
-        };
-        self.usage.heavy().filter_map(submitters).collect()
+        self.usage.heavy(self.shard.now())
     }
 
     /// True when nothing is under way: every command has run, and every fact is committed.
@@ -371,10 +364,10 @@ impl Owner {
             let before = self.shard.output().facts();
             self.asked -= queued.asked;
             self.execute(queued, now);
-            let cost = 1 + (self.shard.output().facts() - before) as u64;
-            self.queue.charge(party, cost);
-            self.usage.add(party, cost, now);
-            self.closing |= self.usage.is_light(party) && !self.shard.output().is_empty();
+            let facts = (self.shard.output().facts() - before) as u64;
+            self.queue.charge(party, 1 + facts);
+            self.usage.add(party.tenant(), facts, now);
+            self.closing |= self.usage.is_light(party.tenant()) && !self.shard.output().is_empty();
             self.read_next();
         }
     }
@@ -384,7 +377,7 @@ impl Owner {
         let Some(next) = self.queue.next() else { return false };
         let sizes = &self.shard.sizes;
         let most = if self.usage.mixed(now) { sizes.mixed_commit_facts } else { sizes.commit_facts };
-        self.shard.output().facts() < most && (!self.closing || self.usage.is_light(next))
+        self.shard.output().facts() < most && (!self.closing || self.usage.is_light(next.tenant()))
     }
 
     fn execute(&mut self, queued: Queued, now: Timestamp) {

@@ -21,7 +21,7 @@ pub(crate) fn stale() -> Refusal {
 /// The key under which a completion's follow-up jobs are kept, so that the same completion gets the same answer.
 pub(crate) fn follow_ups_key(completion: &Completion) -> Option<KeyUse> {
     let any = !completion.follow_ups.is_empty() && !mutant::on(Mutant::FollowUpsForgotten);
-    let digest = any.then(|| orch_core::job::payload_sha256(format!("complete {}", completion.token).as_bytes()))?;
+    let digest = any.then(|| orch_core::job::sha256_hex(format!("complete {}", completion.token).as_bytes()))?;
     let key = u128::from_str_radix(&digest[..32], 16).expect("a digest is 64 hexadecimal digits").to_be_bytes();
     Some(KeyUse { key, fingerprint: completion.fingerprint })
 }

@@ -3,10 +3,11 @@
 //! A job or key that was touched stays here until its append is committed and every prepare that began before that
 //! is applied; so "memory first" is right whatever a prepare read.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use orch_core::ids::{JobId, LaneNo};
 use orch_core::job::JobState;
+use rustc_hash::FxHashMap;
 
 use crate::command::KeyUse;
 use crate::mutant::{self, Mutant};
@@ -35,8 +36,9 @@ pub(crate) struct WarmKey {
 /// A tenant's warm things, each with the commit that last touched it.
 #[derive(Debug, Default)]
 pub(crate) struct Warm {
-    jobs: BTreeMap<JobId, (u64, WarmJob)>,
-    keys: BTreeMap<[u8; 16], (u64, WarmKey)>,
+    // Looked up, never walked: their order is nobody's.
+    jobs: FxHashMap<JobId, (u64, WarmJob)>,
+    keys: FxHashMap<[u8; 16], (u64, WarmKey)>,
     jobs_by_age: VecDeque<(u64, JobId)>,
     keys_by_age: VecDeque<(u64, [u8; 16])>,
     /// Mutant `KeyFreedOnFailure` only: failed jobs.

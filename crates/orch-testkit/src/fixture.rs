@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use orch_core::ids::JobId;
-use orch_core::job::{JobError, LaneKey, Priority, payload_sha256};
+use orch_core::job::{JobError, LaneKey, Priority, sha256_hex};
 use orch_dispatch::command::NewJob;
 
 /// A job of this type that may run at once.
@@ -15,7 +15,7 @@ pub fn new_job(id: JobId, job_type: &str, payload: Bytes) -> NewJob {
         id_given: false,
         key: None,
         lane: lane(job_type),
-        payload_sha256: payload_sha256(&payload),
+        payload_sha256: sha256_hex(&payload),
         payload,
         misfit: None,
         labels: BTreeMap::new(),

@@ -11,8 +11,8 @@ use super::*;
 use crate::command::{Expect, NewJob};
 
 const START: Timestamp = Timestamp::from_millis(1_900_000_000_000);
-const FLOOD: TenantNo = TenantNo(1);
-const QUIET: TenantNo = TenantNo(2);
+const FLOOD: TenantNo = TenantNo(2);
+const QUIET: TenantNo = TenantNo(3);
 
 /// An owner with two tenants, everything so far committed.
 struct Stage {
@@ -28,7 +28,7 @@ impl Stage {
         let mut owner = Owner::recover(identity, None, [], START, SnapshotPolicy::default()).unwrap();
         owner.resize(sizes);
         let mut stage = Self { owner, now: START, next: 0, answered: Vec::new() };
-        for n in 1..=2_u32 {
+        for n in 1..=3_u32 {
             let row = TenantRow {
                 no: TenantNo::SYSTEM,
                 id: TenantId(Uuid::from_u128(n.into())),

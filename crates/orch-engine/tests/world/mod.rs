@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use orch_core::config::{ConfigDoc, JobType};
 use orch_core::ids::{ClaimId, SessionId, TenantNo};
-use orch_core::job::{LaneKey, Priority, payload_sha256};
+use orch_core::job::{LaneKey, Priority, sha256_hex};
 use orch_core::port::{BlobStore, Ledger};
 use orch_dispatch::command::{ClaimParams, Completion, Expect, KeyUse, NewJob, Report, SessionParams};
 use orch_dispatch::{Answer, Command};
@@ -64,7 +64,7 @@ impl World {
                 project: "default".into(),
                 source: None,
             },
-            payload_sha256: payload_sha256(&payload),
+            payload_sha256: sha256_hex(&payload),
             misfit: None,
             payload,
             labels: [("n".to_owned(), n.to_string())].into(),

@@ -146,7 +146,9 @@ pub async fn create_jobs(
     let jobs = intake(&app, &caller).jobs(jobs, "jobs")?;
     let key = key.map(|key| KeySpace::of_subject(caller.subject(), "jobs.batch").key(&key, fingerprint_of_call(&jobs)));
     let items: Vec<AcceptedOut> = match prefer {
-        Prefer::Whole => accept(&app, &caller, jobs, key).await?.into_iter().map(AcceptedOut::Whole).collect(),
+        Prefer::Whole => {
+            accept(&app, &caller, jobs, key).await?.into_iter().map(Box::new).map(AcceptedOut::Whole).collect()
+        }
         Prefer::Minimal => enqueue(&app, &caller, jobs, key).await?.into_iter().map(AcceptedOut::minimal).collect(),
     };
     let status = if items.iter().all(AcceptedOut::replayed) { StatusCode::OK } else { StatusCode::CREATED };

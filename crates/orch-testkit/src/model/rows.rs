@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use orch_core::fact::Fact;
-use orch_core::job::{JobState, payload_sha256};
+use orch_core::job::{JobState, sha256_hex};
 use orch_core::port::{Append, DoneRow, JobRow};
 
 use orch_dispatch::command::KeyUse;
@@ -29,7 +29,7 @@ impl Model {
                             row.seq == record.seq
                                 && row.lane == *lane
                                 && row.fresh == fresh
-                                && payload_sha256(&row.payload) == *digest
+                                && sha256_hex(&row.payload) == *digest
                         });
                         ensure(fits, ROWS, || format!("{job} has another row"))?;
                         self.spec(no, row.copied())?;

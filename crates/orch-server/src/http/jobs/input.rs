@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use orch_core::config::{check_labels, check_name};
-use orch_core::job::{Dependency, DependsOn, LaneKey, Origin, Priority};
+use orch_core::job::{Dependency, DependsOn, LaneKey, Origin, Priority, sha256_hex};
 use orch_core::{Code, JobId, Refusal, limits};
 use orch_dispatch::command::NewJob;
 use orch_engine::Engine;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use crate::http::error::Problem;
@@ -157,7 +156,7 @@ impl Intake<'_> {
             id: job.id.unwrap_or_else(|| self.engine.new_job_id()),
             id_given: job.id.is_some(),
             key: None,
-            payload_sha256: hex::encode(Sha256::digest(job.payload.get().as_bytes())),
+            payload_sha256: sha256_hex(job.payload.get().as_bytes()),
             misfit: None,
             labels: job.labels,
             not_before: job.not_before.map(|at| at.0),

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use orch_core::fact::Record;
-use orch_core::job::{Dependency, DependsOn, OriginKind, Priority};
+use orch_core::job::{Dependency, DependsOn, OriginKind, Priority, sha256_hex};
 use orch_core::{JobId, JobState, SessionId, Timestamp};
 use orch_dispatch::answer::{Enqueued, OpenJob};
 use orch_dispatch::command::NewJob;
 use orch_engine::JobView;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use crate::http::texts::{JobIdText, SessionIdText};
@@ -117,7 +116,7 @@ pub struct JobOut {
 #[serde(untagged)]
 pub enum AcceptedOut {
     /// All of it.
-    Whole(JobOut),
+    Whole(Box<JobOut>),
     /// Its id.
     Minimal(MinimalJobOut),
 }
@@ -141,8 +140,11 @@ impl AcceptedOut {
 
     /// It was there already.
     pub fn replayed(&self) -> bool {
-        let (Self::Whole(JobOut { replayed, .. }) | Self::Minimal(MinimalJobOut { replayed, .. })) = self;
-        *replayed == Some(true)
+        let replayed = match self {
+            Self::Whole(job) => job.replayed,
+            Self::Minimal(job) => job.replayed,
+        };
+        replayed == Some(true)
     }
 }
 
@@ -250,7 +252,7 @@ impl JobOut {
             result: view.output.result,
             artifacts: view.output.artifacts.into_iter().map(ArtifactBody::from).collect(),
             error: view.output.error.map(ErrorBody::from),
-            payload_sha256: hex::encode(Sha256::digest(&view.row.payload)),
+            payload_sha256: sha256_hex(&view.row.payload),
             payload: None,
             dead_letter: failed.then_some(if view.settled { "settled" } else { "open" }),
             replayed: None,

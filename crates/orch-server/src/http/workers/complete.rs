@@ -1,7 +1,7 @@
 //! Completions: what became of attempts. Each item is judged for itself; a bad one leaves the others alone.
 
 use axum::extract::State;
-use orch_core::job::{Origin, OriginKind};
+use orch_core::job::{Origin, OriginKind, sha256_hex};
 use orch_core::lease::Token;
 use orch_core::{Code, JobId, Refusal, limits};
 use orch_dispatch::Answer;
@@ -10,7 +10,6 @@ use orch_engine::Engine;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use super::stale;
@@ -260,6 +259,6 @@ fn succeeded(result: Option<&RawValue>, content: &mut Fingerprint) -> Result<Rep
     let canonical = serde_json_canonicalizer::to_vec(&value).map_err(refused)?;
     // The canonical form rounds large numbers; the fingerprint must tell them apart.
     content.part(&serde_json::to_vec(&value).map_err(refused)?);
-    let result_sha256 = Some(hex::encode(Sha256::digest(&canonical)));
+    let result_sha256 = Some(sha256_hex(&canonical));
     Ok(Report::Succeeded { result: Some(value), result_sha256 })
 }
