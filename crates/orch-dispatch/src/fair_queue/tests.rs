@@ -1,3 +1,5 @@
+//! Shares, order, and that nothing is lost or kept.
+
 use proptest::prelude::*;
 
 use super::*;

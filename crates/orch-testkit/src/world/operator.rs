@@ -68,7 +68,7 @@ impl Operator {
         Some(match world.rng.random_range(0..100) {
             0..25 => {
                 // Those that wait in their lane are the ones that a window read may be showing.
-                let ready = if world.chance(400) { waiting(world, tenant, JobState::Ready) } else { None };
+                let ready = if world.chance(700) { waiting(world, tenant, JobState::Ready) } else { None };
                 Command::Cancel { tenant, job: ready.or_else(|| target(world, tenant))?, actor: actor() }
             }
             25..40 => {
