@@ -87,14 +87,17 @@ class World:
         body = b"test"
         digest = hashlib.sha256(body).hexdigest()
         self.http.put(f"{BASE}/artifacts/{digest}", data=body, headers={"Content-Type": "text/plain"}, timeout=10)
-        worker = {"worker_id": "feeds-1", "boot_id": "0198f0c2", "job_types": ["feeds.fetch"], "capacity": 1000}
-        self.session = self.call("POST", "/worker/sessions", worker)["session"]
+        self.announce()
         self.call("POST", "/jobs", {"id": "job_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f", "job_type": "feeds.parse"})
         error = {"code": "broken", "message": "on purpose", "retryable": False}
         for _ in range(20):
             lease = self.lease()
             self.call("POST", "/worker/complete", {"items": [{"token": lease["token"], "outcome": "failed", "error": error}]})
             self.dead.append(lease["job"])
+
+    def announce(self):
+        worker = {"worker_id": "feeds-1", "boot_id": "0198f0c2", "job_types": ["feeds.fetch"], "capacity": 1000}
+        self.session = self.call("POST", "/worker/sessions", worker)["session"]
 
     def claim_id(self):
         return f"clm_0198f0c2b7a07c3e8d9f{next(self.ids):012x}"
@@ -105,7 +108,11 @@ class World:
             jobs = [{"job_type": "feeds.fetch", "priority": "high", "payload": {"n": n}} for n in range(20)]
             self.call("POST", "/jobs/batch", {"jobs": jobs})
             claim = {"session": self.session, "claim_id": self.claim_id(), "max": 20}
-            self.leases = self.call("POST", "/worker/claim", claim)["leases"]
+            answer = self.call("POST", "/worker/claim", claim)
+            self.leases = answer["leases"]
+            if answer.get("session") == "drain":
+                # A generated call has drained it; a drained session gets nothing more.
+                self.announce()
         return self.leases.pop()
 
 
