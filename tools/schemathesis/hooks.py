@@ -72,6 +72,7 @@ class World:
         self.leases = []
         self.dead = []
         self.session = None
+        self.job_type = "feeds.fetch"
 
     def call(self, method, path, body):
         answer = self.http.request(method, BASE + path, json=body, timeout=10)
@@ -96,23 +97,33 @@ class World:
             self.dead.append(lease["job"])
 
     def announce(self):
-        worker = {"worker_id": "feeds-1", "boot_id": "0198f0c2", "job_types": ["feeds.fetch"], "capacity": 1000}
+        worker = {"worker_id": "feeds-1", "boot_id": "0198f0c2", "job_types": [self.job_type], "capacity": 1000}
         self.session = self.call("POST", "/worker/sessions", worker)["session"]
 
     def claim_id(self):
         return f"clm_0198f0c2b7a07c3e8d9f{next(self.ids):012x}"
 
+    def open_up(self):
+        """Generated calls may have drained the session, paused the work, or bounded its type: none of it stays."""
+        for pause in self.call("GET", "/pauses", None)["items"]:
+            self.call("POST", "/pauses/resume", {"target": pause["target"]})
+        self.job_type = f"world.n{next(self.ids)}"
+        self.call("POST", "/job-types", {"name": self.job_type, "lease_ms": 3_600_000, "tries_max": 1})
+        self.announce()
+
     def lease(self):
         """A lease that nobody else was given."""
-        while not self.leases:
-            jobs = [{"job_type": "feeds.fetch", "priority": "high", "payload": {"n": n}} for n in range(20)]
+        for _ in range(3):
+            if self.leases:
+                break
+            jobs = [{"job_type": self.job_type, "priority": "high", "payload": {"n": n}} for n in range(20)]
             self.call("POST", "/jobs/batch", {"jobs": jobs})
             claim = {"session": self.session, "claim_id": self.claim_id(), "max": 20}
-            answer = self.call("POST", "/worker/claim", claim)
-            self.leases = answer["leases"]
-            if answer.get("session") == "drain":
-                # A generated call has drained it; a drained session gets nothing more.
-                self.announce()
+            self.leases = self.call("POST", "/worker/claim", claim).get("leases")
+            if not self.leases:
+                self.open_up()
+        if not self.leases:
+            raise RuntimeError("the world gives no lease any more")
         return self.leases.pop()
 
 

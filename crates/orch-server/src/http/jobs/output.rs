@@ -121,8 +121,9 @@ pub enum AcceptedOut {
     Minimal(MinimalJobOut),
 }
 
-/// A job by its id.
+/// A job by its id, and nothing more: so that nobody takes one for the whole.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct MinimalJobOut {
     /// The id.
     #[schema(value_type = JobIdText)]
