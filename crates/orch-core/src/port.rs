@@ -667,8 +667,9 @@ pub trait Ledger: Send + Sync + 'static {
     /// counted in the roll-up in the same transaction, so that a step that is interrupted counts nothing twice.
     ///
     /// A job goes when it ended before `params.before` and its dead letter, if it has one, was settled before then too;
-    /// unless `params.keep` names it, or it is fresh and above its lane's head. A job without an end never goes, whatever `params` say; nor does one of a lane
-    /// that `params.heads` does not name. What stays is not moved: its order key and its bytes are as they were.
+    /// unless `params.keep` names it, or it is fresh and above its lane's head. A job without an end never goes,
+    /// whatever `params` say; nor does one of a lane that `params.heads` does not name. What stays is not moved: its
+    /// order key and its bytes are as they were.
     /// An id that went may be given to a new job; a step that decided before that job came does not touch it.
     ///
     /// Not on the append connection; gives up instead of waiting for a lock. Two at the same time harm nobody.

@@ -2,8 +2,8 @@
 //! and which answer may leave. The engine (and the simulated world) carries its effects out.
 //!
 //! Commands wait twice, and both times in a fair queue: for their readings, and for room in the commit being filled.
-//! One append in flight, or two where the ledger takes two; answers leave when the position they were computed at is committed; any failure of an
-//! append ends the owner: drop it and take the shard over again.
+//! One append in flight, or two where the ledger takes two; answers leave when the position they were computed at is
+//! committed; any failure of an append ends the owner: drop it and take the shard over again.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -194,7 +194,7 @@ impl Owner {
     /// Tenants that ask for much now, while others ask for little.
     #[must_use]
     pub fn busy_tenants(&self) -> Vec<TenantNo> {
-        self.usage.heavy(self.shard.now())
+        self.usage.busy(self.shard.now())
     }
 
     /// True when nothing is under way: every command has run, and every fact is committed.
@@ -208,33 +208,38 @@ impl Owner {
         let needs = self.shard.needs(&command);
         if matches!(command, Command::Heartbeat { .. }) && !mutant::on(Mutant::HeartbeatQueued) {
             // It makes no fact, so it needs no room; behind others it could come too late for its lease.
-            let queued = self.queued(call, command, &needs);
-            self.execute(queued, now);
-        } else if needs.is_empty() {
-            let queued = self.queued(call, command, &needs);
-            self.read(queued, needs);
+            let readings = Readings::default();
+            self.execute(Queued { call, command, began: self.committed, asked: 0, readings }, now);
+        } else if needs.is_empty() || (self.unread.len() == 0 && self.reads_ahead()) {
+            self.begin(call, command, needs);
         } else {
             self.unread.push(Party::from(&command), Unread { call, command });
         }
         self.run(now);
     }
 
-    fn queued(&self, call: CallId, command: Command, needs: &[Needs]) -> Queued {
+    /// Whether one more reading may begin.
+    fn reads_ahead(&self) -> bool {
+        self.asked < self.shard.sizes.reading_ahead
+    }
+
+    /// Begins what a command needs read, or lets it wait for room. Returns how much is read.
+    fn begin(&mut self, call: CallId, command: Command, needs: Vec<Needs>) -> usize {
         let asked = needs.iter().map(Needs::len).sum();
-        Queued { call, command, began: self.committed, asked, readings: Readings::default() }
+        self.asked += asked;
+        self.read(Queued { call, command, began: self.committed, asked, readings: Readings::default() }, needs);
+        asked
     }
 
     /// Begins the readings of commands in turn, as many as are worth having ahead.
     /// What they need is asked anew: memory may know more by now, or less.
     fn read_next(&mut self) {
-        while self.asked < self.shard.sizes.reading_ahead
+        while self.reads_ahead()
             && let Some((party, Unread { call, command })) = self.unread.pop()
         {
             let needs = self.shard.needs(&command);
-            let queued = self.queued(call, command, &needs);
-            self.unread.charge(party, 1 + queued.asked as u64);
-            self.asked += queued.asked;
-            self.read(queued, needs);
+            let asked = self.begin(call, command, needs);
+            self.unread.charge(party, 1 + asked as u64);
         }
     }
 

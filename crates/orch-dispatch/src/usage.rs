@@ -55,7 +55,7 @@ impl Usage {
     }
 
     /// The tenants that do not ask for little, while another does.
-    pub fn heavy(&self, now: Timestamp) -> Vec<TenantNo> {
+    pub fn busy(&self, now: Timestamp) -> Vec<TenantNo> {
         if !self.mixed(now) {
             return Vec::new();
         }

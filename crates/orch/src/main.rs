@@ -56,11 +56,11 @@ use failure::Failure;
 use output::Output;
 use report::Report;
 
-/// The Source & Job Orchestrator.
 /// The server's commands are many small things of one life: with the system's allocator a sixth of its time went there.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// The Source & Job Orchestrator.
 #[derive(Debug, Parser)]
 #[command(name = "orch", version, arg_required_else_help = true, max_term_width = 100, after_help = exit::help())]
 struct Cli {
