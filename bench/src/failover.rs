@@ -42,8 +42,8 @@ struct Lengths {
     jobs: usize,
 }
 
-const QUICK: Lengths = Lengths { kills: 3, pairs: 2, jobs: 150_000 };
-const FULL: Lengths = Lengths { kills: 10, pairs: 5, jobs: 500_000 };
+const QUICK: Lengths = Lengths { kills: 3, pairs: 2, jobs: 500_000 };
+const FULL: Lengths = Lengths { kills: 10, pairs: 5, jobs: 2_000_000 };
 
 /// What is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
@@ -70,7 +70,7 @@ pub struct Options {
     /// Pairs of a run with one replica and one with three: 5, or 2 with `--quick`.
     #[arg(long)]
     pairs: Option<usize>,
-    /// Jobs of such a run: 500,000, or 150,000 with `--quick`.
+    /// Jobs of such a run: 2,000,000, or 500,000 with `--quick`.
     #[arg(long)]
     jobs: Option<usize>,
     #[command(flatten)]

@@ -1,14 +1,24 @@
 //! A claim of a worker for all tenants, whose work lies on several shards: this node asks their owners in turn, parks at
 //! all of them when none has work, and gives back what is more than the worker asked for.
 
-use futures::future::{join_all, select_all};
+use std::collections::HashSet;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::future::{join, join_all, select_all};
 use orch_core::ids::{ShardNo, TenantNo};
 use orch_dispatch::answer::Grant;
 use orch_dispatch::command::ClaimParams;
 use orch_dispatch::{Answer, Command};
+use tokio::time::timeout;
 
 use crate::engine::{Engine, unexpected};
 use crate::error::Error;
+
+/// When a claim that is parked is recalled once more. Both calls are answered together unless the second overtook.
+const RECALL_AGAIN: Duration = Duration::from_millis(50);
+/// Waiting for a node that says nothing for so long would keep from the worker what others granted.
+const RECALL_MAX: Duration = Duration::from_secs(2);
 
 impl Engine {
     /// Grants of all these shards together, at most as many as the claim asks for.
@@ -44,19 +54,51 @@ impl Engine {
         let share = params.max.div_ceil(shards.len());
         let claims = shards.iter().map(|shard| Box::pin(self.claim_at(*shard, params, share, true)));
         let (first, place, others) = select_all(claims).await;
-        // The same claim again takes the parked one's place and returns what it has; so nothing is granted to nobody.
-        let recalled = shards.iter().zip(0..).filter(|(_, at)| *at != place);
-        let recalled = join_all(recalled.map(|(shard, _)| self.claim_at(*shard, params, 0, false))).await;
-        drop(others);
+        // The futures that are left have another order, which does not matter: all are awaited.
+        let recalled = shards.iter().zip(0..).filter(|(_, at)| *at != place).map(|(shard, _)| *shard);
+        let recalled = self.recalled(recalled.collect(), params, others).await;
         let Some(mut grants) = first? else { return Ok(None) };
-        for more in recalled {
-            match more {
-                Ok(more) => grants.extend(more.unwrap_or_default()),
+        grants.extend(recalled);
+        Ok(Some(grants))
+    }
+
+    /// Ends parked claims by the same claim again, which takes a parked one's place and returns what it has.
+    ///
+    /// On its way to another node the second call can overtake the first, which then parks when nobody waits for it
+    /// any more, and would be granted jobs that no worker hears of. So the second is sent until the first is answered.
+    async fn recalled<C>(&self, shards: Vec<ShardNo>, params: &ClaimParams, parked: Vec<C>) -> Vec<Grant>
+    where
+        C: Future<Output = Result<Option<Vec<Grant>>, Error>>,
+    {
+        let mut parked = pin!(join_all(parked));
+        let mut answers = Vec::new();
+        let until = self.inner.clock.elapsed() + RECALL_MAX;
+        loop {
+            let again = join_all(shards.iter().map(|shard| self.claim_at(*shard, params, 0, false)));
+            let (recalled, ended) = join(again, timeout(RECALL_AGAIN, &mut parked)).await;
+            answers.extend(recalled);
+            match ended {
+                Ok(ended) => {
+                    answers.extend(ended);
+                    break;
+                }
+                Err(_) if self.inner.clock.elapsed() < until => {}
+                Err(_) => {
+                    tracing::warn!("a parked claim was not ended: what it is granted comes back when nobody beats");
+                    break;
+                }
+            }
+        }
+        let mut known = HashSet::new();
+        let mut grants = Vec::new();
+        for answer in answers {
+            match answer {
+                Ok(more) => grants.extend(more.into_iter().flatten().filter(|grant| known.insert(grant.token.job))),
                 // It comes back by itself: the worker never heard of it.
                 Err(error) => tracing::debug!(%error, "a parked claim was not recalled"),
             }
         }
-        Ok(Some(grants))
+        grants
     }
 
     /// `None`: the session is draining.

@@ -32,10 +32,15 @@ impl World {
             Some(no) => no,
             None => engine.create_tenant("acme").await.unwrap().no,
         };
-        let session = SessionId::of(tenant, "w", "b");
+        Self::with_session(engine, tenant, tenant).await
+    }
+
+    /// With a session for a tenant, or for all of them: `TenantNo::SYSTEM`.
+    pub async fn with_session(engine: Engine, tenant: TenantNo, of: TenantNo) -> Self {
+        let session = SessionId::of(of, "w", "b");
         let params = SessionParams {
             session,
-            tenants: vec![tenant],
+            tenants: vec![of],
             worker: "w".into(),
             boot: "b".into(),
             job_types: vec!["t".into(), "u".into()],

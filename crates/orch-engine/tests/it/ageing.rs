@@ -1,7 +1,6 @@
 //! Ageing on real ledgers: sweeps with a retention of milliseconds, beside paused lanes and under load.
 //!
 //! On PostgreSQL where `ORCH_TEST_POSTGRES_URL` names one.
-#![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,9 +19,7 @@ use orch_store::postgres::{PostgresLedger, PostgresOptions};
 use sqlx::{Connection as _, Executor as _};
 use tempfile::TempDir;
 
-mod world;
-
-use world::{SUCCESS, World, options};
+use crate::world::{SUCCESS, World, options};
 
 const QUICK: Ageing = Ageing { job_retention: Duration::from_millis(100), sweep_interval: Duration::from_millis(10) };
 

@@ -1,5 +1,4 @@
 //! The engine on a real SQLite ledger: a job's life, restarts, two engines on one ledger's shard.
-#![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 use std::path::Path;
 
@@ -9,9 +8,7 @@ use orch_dispatch::command::{Actor, KeyUse, Report};
 use orch_dispatch::{Answer, Command};
 use orch_engine::{Error, JobFilter, Lease};
 
-mod world;
-
-use world::{SUCCESS, World, options};
+use crate::world::{SUCCESS, World, options};
 
 impl World {
     /// On a SQLite file in the folder.
