@@ -133,6 +133,8 @@ limits! {
     COMMANDS_QUEUED_MAX = 8_192, "commands_queued_max", "beyond that new work is shed with 503";
     /// Commands of one tenant's submitters, or of its workers, waiting for the owner.
     COMMANDS_QUEUED_SENDER_MAX = 2_048, "commands_queued_sender_max", "a quarter: one sender leaves room for others";
+    /// Idempotency keys of one page that fills the owner's filter after a take-over.
+    KEY_READ = 10_000, "key_read", "some 30 ms of reading between two pauses";
     /// Jobs and keys that may be read ahead for commands that have not run yet.
     READING_AHEAD = 8_192, "reading_ahead", "two full commits: more would only wait, and in front of others";
     /// Entries in all lanes' windows together.

@@ -608,6 +608,9 @@ pub trait Ledger: Send + Sync + 'static {
         since: Timestamp,
     ) -> Result<Vec<KeyRow>, StoreError>;
 
+    /// The tenant's keys of the place's day from the place on, by rising key, at most `limit`.
+    async fn key_page(&self, tenant: TenantNo, from: KeyPlace, limit: usize) -> Result<Vec<[u8; 16]>, StoreError>;
+
     /// The last checkpoint of each job among `ids` that has one.
     async fn checkpoint_lookup(&self, tenant: TenantNo, ids: &[JobId]) -> Result<Vec<CheckpointRow>, StoreError>;
 

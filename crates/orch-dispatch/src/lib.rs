@@ -16,6 +16,7 @@ mod follow;
 pub mod invariant;
 mod job;
 mod json_text;
+mod key_filter;
 mod lane;
 pub mod mutant;
 mod operate;
@@ -36,6 +37,7 @@ mod window;
 
 pub use answer::Answer;
 pub use command::Command;
+pub use key_filter::KeyWish;
 pub use output::Output;
 pub use owner::{CallId, Effect, Owner};
 pub use prepared::{Needs, Prepared};

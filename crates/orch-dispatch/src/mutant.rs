@@ -72,11 +72,15 @@ pub enum Mutant {
     SweepIgnoresHead = 32,
     /// Tell a sweep that no open job is held in memory.
     SweepIgnoresKeep = 33,
+    /// Take keys for new that lie in the ledger and were not read yet after a take-over.
+    KeysUnreadAreNew = 34,
+    /// Take keys for new that were used since the take-over.
+    UsedKeysAreNew = 35,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 35] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -110,6 +114,8 @@ impl Mutant {
         Self::UnheardIsFree,
         Self::SweepIgnoresHead,
         Self::SweepIgnoresKeep,
+        Self::KeysUnreadAreNew,
+        Self::UsedKeysAreNew,
     ];
 }
 

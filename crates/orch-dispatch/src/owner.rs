@@ -15,6 +15,7 @@ use orch_core::time::Timestamp;
 use crate::answer::Answer;
 use crate::command::Command;
 use crate::fair_queue::{FairQueue, Party};
+use crate::key_filter::KeyWish;
 use crate::mutant::{self, Mutant};
 use crate::prepared::{Needs, Prepared, Readings};
 use crate::shard::{Identity, RecoverError, Reply, SNAPSHOT_FORMAT, Shard, Sizes, WaiterId};
@@ -38,6 +39,8 @@ pub enum Effect {
     Prepare(PrepareId, CallId, Needs),
     /// Read these windows, which began at this committed position; then `window_loaded` or `window_failed` for each.
     Windows(u64, Vec<WindowWish>),
+    /// Read this page of keys; then `keys_read`.
+    Keys(KeyWish),
     /// Send this answer.
     Answer(CallId, Answer),
 }
@@ -286,6 +289,12 @@ impl Owner {
         self.shard.window_failed(wish);
     }
 
+    /// A page of keys is there; `None`: it could not be read, and is wished for again.
+    pub fn keys_read(&mut self, wish: &KeyWish, keys: Option<&[[u8; 16]]>, now: Timestamp) {
+        self.shard.keys.read(wish, keys, now);
+        self.run(now);
+    }
+
     /// Lets time pass.
     pub fn tick(&mut self, now: Timestamp) {
         if self.has_room() {
@@ -359,6 +368,7 @@ impl Owner {
             self.reading.extend(wishes.iter().map(|wish| ((wish.tenant, wish.lane), self.committed)));
             self.effects.push(Effect::Windows(self.committed, wishes));
         }
+        self.effects.extend(self.shard.key_wish().map(Effect::Keys));
     }
 
     /// Runs waiting commands, as many as belong into the commit being filled.

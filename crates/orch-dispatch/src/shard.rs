@@ -18,6 +18,7 @@ use crate::answer::Answer;
 use crate::arbiter::Arbiter;
 use crate::command::{ClaimParams, Command, NewJob, speaks_for};
 use crate::decide::{Desk, Moment};
+use crate::key_filter::{KeyFilter, KeyWish};
 use crate::lane::Held;
 use crate::mutant::{self, Mutant};
 use crate::output::Output;
@@ -77,6 +78,8 @@ pub struct Sizes {
     pub window_bytes: usize,
     /// Rows of one window read.
     pub window_read: usize,
+    /// Keys in one page that fills the filter.
+    pub key_read: usize,
     /// Appends under way at most.
     pub appends: usize,
     /// Facts that are worth an append while another is under way.
@@ -94,6 +97,7 @@ impl Default for Sizes {
             window_budget: size(limits::WINDOW_BUDGET),
             window_bytes: size(limits::WINDOW_BYTES),
             window_read: size(limits::WINDOW_READ),
+            key_read: size(limits::KEY_READ),
             appends: 1,
             second_append_facts: size(limits::SECOND_APPEND_FACTS),
             reading_ahead: size(limits::READING_AHEAD),
@@ -138,6 +142,8 @@ pub struct Shard {
     pub(crate) sizes: Sizes,
     /// What all windows hold.
     pub(crate) held: Held,
+    /// Which keys are certainly new.
+    pub(crate) keys: KeyFilter,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -173,6 +179,7 @@ impl Shard {
             ledger_time: Timestamp::ZERO,
             sizes: Sizes::default(),
             held: Held::default(),
+            keys: KeyFilter::default(),
         }
     }
 
@@ -252,6 +259,7 @@ impl Shard {
         self.now = if mutant::on(Mutant::LedgerTimeIgnored) { now } else { now.max(self.ledger_time) };
         self.served = true;
         self.wheel = Wheel::default();
+        self.keys = KeyFilter::begin(self.tenants.iter().map(|(no, _)| *no), self.now);
         let now = self.now;
         for tenant in self.tenants.values_mut() {
             let mut jobs = std::mem::take(&mut tenant.jobs);
@@ -426,16 +434,26 @@ impl Shard {
     fn needs_of_ids(&self, no: TenantNo, ids: impl IntoIterator<Item = JobId>, keys: Vec<[u8; 16]>) -> Needs {
         let Some(tenant) = self.tenants.get(no) else { return Needs::default() };
         let jobs = ids.into_iter().filter(|id| !tenant.jobs.contains_key(id)).collect();
+        let keys = keys.into_iter().filter(|key| self.keys.may_hold(no, *key)).collect();
         Needs { tenant: Some(no), jobs, keys }
+    }
+
+    /// A page of keys that is to be read, so that keys are known that are certainly new.
+    pub(crate) fn key_wish(&mut self) -> Option<KeyWish> {
+        self.keys.wish(self.sizes.key_read)
     }
 
     /// Decides a command. `readings` hold what `needs` asked for, read at or after the committed position of then.
     pub fn execute(&mut self, command: Command, readings: &Readings, now: Timestamp) -> Reply {
         self.pass_time(now);
+        let keys = self.out.rows.keys.len();
         let reply = match command {
             Command::Claim(params) => self.claim(params),
             command => Reply::Now(self.decide(command, readings)),
         };
+        for used in self.out.rows.keys.iter().skip(keys).filter(|_| !mutant::on(Mutant::UsedKeysAreNew)) {
+            self.keys.put(used.tenant, used.key, self.now);
+        }
         self.serve_waiters();
         reply
     }

@@ -12,7 +12,7 @@ use orch_core::port::{Append, ConfigRow, Ledger, StoreError, TenantRow, WindowRo
 use orch_core::time::Timestamp;
 use orch_dispatch::command::Command;
 use orch_dispatch::owner::PrepareId;
-use orch_dispatch::{CallId, Effect, Owner, Prepared, WindowWish};
+use orch_dispatch::{CallId, Effect, KeyWish, Owner, Prepared, WindowWish};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::warn;
@@ -26,6 +26,8 @@ use crate::seat::{Call, Reply, SeatRole, reserved};
 const CALLS_AT_ONCE: usize = 256;
 /// The longest the loop sleeps.
 const TICK: Duration = Duration::from_millis(50);
+/// The shortest pause between two pages of keys.
+const KEYS_REST: Duration = Duration::from_millis(1);
 /// How long a drain may take.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -42,6 +44,7 @@ enum Event {
     Appended(u64, Result<(), StoreError>),
     Prepared(PrepareId, Result<Prepared, StoreError>),
     Windows(u64, Vec<WindowWish>, Result<Vec<Vec<WindowRow>>, StoreError>),
+    Keys(KeyWish, Result<Vec<[u8; 16]>, StoreError>),
 }
 
 enum Woken {
@@ -235,6 +238,12 @@ impl<'a> Serving<'a> {
                 warn!(%error, "a window could not be read");
                 wishes.iter().for_each(|wish| self.owner.window_failed(wish));
             }
+            Event::Keys(wish, read) => {
+                if let Err(error) = &read {
+                    warn!(%error, "a page of keys could not be read");
+                }
+                self.owner.keys_read(&wish, read.as_deref().ok(), now);
+            }
         }
         None
     }
@@ -286,6 +295,17 @@ impl<'a> Serving<'a> {
                     tokio::spawn(async move {
                         let rows = ledger.window_read(&wishes).await;
                         let _ = events.send(Event::Windows(began, wishes, rows));
+                    });
+                }
+                Effect::Keys(wish) => {
+                    let (ledger, events) = (Arc::clone(&self.keeper.ledger), self.events_in.clone());
+                    let clock = self.keeper.clock.clone();
+                    tokio::spawn(async move {
+                        let began = clock.elapsed();
+                        let keys = ledger.key_page(wish.tenant, wish.from, wish.limit).await;
+                        // Half of the time is left to others.
+                        rest((clock.elapsed() - began).max(KEYS_REST)).await;
+                        let _ = events.send(Event::Keys(wish, keys));
                     });
                 }
                 Effect::Answer(call, answer) => {

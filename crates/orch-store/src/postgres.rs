@@ -190,6 +190,10 @@ impl Ledger for PostgresLedger {
         reads::key_lookup(&self.readers, tenant, keys, since).await
     }
 
+    async fn key_page(&self, tenant: TenantNo, from: KeyPlace, limit: usize) -> Result<Vec<[u8; 16]>, StoreError> {
+        reads::key_page(&self.readers, tenant, from, limit).await
+    }
+
     async fn checkpoint_lookup(&self, tenant: TenantNo, ids: &[JobId]) -> Result<Vec<CheckpointRow>, StoreError> {
         reads::checkpoint_lookup(&self.readers, tenant, ids).await
     }

@@ -142,6 +142,10 @@ impl Ledger for SqliteLedger {
         self.readers.call(move |connection| reads::key_lookup(connection, tenant, &keys, since)).await
     }
 
+    async fn key_page(&self, tenant: TenantNo, from: KeyPlace, limit: usize) -> Result<Vec<[u8; 16]>> {
+        self.readers.call(move |connection| reads::key_page(connection, tenant, from, limit)).await
+    }
+
     async fn checkpoint_lookup(&self, tenant: TenantNo, ids: &[JobId]) -> Result<Vec<CheckpointRow>> {
         let ids = ids.to_vec();
         self.readers.call(move |connection| reads::checkpoint_lookup(connection, tenant, &ids)).await

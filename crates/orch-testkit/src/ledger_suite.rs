@@ -58,6 +58,7 @@ macro_rules! ledger_suite {
                 windows_hold_fresh_jobs_without_an_end_in_order
                 windows_answer_each_wish_in_its_place
                 keys_are_found_from_a_moment_on
+                keys_are_listed_by_the_day
                 the_last_checkpoint_stays
                 ends_are_counted_by_lane_and_state
                 tokens_are_made_and_revoked

@@ -9,6 +9,7 @@ use orch_core::port::{
     SnapshotRow, StoreError, TakeOver, WindowParams, WindowRow,
 };
 use orch_core::time::Timestamp;
+use orch_dispatch::KeyWish;
 use orch_dispatch::answer::Needed;
 use orch_dispatch::prepared::{Needs, Prepared};
 
@@ -247,6 +248,14 @@ impl SimLedger {
             Some((*key, rows.iter().rev().find(|row| row.at >= keys_since)?.clone()))
         });
         Prepared { jobs, keys: keys.collect() }
+    }
+
+    /// `key_page` of a wish; days are those of the keys' last use.
+    #[must_use]
+    pub fn key_page(&self, wish: &KeyWish) -> Vec<[u8; 16]> {
+        let day = |row: &KeyRow| row.at.millis() / 86_400_000 == i64::from(wish.from.day);
+        let theirs = self.keys.range((wish.tenant, wish.from.key)..=(wish.tenant, [u8::MAX; 16]));
+        theirs.filter(|(_, rows)| rows.iter().any(day)).map(|((_, key), _)| *key).take(wish.limit).collect()
     }
 
     /// A job with its end.

@@ -9,7 +9,7 @@ use orch_testkit::model::Counts;
 use orch_testkit::world::{Report, World};
 
 /// What every full run must have shown, beside each kind of fact.
-const RACES: [&str; 48] = [
+const RACES: [&str; 49] = [
     "a claim sent again was answered",
     "a parked claim ended empty",
     "a parked claim was woken",
@@ -40,6 +40,7 @@ const RACES: [&str; 48] = [
     "fault: the database's clock steps back",
     "key mismatch refused",
     "key replayed",
+    "keys were read after a take-over",
     "race: a crash between two effects",
     "race: a crash with an append open",
     "race: a job ended while a window read showed it",

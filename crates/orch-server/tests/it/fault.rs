@@ -121,6 +121,10 @@ impl Ledger for FaultyLedger {
         self.inner.key_lookup(tenant, keys, since).await
     }
 
+    async fn key_page(&self, tenant: TenantNo, from: KeyPlace, limit: usize) -> Result<Vec<[u8; 16]>> {
+        self.inner.key_page(tenant, from, limit).await
+    }
+
     async fn checkpoint_lookup(&self, tenant: TenantNo, ids: &[JobId]) -> Result<Vec<CheckpointRow>> {
         self.switch.check()?;
         self.inner.checkpoint_lookup(tenant, ids).await

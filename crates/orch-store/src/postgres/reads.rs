@@ -5,7 +5,8 @@
 use orch_core::block::Block;
 use orch_core::ids::{JobId, ShardNo, Stream, TenantNo};
 use orch_core::port::{
-    CheckpointRow, Commit, DoneRow, JobFound, KeyRow, SnapshotRow, StoreError, TenantRow, WindowParams, WindowRow,
+    CheckpointRow, Commit, DoneRow, JobFound, KeyPlace, KeyRow, SnapshotRow, StoreError, TenantRow, WindowParams,
+    WindowRow,
 };
 use orch_core::time::Timestamp;
 use sqlx::postgres::{PgBindIterExt, PgPool, PgRow};
@@ -112,6 +113,18 @@ pub async fn key_lookup(pool: &PgPool, tenant: TenantNo, keys: &[[u8; 16]], sinc
         .await
         .map_err(store_error)?;
     all(&found, rows::key)
+}
+
+pub async fn key_page(pool: &PgPool, tenant: TenantNo, from: KeyPlace, limit: usize) -> Result<Vec<[u8; 16]>> {
+    let found: Vec<Uuid> = sqlx::query_scalar(include_str!("../../sql/postgres/idempotency/page.sql"))
+        .bind(small(tenant.0))
+        .bind(small(from.day))
+        .bind(Uuid::from_bytes(from.key))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(pool)
+        .await
+        .map_err(store_error)?;
+    Ok(found.into_iter().map(Uuid::into_bytes).collect())
 }
 
 pub async fn checkpoint_lookup(pool: &PgPool, tenant: TenantNo, ids: &[JobId]) -> Result<Vec<CheckpointRow>> {

@@ -5,7 +5,8 @@
 use orch_core::block::Block;
 use orch_core::ids::{JobId, ShardNo, Stream, TenantNo};
 use orch_core::port::{
-    CheckpointRow, Commit, DoneRow, JobFound, KeyRow, SnapshotRow, StoreError, TenantRow, WindowParams, WindowRow,
+    CheckpointRow, Commit, DoneRow, JobFound, KeyPlace, KeyRow, SnapshotRow, StoreError, TenantRow, WindowParams,
+    WindowRow,
 };
 use orch_core::time::Timestamp;
 use rusqlite::{Connection, Params, Row, params};
@@ -127,6 +128,12 @@ pub fn key_lookup(
         }
     }
     Ok(found)
+}
+
+pub fn key_page(connection: &Connection, tenant: TenantNo, from: KeyPlace, limit: usize) -> Result<Vec<[u8; 16]>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let params = params![tenant.0, from.day, &from.key[..], limit];
+    all(connection, include_str!("../../sql/sqlite/idempotency/page.sql"), params, |row| rows::get::<[u8; 16]>(row, 0))
 }
 
 pub fn block_lookup(connection: &Connection, stream: Stream, seqs: &[u64]) -> Result<Vec<Block>> {

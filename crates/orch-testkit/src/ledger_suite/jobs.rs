@@ -2,7 +2,7 @@
 
 use orch_core::ids::{LaneNo, TokenId};
 use orch_core::job::JobState;
-use orch_core::port::{Append, DoneCount, JobRow, TokenRow, WindowParams, WindowRow};
+use orch_core::port::{Append, DoneCount, JobRow, KeyPlace, TokenRow, WindowParams, WindowRow};
 use orch_core::time::Timestamp;
 use uuid::Uuid;
 
@@ -104,6 +104,29 @@ pub async fn keys_are_found_from_a_moment_on(backend: impl Backend) {
     assert_eq!(find(&[one], Timestamp::ZERO).await, [key(1, late), again.clone()]);
     assert_eq!(find(&[one], again.at.plus_ms(1)).await, []);
     assert_eq!(find(&[], late).await, []);
+}
+
+/// Keys are listed by the day and in order, page by page, and none of another tenant or day is among them.
+pub async fn keys_are_listed_by_the_day(backend: impl Backend) {
+    let ledger = backend.open().await;
+    let mut owner = Owner::first(&ledger).await;
+    let day_ms = 86_400_000;
+    let (today, tomorrow) = (START, START.plus_ms(day_ms));
+    let keys = [5, 1, 3, 255, 2].map(|n| key(n, today)).into_iter().chain([key(4, tomorrow)]).collect();
+    let append = Append { keys, ..owner.with_fact() };
+    owner.write(&append).await;
+    let day =
+        |at: Timestamp| u32::try_from(at.millis() / i64::try_from(day_ms).expect("positive")).expect("after 1970");
+    let page = async |tenant, at, from: u8, limit| {
+        let from = KeyPlace { day: day(at), key: [from; 16] };
+        let found = ledger.key_page(tenant, from, limit).await.expect("keys are listed");
+        found.into_iter().map(|key| key[0]).collect::<Vec<_>>()
+    };
+    assert_eq!(page(TENANT, today, 0, 10).await, [1, 2, 3, 5, 255]);
+    assert_eq!(page(TENANT, today, 2, 2).await, [2, 3]);
+    assert_eq!(page(TENANT, tomorrow, 0, 10).await, [4]);
+    assert!(page(TENANT, tomorrow.plus_ms(day_ms), 0, 10).await.is_empty());
+    assert!(page(OTHER, today, 0, 10).await.is_empty());
 }
 
 /// A later checkpoint replaces the job's earlier one, within a commit too.

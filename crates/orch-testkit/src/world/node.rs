@@ -10,7 +10,7 @@ use orch_core::time::Timestamp;
 use orch_dispatch::owner::PrepareId;
 use orch_dispatch::prepared::{Needs, Prepared};
 use orch_dispatch::shard::Identity;
-use orch_dispatch::{CallId, Effect, Owner, WindowWish};
+use orch_dispatch::{CallId, Effect, KeyWish, Owner, WindowWish};
 use rand::Rng;
 
 use super::call::Call;
@@ -46,6 +46,8 @@ pub(super) enum NodeEvent {
     Prepared { own: u64, id: PrepareId, call: CallNo, prepared: Option<Box<Prepared>> },
     /// Window rows are there, or the read failed.
     Window { own: u64, wish: WindowWish, began: u64, rows: Option<Vec<WindowRow>> },
+    /// A page of keys is there, or the read failed.
+    Keys { own: u64, wish: KeyWish, keys: Option<Vec<[u8; 16]>> },
     /// The process starts again.
     Start,
 }
@@ -65,6 +67,8 @@ pub(super) enum DatabaseEvent {
     Prepare { node: usize, own: u64, id: PrepareId, call: CallNo, needs: Needs },
     /// A window read is executed.
     Window { node: usize, own: u64, wish: WindowWish, began: u64 },
+    /// A page of keys is read.
+    Keys { node: usize, own: u64, wish: KeyWish },
 }
 
 /// An ownership.
@@ -181,6 +185,12 @@ impl World {
             }
             NodeEvent::Window { own, wish, began, rows } if self.is_own(n, own) => {
                 return self.window(n, &wish, began, rows);
+            }
+            NodeEvent::Keys { own, wish, keys } if self.is_own(n, own) => {
+                if keys.as_ref().is_some_and(|keys| !keys.is_empty()) {
+                    self.model.saw("keys were read after a take-over");
+                }
+                return self.with_owner(n, |owner, now| owner.keys_read(&wish, keys.as_deref(), now), None);
             }
             _ => {}
         }
@@ -417,6 +427,10 @@ impl World {
                         self.after(late, Event::Database(DatabaseEvent::Window { node: n, own, wish, began }));
                     }
                 }
+                Effect::Keys(wish) => {
+                    let late = self.delay(10, self.profile.read_ms_max);
+                    self.after(late, Event::Database(DatabaseEvent::Keys { node: n, own, wish }));
+                }
                 Effect::Answer(CallId(call), answer) => {
                     ensure(epoch == self.ledger.epoch(), "a fenced owner is silent", || format!("{answer:?}"))?;
                     let Some(call) = self.nodes[n].own.as_mut().and_then(|own| own.calls.remove(&call)) else {
@@ -510,6 +524,12 @@ impl World {
                 let rows = (!fails).then(|| self.ledger.window(&wish));
                 let late = self.delay(10, self.profile.read_ms_max);
                 self.after(late, Event::Node(node, NodeEvent::Window { own, wish, began, rows }));
+            }
+            DatabaseEvent::Keys { node, own, wish } => {
+                let fails = !self.draining && self.chance(self.profile.loss / 4);
+                let keys = (!fails).then(|| self.ledger.key_page(&wish));
+                let late = self.delay(10, self.profile.read_ms_max);
+                self.after(late, Event::Node(node, NodeEvent::Keys { own, wish, keys }));
             }
         }
         Ok(())

@@ -139,7 +139,8 @@ fn deletion(world: &mut World) -> Option<Command> {
     let late: Vec<_> =
         world.model.tenants.keys().filter(|no| **no > super::tenant_no(world.profile.tenants)).copied().collect();
     let tenant = *late.get(world.rng.random_range(0..late.len().max(1)))?;
-    Some(if world.chance(500) {
+    let marked = world.model.tenants.get(&tenant).is_some_and(|tenant| tenant.marked);
+    Some(if world.chance(if marked { 200 } else { 800 }) {
         Command::MarkTenant { tenant, actor: actor() }
     } else {
         Command::RestoreTenant { tenant, actor: actor() }

@@ -58,6 +58,7 @@ impl Profile {
                 window_budget: rng.random_range(3..30),
                 window_bytes: rng.random_range(20..600),
                 window_read: rng.random_range(1..5),
+                key_read: rng.random_range(1..6),
                 reading_ahead: rng.random_range(1..6),
                 appends: rng.random_range(1..=2),
                 second_append_facts: rng.random_range(1..4),
