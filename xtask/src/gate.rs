@@ -220,7 +220,8 @@ impl Gate {
     /// The test of the simulated world: it must find what is planted. Needs a build of its own.
     fn planted_bugs(&mut self) -> Result<()> {
         let arguments = ["test", "--package", "orch-testkit", "--features", "mutants", "--test", "sim_mutants"];
-        self.command("sim: planted bugs", &arguments, &[])
+        self.command("sim: planted bugs", &arguments, &[])?;
+        self.command("gates: planted bugs", &["test", "--package", "orch-gates", "--features", "mutants"], &[])
     }
 
     fn docs(&mut self) -> Result<()> {

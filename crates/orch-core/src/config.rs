@@ -8,6 +8,7 @@ use crate::connector::Connector;
 use crate::limits;
 use crate::refusal::{Code, Refusal};
 use crate::retry::Backoff;
+use crate::term::Term;
 
 /// The policy of a named kind of work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,9 @@ pub struct JobType {
     pub concurrency_max: Option<u32>,
     /// Attempts of one concurrency key at the same time.
     pub concurrency_per_key_max: Option<u32>,
+    /// What an attempt spends of each bucket of its source's host: the requests that it makes.
+    #[serde(skip_serializing_if = "is_one")]
+    pub cost: u32,
     /// Text for people.
     pub description: String,
     /// How long an attempt may run.
@@ -48,6 +52,7 @@ impl Default for JobType {
             cancel_grace_ms: limits::CANCEL_GRACE_MS_DEFAULT,
             concurrency_max: None,
             concurrency_per_key_max: None,
+            cost: 1,
             description: String::new(),
             execution_ms_max: limits::EXECUTION_MS_DEFAULT,
             lease_ms: limits::LEASE_MS_DEFAULT,
@@ -88,6 +93,7 @@ impl JobType {
         let per_key = self.concurrency_per_key_max.map_or(1, u64::from);
         check_range("concurrency_per_key_max", per_key, 1, u64::from(u32::MAX))?;
         check_range("concurrency_max", self.concurrency_max.map_or(1, u64::from), 1, u64::from(u32::MAX))?;
+        check_range("cost", u64::from(self.cost), 1, limits::COST_MAX)?;
         let bytes = self.payload_schema.as_ref().map_or(0, String::len) as u64;
         check_range("payload_schema", bytes, 0, limits::PAYLOAD_SCHEMA_BYTES_MAX)
     }
@@ -140,6 +146,48 @@ impl Source {
     }
 }
 
+/// What a host allows: requests to it are granted so that none of its terms is ever exceeded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Bucket {
+    /// Text for people.
+    pub description: String,
+    /// The host: all sources of the tenant that name it share the bucket.
+    pub host: String,
+    /// The name; unique in the tenant.
+    pub name: String,
+    /// After a refusal by the upstream, milliseconds in which what is used of the terms rises from nothing to all.
+    pub ramp_ms: u64,
+    /// All of them hold.
+    pub terms: Vec<Term>,
+}
+
+impl Default for Bucket {
+    fn default() -> Self {
+        Self {
+            description: String::new(),
+            host: String::new(),
+            name: String::new(),
+            ramp_ms: limits::RAMP_MS_DEFAULT,
+            terms: Vec::new(),
+        }
+    }
+}
+
+impl Bucket {
+    /// Checks each field against its limit.
+    ///
+    /// # Errors
+    /// A refusal that names the first field out of range.
+    pub fn check(&self) -> Result<(), Refusal> {
+        check_name("name", &self.name)?;
+        check_name("host", &self.host)?;
+        check_range("ramp_ms", self.ramp_ms, limits::RAMP_MS_MIN, limits::RAMP_MS_MAX)?;
+        check_range("terms", self.terms.len() as u64, 1, limits::TERMS_MAX)?;
+        self.terms.iter().enumerate().try_for_each(|(place, term)| term.check(&format!("terms[{place}]")))
+    }
+}
+
 /// A grouping inside a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -160,6 +208,8 @@ pub enum ConfigKind {
     Source,
     /// A project.
     Project,
+    /// A bucket.
+    Bucket,
 }
 
 /// One version of a declared thing.
@@ -172,6 +222,8 @@ pub enum ConfigDoc {
     Source(Source),
     /// A project.
     Project(Project),
+    /// A bucket.
+    Bucket(Bucket),
 }
 
 impl ConfigDoc {
@@ -182,6 +234,7 @@ impl ConfigDoc {
             Self::JobType(_) => ConfigKind::JobType,
             Self::Source(_) => ConfigKind::Source,
             Self::Project(_) => ConfigKind::Project,
+            Self::Bucket(_) => ConfigKind::Bucket,
         }
     }
 
@@ -192,6 +245,7 @@ impl ConfigDoc {
             Self::JobType(doc) => &doc.name,
             Self::Source(doc) => &doc.name,
             Self::Project(doc) => &doc.name,
+            Self::Bucket(doc) => &doc.name,
         }
     }
 
@@ -204,6 +258,7 @@ impl ConfigDoc {
             Self::JobType(doc) => doc.check(),
             Self::Source(doc) => doc.check(),
             Self::Project(doc) => check_name("name", &doc.name),
+            Self::Bucket(doc) => doc.check(),
         }
     }
 }
@@ -251,6 +306,11 @@ pub fn check_labels(field: &str, labels: &BTreeMap<String, String>) -> Result<()
         }
     }
     Ok(())
+}
+
+// The form that `skip_serializing_if` wants.
+fn is_one(cost: &u32) -> bool {
+    *cost == 1
 }
 
 fn check_range(field: &str, value: u64, min: u64, max: u64) -> Result<(), Refusal> {

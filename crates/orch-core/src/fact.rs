@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::ConfigDoc;
 use crate::ids::{ClaimId, JobId, LaneNo, SessionId, TenantId, TenantNo, TokenId};
 use crate::job::{AttemptOutcome, Dependency, JobError, JobState, LaneKey, Origin};
+use crate::term::CutCause;
 use crate::time::Timestamp;
 
 /// The version of the rules that decide; rises when the same commands would lead to other facts.
@@ -212,6 +213,9 @@ pub enum Fact {
         lane: LaneNo,
         /// The lease's length.
         lease_ms: u64,
+        /// The attempt's first request leaves then and not before; a bucket counts it there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_before: Option<Timestamp>,
         /// Seq of the job's fact before this one.
         prev: u64,
         /// Who got it.
@@ -336,6 +340,38 @@ pub enum Fact {
         /// Who asked.
         by: String,
     },
+    /// An upstream refused: less of a bucket's terms is used, and more again as time passes.
+    BucketCut {
+        /// The bucket.
+        bucket: String,
+        /// Why.
+        cause: CutCause,
+        /// The share of the terms before, in parts of a thousand.
+        from: u32,
+        /// The job whose request was refused.
+        job: JobId,
+        /// The share after.
+        to: u32,
+    },
+    /// An upstream said "come again later": nothing leaves before.
+    BucketClosed {
+        /// The bucket.
+        bucket: String,
+        /// The job whose request it answered.
+        job: JobId,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// An operator opened a bucket at the whole of its terms.
+    BucketReset {
+        /// The bucket.
+        bucket: String,
+        /// Who.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// Rows without facts of their own were written: checkpoints, log lines (only in the shard's own stream).
     RowsKept {
         /// Checkpoints.
@@ -409,13 +445,16 @@ impl Fact {
             Self::DeadLetterSettled { .. } => "dead_letter_settled",
             Self::TenantMarked { .. } => "tenant_marked",
             Self::TenantRestored { .. } => "tenant_restored",
+            Self::BucketCut { .. } => "bucket_cut",
+            Self::BucketClosed { .. } => "bucket_closed",
+            Self::BucketReset { .. } => "bucket_reset",
             Self::RowsKept { .. } => "rows_kept",
             Self::Turn { .. } => "turn",
         }
     }
 
     /// All kinds.
-    pub const KINDS: [&'static str; 20] = [
+    pub const KINDS: [&'static str; 23] = [
         "tenant_created",
         "config_set",
         "token_created",
@@ -436,6 +475,9 @@ impl Fact {
         "turn",
         "tenant_marked",
         "tenant_restored",
+        "bucket_cut",
+        "bucket_closed",
+        "bucket_reset",
     ];
 }
 

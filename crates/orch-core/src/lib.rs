@@ -16,6 +16,7 @@ pub mod port;
 pub mod query;
 pub mod refusal;
 pub mod retry;
+pub mod term;
 pub mod time;
 pub mod transition;
 

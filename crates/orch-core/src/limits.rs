@@ -159,6 +159,18 @@ limits! {
     SNAPSHOT_FACTS = 500_000, "snapshot_facts", "bounds the replay at take-over";
     /// Milliseconds between two snapshots.
     SNAPSHOT_MS = 5_000, "snapshot_ms", "bounds the replay at take-over";
+    /// Terms of a bucket.
+    TERMS_MAX = 8, "terms_max", "upstreams state one to three";
+    /// Requests that an attempt may make.
+    COST_MAX = 10_000, "cost_max", "an attempt that makes more should be several jobs";
+    /// Milliseconds in which a bucket's share rises from nothing to the whole of its terms.
+    RAMP_MS_DEFAULT = 120_000, "ramp_ms_default", "after a refusal, half is left and all is there again within a minute";
+    /// The shortest ramp.
+    RAMP_MS_MIN = 1_000, "ramp_ms_min", "a shorter one would ask a refusing host again at once";
+    /// The longest ramp.
+    RAMP_MS_MAX = 86_400_000, "ramp_ms_max", "slower than a day is a limit for an operator to set";
+    /// Milliseconds that a lease may be granted before its first request may leave.
+    PERMIT_AHEAD_MS = 100, "permit_ahead_ms", "covers the way to a worker; longer would only hold leases";
     /// Milliseconds that a node's lease on its shards lasts.
     NODE_LEASE_MS = 4_000, "node_lease_ms", "first grant within 6 s of a kill";
 }

@@ -11,6 +11,8 @@ use orch_core::refusal::Refusal;
 use orch_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use orch_gates::Cut;
+
 use crate::command::Progress;
 use crate::json_text;
 
@@ -25,6 +27,8 @@ pub struct Grant {
     pub until: Timestamp,
     /// The lease's length.
     pub lease_ms: u64,
+    /// The attempt's first request must not leave before.
+    pub not_before: Option<Timestamp>,
     /// When the attempt times out.
     pub execution_until: Timestamp,
     /// Payload and extra, if they were in memory; else the engine reads them.
@@ -103,6 +107,67 @@ pub struct OpenJob {
     pub progress: Option<Progress>,
     /// Seq of its last fact.
     pub last_seq: u64,
+}
+
+/// What can hold a job back, in the order in which it is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gate {
+    /// Jobs that it depends on are open.
+    Dependencies,
+    /// Its moment has not come: not before, or a back-off.
+    Time,
+    /// The tenant is marked for deletion.
+    Deleting,
+    /// A pause.
+    Paused,
+    /// What its host allows is spent, or the host is closed.
+    Bucket,
+    /// As many attempts as may be are under way.
+    Concurrency,
+    /// No worker can take it.
+    Worker,
+    /// Others are ahead.
+    Turn,
+}
+
+/// A gate that holds something back now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Which.
+    pub gate: Gate,
+    /// Who or what holds it, for people.
+    pub by: String,
+    /// Since when, if that is known.
+    pub since: Option<Timestamp>,
+    /// When it can open, at the earliest; `None`: that is not known.
+    pub opens_at: Option<Timestamp>,
+}
+
+/// Why something waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explained {
+    /// Every gate that holds it, in the order in which they are looked at; nothing when it can go.
+    pub holds: Vec<Hold>,
+    /// Jobs of its lane before it, if memory knows.
+    pub ahead: Option<u64>,
+}
+
+/// A bucket as the owner knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BucketFound {
+    /// What each term would admit at once now, whatever the share.
+    pub left: Vec<u32>,
+    /// When the next request of cost 1 may leave, unless that is now.
+    pub opens_at: Option<Timestamp>,
+    /// Until when it is closed.
+    pub closed_until: Option<Timestamp>,
+    /// The share of the terms that is used, in parts of a thousand.
+    pub share: u32,
+    /// When that is the whole again.
+    pub whole_at: Option<Timestamp>,
+    /// The last cuts, oldest first.
+    pub cuts: Vec<Cut>,
 }
 
 /// A lane as the owner knows it.
@@ -238,6 +303,10 @@ pub enum Answer {
     Workers(Vec<WorkerFound>),
     /// Pauses.
     Pauses(Vec<PauseFound>),
+    /// Why something waits; `None`: there is no such lane.
+    Explained(Option<Explained>),
+    /// A bucket; `None`: there is none of that name.
+    Bucket(Option<BucketFound>),
     /// Open jobs in one state.
     OpenJobs(Vec<OpenJob>),
     /// What a rotation must leave.

@@ -7,6 +7,7 @@ use orch_core::ids::{JobId, LaneNo};
 use orch_core::job::{AttemptOutcome, DependsOn, JobState};
 use orch_core::time::Timestamp;
 use orch_core::transition::{Event, next};
+use orch_gates::Cut;
 
 use crate::job::{Job, Lease};
 use crate::lane::Lane;
@@ -40,6 +41,7 @@ impl Tenant {
                 if let ConfigDoc::JobType(doc) = doc {
                     self.lengthen_leases(doc);
                 }
+                self.index_buckets();
                 self.refresh_all();
             }
             Fact::LaneOpened { key, lane } => {
@@ -72,6 +74,17 @@ impl Tenant {
             Fact::TenantRestored { .. } => {
                 self.erase_at = None;
                 self.refresh_all();
+            }
+            Fact::BucketCut { bucket, cause, from, to, .. } => {
+                let cut = Cut { at: record.at, cause: *cause, from: *from, to: *to };
+                self.buckets.entry(bucket.clone()).or_default().take(cut);
+            }
+            Fact::BucketClosed { bucket, until, .. } => {
+                self.buckets.entry(bucket.clone()).or_default().close(*until);
+            }
+            Fact::BucketReset { bucket, .. } => {
+                self.buckets.entry(bucket.clone()).or_default().reset();
+                self.index.stirred = true;
             }
             Fact::TenantCreated { .. }
             | Fact::TokenCreated { .. }
@@ -213,11 +226,25 @@ impl Tenant {
     }
 
     fn granted(&mut self, record: &Record, wheel: &mut Wheel) {
-        let Fact::LeaseGranted { attempt, auto_ack, claim, epoch, job: id, lane: no, lease_ms, prev, session } =
-            &record.body
+        let Fact::LeaseGranted {
+            attempt,
+            auto_ack,
+            claim,
+            epoch,
+            job: id,
+            lane: no,
+            lease_ms,
+            not_before,
+            prev,
+            session,
+        } = &record.body
         else {
             return;
         };
+        if *attempt == 1 || !mutant::on(Mutant::BucketFreeForRetries) {
+            let leaves = not_before.filter(|_| !mutant::on(Mutant::BucketCountsEarly));
+            self.spend(*no, leaves.unwrap_or(record.at));
+        }
         let execution_ms = self.policy(*no).execution_ms_max;
         let fresh = !self.jobs.contains_key(id);
         let vtime = self.vtime;
@@ -241,6 +268,7 @@ impl Tenant {
             granted_at: record.at,
             lease_ms: *lease_ms,
             longest_ms: *lease_ms,
+            not_before: *not_before,
             execution_ms,
             grace_until: None,
             until: record.at.plus_ms(*lease_ms),

@@ -4,7 +4,9 @@ use std::collections::{BTreeSet, VecDeque};
 
 use orch_core::fact::Fact;
 use orch_core::ids::{ClaimId, JobId, LaneNo, SessionId, TenantNo};
+use orch_core::limits::PERMIT_AHEAD_MS;
 use orch_core::refusal::{Code, Refusal};
+use orch_core::time::Timestamp;
 
 use crate::answer::{Answer, Carried, Grant};
 use crate::arbiter::QUANTUM;
@@ -14,7 +16,8 @@ use crate::lane::Next;
 use crate::mutant::{self, Mutant};
 use crate::prepared::Prepared;
 use crate::shard::{Reply, Shard, Waiter};
-use crate::tenant::Tenant;
+use crate::tenant::{Group, Tenant};
+use crate::wheel::Watched;
 
 /// Who takes.
 #[derive(Debug, Clone, Copy)]
@@ -34,17 +37,26 @@ impl Tenant {
     }
 
     /// The lane to grant from next, among those whose job type is in `types` and that nothing holds.
-    pub(crate) fn next_lane(&self, types: &[String]) -> Option<LaneNo> {
-        if self.erase_at.is_some() {
-            return None;
-        }
-        let open = self.index.groups.iter().filter(|group| {
+    pub(crate) fn next_lane(&self, types: &[String], now: Timestamp) -> Option<LaneNo> {
+        let open = self.admitted(types).filter(|group| self.opens(group, now).at <= now.plus_ms(PERMIT_AHEAD_MS));
+        open.filter_map(|group| group.active.first()).min().map(|(_, no)| *no)
+    }
+
+    /// When `next_lane` may know one, at the earliest, if nothing but buckets holds all.
+    pub(crate) fn next_opening(&self, types: &[String], now: Timestamp) -> Option<Timestamp> {
+        let openings = self.admitted(types).map(|group| self.opens(group, now).at);
+        openings.min().map(|at| Timestamp::from_millis(at.millis().saturating_sub_unsigned(PERMIT_AHEAD_MS)))
+    }
+
+    /// Groups with work in `types` that nothing but a bucket holds.
+    fn admitted(&self, types: &[String]) -> impl Iterator<Item = &Group> {
+        let groups = if self.erase_at.is_some() { &[][..] } else { &self.index.groups[..] };
+        groups.iter().filter(move |group| {
             !group.active.is_empty()
                 && types.contains(&group.job_type)
                 && (mutant::on(Mutant::PauseIgnored) || !self.group_paused(&group.job_type, group.source.as_deref()))
                 && !self.group_full(&group.job_type, group.source.as_deref())
-        });
-        open.filter_map(|group| group.active.first()).min().map(|(_, no)| *no)
+        })
     }
 }
 
@@ -53,7 +65,7 @@ impl Desk<'_> {
     pub fn grant(&mut self, taker: Taker<'_>, most: usize) -> Vec<Grant> {
         let mut grants = Vec::new();
         while grants.len() < most {
-            let Some(no) = self.tenant.next_lane(taker.job_types) else { break };
+            let Some(no) = self.tenant.next_lane(taker.job_types, self.at.now) else { break };
             let Some(next) = self.tenant.lane(no).next() else { break };
             let (job, fresh) = match next {
                 Next::Again(_, job) => (job, None),
@@ -72,6 +84,7 @@ impl Desk<'_> {
         let first = fresh.as_ref().map(|(seq, _)| (1, *seq));
         let (attempt, prev) = first.or(held).expect("a job is granted from a window or from memory");
         let lease_ms = self.tenant.policy(no).lease_ms;
+        let opens = self.tenant.opens(self.tenant.group(no), self.at.now).at;
         self.emit(Fact::LeaseGranted {
             attempt,
             auto_ack: taker.auto_ack,
@@ -80,6 +93,7 @@ impl Desk<'_> {
             job,
             lane: no,
             lease_ms,
+            not_before: (opens > self.at.now).then_some(opens),
             prev,
             session: taker.session,
         });
@@ -97,6 +111,7 @@ impl Desk<'_> {
             lane: self.tenant.lane(job.lane).key.clone(),
             until: lease.until,
             lease_ms: lease.lease_ms,
+            not_before: lease.not_before,
             execution_until: lease.execution_until,
             carried: None,
         })
@@ -192,9 +207,18 @@ impl Shard {
     }
 
     /// The tenant's place in the order of turns, if it has something for this taker.
-    fn place(&self, no: TenantNo, taker: Taker<'_>) -> Option<(u64, TenantNo)> {
-        self.tenants.get(no)?.next_lane(taker.job_types)?;
-        Some((self.arbiter.place(no), no))
+    fn place(&mut self, no: TenantNo, taker: Taker<'_>) -> Option<(u64, TenantNo)> {
+        let tenant = self.tenants.get(no)?;
+        if tenant.next_lane(taker.job_types, self.now).is_some() {
+            return Some((self.arbiter.place(no), no));
+        }
+        // Whoever waits for a bucket is looked at again when that opens.
+        let opens = tenant.next_opening(taker.job_types, self.now)?;
+        if self.openings.get(&no).is_none_or(|watched| opens < *watched) {
+            self.openings.insert(no, opens);
+            self.wheel.put(opens, no, Watched::Opening);
+        }
+        None
     }
 
     fn grants_of(&mut self, tenants: &[TenantNo], params: &ClaimParams) -> Vec<Grant> {

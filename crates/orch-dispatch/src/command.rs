@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use orch_core::config::{ConfigDoc, ConfigKind};
 use orch_core::fact::PauseTarget;
-use orch_core::ids::{ClaimId, JobId, SessionId, TenantNo};
+use orch_core::ids::{ClaimId, JobId, LaneNo, SessionId, TenantNo};
 use orch_core::job::{ArtifactRef, Dependency, JobError, LaneKey, Origin, Payload};
 use orch_core::lease::Token;
 use orch_core::port::{TenantRow, TokenRow};
@@ -156,6 +156,17 @@ pub struct ClaimParams {
     pub wait_until: Option<Timestamp>,
 }
 
+/// What an upstream answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpstreamSaid {
+    /// The status, if it says that there were too many requests: the caller knows the signatures.
+    pub throttled: Option<u16>,
+    /// It is to be asked again after so many milliseconds, and not before.
+    pub retry_after_ms: Option<u64>,
+    /// So many milliseconds ago the request left; else it left when the attempt began.
+    pub sent_ms_ago: Option<u64>,
+}
+
 /// Who acts and why, for commands of operators.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Actor {
@@ -251,6 +262,24 @@ pub enum Command {
         token: Token,
         /// JSON array of lines.
         lines: Bytes,
+    },
+    /// What an upstream answered to a request of an attempt.
+    Upstream {
+        /// The caller's tenants.
+        tenants: Vec<TenantNo>,
+        /// The attempt.
+        token: Token,
+        /// What it said.
+        said: UpstreamSaid,
+    },
+    /// Open a bucket at the whole of its terms.
+    ResetBucket {
+        /// The tenant.
+        tenant: TenantNo,
+        /// Its name.
+        bucket: String,
+        /// Who and why.
+        actor: Actor,
     },
     /// Is this attempt's lease current? (For reads under a fence.)
     CheckLease {
@@ -360,12 +389,14 @@ impl Command {
             | Self::Resume { tenant, .. }
             | Self::MarkTenant { tenant, .. }
             | Self::RestoreTenant { tenant, .. }
+            | Self::ResetBucket { tenant, .. }
             | Self::Drain { tenant, .. } => *tenant,
             Self::CreateToken(row) => row.tenant,
             Self::OpenSession(params) => params.session.tenant(),
             Self::Claim(params) => params.session.tenant(),
             Self::FollowUps { token, tenants, .. }
             | Self::Log { token, tenants, .. }
+            | Self::Upstream { token, tenants, .. }
             | Self::CheckLease { token, tenants }
                 if speaks_for(tenants, token.tenant) =>
             {
@@ -373,6 +404,7 @@ impl Command {
             }
             Self::FollowUps { tenants, .. }
             | Self::Log { tenants, .. }
+            | Self::Upstream { tenants, .. }
             | Self::CheckLease { tenants, .. }
             | Self::Ack { tenants, .. }
             | Self::Heartbeat { tenants, .. }
@@ -397,6 +429,7 @@ impl Command {
                 | Self::Release { .. }
                 | Self::FollowUps { .. }
                 | Self::Log { .. }
+                | Self::Upstream { .. }
                 | Self::CheckLease { .. }
         )
     }
@@ -444,6 +477,22 @@ pub enum Read {
     Marks,
     /// What is paused.
     Pauses(TenantNo),
+    /// Why a job or a lane waits.
+    Explain {
+        /// The tenant.
+        tenant: TenantNo,
+        /// The lane.
+        lane: LaneNo,
+        /// The job, with its order key while it is fresh; without one it is asked of the lane's next job.
+        job: Option<(JobId, u64)>,
+    },
+    /// What was spent of a bucket, and what it admits now.
+    Bucket {
+        /// The tenant.
+        tenant: TenantNo,
+        /// Its name.
+        name: String,
+    },
     /// Open jobs in a state that is held in memory (blocked, scheduled, leased, running), ids falling from `before`.
     OpenJobs {
         /// The tenant.
@@ -472,6 +521,8 @@ impl Read {
             | Self::Workers(tenant)
             | Self::Pauses(tenant)
             | Self::Rotation(tenant)
+            | Self::Bucket { tenant, .. }
+            | Self::Explain { tenant, .. }
             | Self::OpenJobs { tenant, .. } => *tenant,
             Self::Marks => TenantNo::SYSTEM,
         }

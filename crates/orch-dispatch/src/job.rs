@@ -47,6 +47,8 @@ pub(crate) struct Lease {
     pub lease_ms: u64,
     /// The longest length that its worker may have been told since: its type's lease may have grown in between.
     pub longest_ms: u64,
+    /// Its first request leaves then and not before.
+    pub not_before: Option<Timestamp>,
     /// How long the attempt may run, as its worker was told at the grant.
     pub execution_ms: u64,
     /// Until then a canceled attempt may end by itself.

@@ -6,11 +6,13 @@
 pub mod answer;
 mod apply;
 mod arbiter;
+mod bucket;
 mod claim;
 pub mod command;
 mod decide;
 mod deletion;
 mod enqueue;
+mod explain;
 mod fair_queue;
 mod follow;
 pub mod invariant;

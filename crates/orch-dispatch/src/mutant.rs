@@ -72,6 +72,12 @@ pub enum Mutant {
     SweepIgnoresHead = 32,
     /// Tell a sweep that no open job is held in memory.
     SweepIgnoresKeep = 33,
+    /// Spend of a bucket only for jobs that were never tried.
+    BucketFreeForRetries = 36,
+    /// Keep what was spent of buckets in memory only.
+    BucketNotSaved = 37,
+    /// Count a grant where it was made, though its request leaves later.
+    BucketCountsEarly = 38,
     /// Take keys for new that lie in the ledger and were not read yet after a take-over.
     KeysUnreadAreNew = 34,
     /// Take keys for new that were used since the take-over.
@@ -80,7 +86,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 38] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -114,6 +120,9 @@ impl Mutant {
         Self::UnheardIsFree,
         Self::SweepIgnoresHead,
         Self::SweepIgnoresKeep,
+        Self::BucketFreeForRetries,
+        Self::BucketNotSaved,
+        Self::BucketCountsEarly,
         Self::KeysUnreadAreNew,
         Self::UsedKeysAreNew,
     ];

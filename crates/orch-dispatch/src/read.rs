@@ -6,6 +6,7 @@ use orch_core::refusal::{Code, Refusal};
 use orch_core::time::Timestamp;
 
 use crate::answer::{Answer, ConfigFound, LaneFound, Needed, OpenJob, PauseFound, WorkerFound};
+use crate::bucket;
 use crate::command::Read;
 use crate::mutant::{self, Mutant};
 use crate::prepared::Prepared;
@@ -21,10 +22,14 @@ impl Shard {
             Read::Jobs { tenant, .. }
             | Read::Config { tenant, .. }
             | Read::Configs { tenant, .. }
+            | Read::Bucket { tenant, .. }
+            | Read::Explain { tenant, .. }
             | Read::OpenJobs { tenant, .. } => *tenant,
         };
-        if let Read::Workers(no) = read {
-            return Answer::Workers(self.workers(no));
+        match read {
+            Read::Workers(no) => return Answer::Workers(self.workers(no)),
+            Read::Explain { tenant, lane, job } => return Answer::Explained(self.explain(tenant, lane, job)),
+            _ => {}
         }
         let nothing = Prepared::default();
         let Some(desk) = self.desk(no, &nothing) else {
@@ -37,7 +42,7 @@ impl Shard {
         };
         match read {
             Read::Jobs { ids, .. } => Answer::Jobs(ids.into_iter().map(seen).collect()),
-            Read::Lanes(_) => Answer::Lanes(lanes(desk.tenant)),
+            Read::Lanes(_) => Answer::Lanes(lanes(desk.tenant, desk.at.now)),
             Read::Summary(_) => Answer::Summary(desk.tenant.index.counts),
             Read::Config { kind, name, .. } => Answer::ConfigFound(desk.tenant.config(kind, &name)),
             Read::Configs { kind, .. } => {
@@ -50,12 +55,13 @@ impl Shard {
                 Answer::Configs(found.collect())
             }
             Read::Pauses(_) => Answer::Pauses(pauses(desk.tenant)),
+            Read::Bucket { name, .. } => Answer::Bucket(bucket::found(desk.tenant, &name, desk.at.now)),
             Read::OpenJobs { state, before, limit, .. } => {
                 let ids = open_ids(desk.tenant, state, before, limit);
                 Answer::OpenJobs(ids.into_iter().filter_map(seen).collect())
             }
             Read::Rotation(_) => Answer::Rotation(needed(desk.tenant)),
-            Read::Workers(_) | Read::Marks => Answer::Workers(Vec::new()),
+            Read::Workers(_) | Read::Marks | Read::Explain { .. } => Answer::Workers(Vec::new()),
         }
     }
 
@@ -93,7 +99,7 @@ impl Shard {
     }
 }
 
-fn lanes(tenant: &Tenant) -> Vec<LaneFound> {
+fn lanes(tenant: &Tenant, now: Timestamp) -> Vec<LaneFound> {
     let numbered = tenant.lanes.iter().zip(1u32..);
     numbered
         .map(|(lane, no)| LaneFound {
@@ -101,7 +107,7 @@ fn lanes(tenant: &Tenant) -> Vec<LaneFound> {
             key: lane.key.clone(),
             ready: lane.waiting(),
             leased: u64::from(lane.leased),
-            held_by: tenant.held_by(LaneNo(no)).map(Into::into),
+            held_by: tenant.held_by(LaneNo(no), now).map(Into::into),
         })
         .collect()
 }

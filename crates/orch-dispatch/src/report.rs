@@ -37,7 +37,7 @@ impl Desk<'_> {
     }
 
     /// A worker spoke of this lease.
-    fn heard(&mut self, id: JobId) {
+    pub fn heard(&mut self, id: JobId) {
         let now = self.at.now;
         if let Some(lease) = self.tenant.jobs.get_mut(&id).and_then(|job| job.lease.as_mut()) {
             lease.heard_at = Some(now);

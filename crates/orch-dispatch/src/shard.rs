@@ -32,7 +32,7 @@ use crate::warm;
 use crate::wheel::{Watched, Wheel};
 
 /// The form of snapshots that this code writes and reads.
-pub const SNAPSHOT_FORMAT: u32 = 2;
+pub const SNAPSHOT_FORMAT: u32 = 3;
 
 /// A parked claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -132,6 +132,8 @@ pub struct Shard {
     pub(crate) waiters: VecDeque<Waiter>,
     pub(crate) next_waiter: u64,
     pub(crate) wheel: Wheel,
+    /// When each tenant that waits for a bucket is looked at again.
+    pub(crate) openings: BTreeMap<TenantNo, Timestamp>,
     pub(crate) now: Timestamp,
     pub(crate) served: bool,
     pub(crate) out: Output,
@@ -172,6 +174,7 @@ impl Shard {
             waiters: VecDeque::new(),
             next_waiter: 0,
             wheel: Wheel::default(),
+            openings: BTreeMap::new(),
             now: Timestamp::ZERO,
             served: false,
             out: Output::default(),
@@ -207,6 +210,9 @@ impl Shard {
         for tenant in shard.tenants.values_mut() {
             if mutant::on(Mutant::SnapshotWithoutDependants) {
                 tenant.dependents.clear();
+            }
+            if mutant::on(Mutant::BucketNotSaved) {
+                tenant.buckets.clear();
             }
             tenant.rebuild();
         }
@@ -259,6 +265,7 @@ impl Shard {
         self.now = if mutant::on(Mutant::LedgerTimeIgnored) { now } else { now.max(self.ledger_time) };
         self.served = true;
         self.wheel = Wheel::default();
+        self.openings.clear();
         self.keys = KeyFilter::begin(self.tenants.iter().map(|(no, _)| *no), self.now);
         let now = self.now;
         for tenant in self.tenants.values_mut() {
@@ -479,6 +486,7 @@ impl Shard {
             | Command::Release { .. }
             | Command::FollowUps { .. }
             | Command::Log { .. }
+            | Command::Upstream { .. }
             | Command::CheckLease { .. } => self.reported(command, readings),
             command => self.asked_of_tenant(command, readings),
         }
@@ -547,6 +555,9 @@ impl Shard {
             Command::Log { tenants, token, lines } => {
                 done(self.at_desk(&tenants, token, readings, |desk| desk.log(token, lines)))
             }
+            Command::Upstream { tenants, token, said } => {
+                done(self.at_desk(&tenants, token, readings, |desk| desk.upstream_said(token, said)))
+            }
             Command::CheckLease { tenants, token } => {
                 done(self.at_desk(&tenants, token, readings, |desk| desk.current(token).map(|_| ())))
             }
@@ -592,6 +603,7 @@ impl Shard {
             Command::RevokeToken { row, .. } => desk.revoke_token(row),
             Command::MarkTenant { actor, .. } => desk.mark_tenant(actor),
             Command::RestoreTenant { actor, .. } => desk.restore_tenant(actor),
+            Command::ResetBucket { bucket, actor, .. } => desk.reset_bucket(bucket, actor),
             _ => Answer::Done,
         }
     }

@@ -6,10 +6,13 @@ use orch_core::config::{ConfigDoc, ConfigKind, JobType, Source};
 use orch_core::fact::PauseTarget;
 use orch_core::ids::{ClaimId, JobId, LaneNo, SessionId, TenantId, TenantNo};
 use orch_core::job::{DependsOn, JobState, LaneKey};
+use orch_core::limits::PERMIT_AHEAD_MS;
 use orch_core::time::Timestamp;
+use orch_gates::Bucket;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{ConfigFound, OpenCounts};
+use crate::bucket::of_host;
 use crate::job::Job;
 use crate::json_text;
 use crate::lane::Lane;
@@ -42,6 +45,8 @@ pub(crate) struct Group {
     pub active: BTreeSet<(u64, LaneNo)>,
     /// Jobs handed out.
     pub leased: u32,
+    /// Buckets of its source's host, by name.
+    pub buckets: Vec<String>,
 }
 
 /// The state of a tenant.
@@ -61,6 +66,8 @@ pub(crate) struct Tenant {
     /// Open parent → the jobs that wait for it.
     pub dependents: BTreeMap<JobId, Vec<(JobId, DependsOn)>>,
     pub pauses: BTreeMap<PauseTarget, Pause>,
+    /// What was spent of each bucket, by its name.
+    pub buckets: BTreeMap<String, Bucket>,
     /// Virtual time of the last lane served.
     pub vtime: u64,
     /// It is marked for deletion, and can be restored until then.
@@ -107,6 +114,7 @@ impl Tenant {
             jobs: BTreeMap::new(),
             dependents: BTreeMap::new(),
             pauses: BTreeMap::new(),
+            buckets: BTreeMap::new(),
             vtime: 0,
             erase_at: None,
             index: Index::default(),
@@ -174,17 +182,31 @@ impl Tenant {
         self.index.leased_by_key.get(&of).copied().unwrap_or(0) >= max
     }
 
+    /// Is this lane held by a pause, its own or one of its kind?
+    pub fn lane_paused(&self, no: LaneNo) -> bool {
+        let key = &self.lane(no).key;
+        self.pauses.contains_key(&PauseTarget::Lane(no)) || self.group_paused(&key.job_type, key.source.as_deref())
+    }
+
     /// What holds a lane, for people.
-    pub fn held_by(&self, no: LaneNo) -> Option<&'static str> {
+    pub fn held_by(&self, no: LaneNo, now: Timestamp) -> Option<&'static str> {
         let lane = self.lane(no);
-        let source = lane.key.source.as_deref();
         if self.erase_at.is_some() {
             return Some("deleting");
         }
-        if self.pauses.contains_key(&PauseTarget::Lane(no)) || self.group_paused(&lane.key.job_type, source) {
+        if self.lane_paused(no) {
             return Some("paused");
         }
-        (self.group_full(&lane.key.job_type, source) || self.key_full(lane)).then_some("concurrency")
+        if self.opens(self.group(no), now).at > now.plus_ms(PERMIT_AHEAD_MS) {
+            return Some("bucket");
+        }
+        let full = self.group_full(&lane.key.job_type, lane.key.source.as_deref()) || self.key_full(lane);
+        full.then_some("concurrency")
+    }
+
+    /// The group of a lane.
+    pub fn group(&self, no: LaneNo) -> &Group {
+        &self.index.groups[self.index.group_of_lane[no.0 as usize - 1]]
     }
 
     /// Brings a lane's place among those that can be granted from up to date. Call after whatever may change it.
@@ -249,7 +271,8 @@ impl Tenant {
         let groups = &mut self.index.groups;
         let group = *self.index.group_by_key.entry(group_key).or_insert_with(|| {
             let (job_type, source) = (key.job_type.clone(), key.source.clone());
-            groups.push(Group { job_type, source, ..Group::default() });
+            let buckets = of_host(&self.configs, source.as_deref());
+            groups.push(Group { job_type, source, buckets, ..Group::default() });
             groups.len() - 1
         });
         self.index.group_of_lane.push(group);

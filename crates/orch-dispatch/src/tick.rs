@@ -111,6 +111,10 @@ impl Shard {
         for (no, watched) in self.wheel.take_due(self.now) {
             let Some(mut desk) = self.desk(no, &nothing) else { continue };
             match watched {
+                Watched::Opening => {
+                    desk.tenant.index.stirred = true;
+                    self.openings.remove(&no);
+                }
                 Watched::Job(job) => desk.look_at(job),
                 Watched::Claim(session, claim) => {
                     for job in desk.tenant.claimed(session, claim).collect::<Vec<_>>() {

@@ -18,6 +18,8 @@ pub enum Watched {
     Job(JobId),
     /// All jobs that a claim still has: a grant of hundreds costs one entry.
     Claim(SessionId, ClaimId),
+    /// The buckets of a tenant: one of them opens.
+    Opening,
 }
 
 /// The wheel.

@@ -66,7 +66,7 @@ impl Shard {
                 if wishes.len() == most || room == 0 {
                     return wishes;
                 }
-                let held = tenant.held_by(no) == Some("paused");
+                let held = tenant.lane_paused(no);
                 let lane = tenant.lane_mut(no);
                 if held || lane.loading || lane.read_at.is_some_and(|at| at >= committed) {
                     continue;
@@ -88,7 +88,7 @@ impl Shard {
                 lane.window.is_empty()
                     && !lane.loading
                     && lane.read_at.is_none_or(|at| at < committed)
-                    && tenant.held_by(*no) != Some("paused")
+                    && !tenant.lane_paused(*no)
             })
         })
     }
@@ -118,7 +118,7 @@ impl Shard {
                 let no = LaneNo(u32::try_from(n).unwrap_or(u32::MAX));
                 // A read under way goes on behind the window's end, so that window must stay.
                 let idle = !tenant.lane(no).loading && !tenant.lane(no).window.is_empty();
-                if idle && tenant.held_by(no) == Some("paused") {
+                if idle && tenant.lane_paused(no) {
                     let dropped = tenant.lane_mut(no).drop_window();
                     dropped.iter().for_each(|entry| self.held.drop(entry));
                     freed += dropped.len();

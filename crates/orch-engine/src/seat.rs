@@ -167,6 +167,8 @@ pub(crate) fn reserved(command: &Command) -> bool {
             | Command::Cancel { .. }
             | Command::Pause { .. }
             | Command::Resume { .. }
+            | Command::Upstream { .. }
+            | Command::ResetBucket { .. }
             | Command::Drain { .. }
     )
 }

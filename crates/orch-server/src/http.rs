@@ -1,6 +1,7 @@
 //! The router: all routes under one base, problems for everything else, request ids, panics caught.
 
 pub mod artifacts;
+pub mod buckets;
 pub mod catalogue;
 pub mod connectors;
 pub mod cursor;
@@ -8,6 +9,7 @@ pub mod dead_letters;
 pub mod declared;
 pub mod deprecation;
 pub mod error;
+pub mod explain;
 pub mod fields;
 pub mod health;
 pub mod idempotency;
@@ -60,6 +62,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(catalogue::routes())
         .merge(sources::routes())
         .merge(projects::routes())
+        .merge(buckets::routes())
+        .merge(explain::routes())
         .merge(lanes::routes())
         .merge(pauses::routes())
         .merge(workers::routes())

@@ -40,6 +40,7 @@ const SECURITY: &str = "token";
         (name = "job-types", description = "The policy of named kinds of work"),
         (name = "sources", description = "Registered upstreams"),
         (name = "projects", description = "Groupings inside a tenant"),
+        (name = "buckets", description = "What hosts allow, and how much of it is used"),
         (name = "lanes", description = "What jobs wait in"),
         (name = "pauses", description = "What operators hold back"),
         (name = "nodes", description = "The processes that serve the ledger"),

@@ -96,6 +96,7 @@ pub fn kind_word(kind: ConfigKind) -> &'static str {
         ConfigKind::JobType => "job_type",
         ConfigKind::Source => "source",
         ConfigKind::Project => "project",
+        ConfigKind::Bucket => "bucket",
     }
 }
 

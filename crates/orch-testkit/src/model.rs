@@ -4,6 +4,7 @@
 //! callers are told, `clock.rs` knows how long a lease may live at most.
 
 mod answers;
+mod buckets;
 mod clock;
 mod facts;
 mod log;
@@ -20,6 +21,7 @@ use orch_core::lease::Token;
 use orch_core::port::Append;
 use orch_core::time::Timestamp;
 
+pub use buckets::Bucket;
 pub use clock::LeaseClock;
 pub use log::{CallLog, Said};
 pub use voices::Voices;
@@ -186,6 +188,8 @@ pub struct Tenant {
     pub children: BTreeMap<JobId, BTreeSet<JobId>>,
     /// What is paused.
     pub pauses: BTreeSet<PauseTarget>,
+    /// Buckets, by name.
+    pub buckets: BTreeMap<String, Bucket>,
     /// Keys: fingerprint, jobs, when, commit.
     pub keys: BTreeMap<[u8; 16], KeyAnswer>,
     /// Longest lease that a job type ever had.

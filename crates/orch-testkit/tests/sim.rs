@@ -9,7 +9,7 @@ use orch_testkit::model::Counts;
 use orch_testkit::world::{Report, World};
 
 /// What every full run must have shown, beside each kind of fact.
-const RACES: [&str; 49] = [
+const RACES: [&str; 54] = [
     "a claim sent again was answered",
     "a parked claim ended empty",
     "a parked claim was woken",
@@ -19,6 +19,11 @@ const RACES: [&str; 49] = [
     "attempt: lost",
     "attempt: released or unheard",
     "attempt: timed out",
+    "bucket spent",
+    "bucket spent ahead",
+    "bucket_closed",
+    "bucket_cut",
+    "bucket_reset",
     "claim answered",
     "claim answered empty",
     "completion conflict",

@@ -87,6 +87,14 @@ pub fn sources() -> ArgValueCandidates {
     })
 }
 
+/// The buckets.
+pub fn buckets() -> ArgValueCandidates {
+    live(async |client: Client| {
+        let found = client.buckets().list(None).await?.items;
+        Ok(found.iter().map(|it| candidate(&it.name, it.host.as_deref().unwrap_or_default())).collect())
+    })
+}
+
 /// The projects.
 pub fn projects() -> ArgValueCandidates {
     live(async |client: Client| {

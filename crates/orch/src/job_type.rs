@@ -76,6 +76,9 @@ pub struct Put {
     /// Attempts of one concurrency key at the same time.
     #[arg(long)]
     concurrency_per_key_max: Option<u32>,
+    /// Requests that an attempt makes: what it spends of each bucket of its source's host.
+    #[arg(long)]
+    cost: Option<u32>,
     /// What payloads must look like, as JSON Schema 2020-12: JSON, @FILE, or - for standard input.
     #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
     payload_schema: Option<String>,
@@ -98,6 +101,7 @@ const VIEW: View = View {
     wide: &[
         ("EXECUTION MS MAX", "/execution_ms_max"),
         ("LOST MAX", "/lost_max"),
+        ("COST", "/cost"),
         ("BACKOFF MS MAX", "/backoff_ms_max"),
         ("CANCEL GRACE MS", "/cancel_grace_ms"),
         ("VERSION", "/version"),
@@ -141,6 +145,7 @@ fn wire(put: Put) -> Result<JobType, Failure> {
         cancel_grace_ms: put.cancel_grace_ms,
         concurrency_max: put.concurrency_max,
         concurrency_per_key_max: put.concurrency_per_key_max,
+        cost: put.cost,
         ..JobType::new(&put.name)
     })
 }

@@ -6,6 +6,7 @@ mod access;
 mod api;
 mod artifact;
 mod bootstrap;
+mod bucket;
 mod complete;
 mod config;
 mod connection;
@@ -92,6 +93,9 @@ enum Command {
     /// Projects: list, show, put.
     #[command(subcommand)]
     Project(project::Command),
+    /// What hosts allow.
+    #[command(subcommand)]
+    Bucket(bucket::Command),
     /// Dead letters: list, show, replay, discard.
     #[command(subcommand)]
     DeadLetter(dead_letter::Command),
@@ -235,6 +239,7 @@ async fn run_command(command: Command, connection: &Connection, output: &Output)
         Command::Job(command) => job::run(command, &connection.client()?, output).await,
         Command::JobType(command) => job_type::run(command, &connection.client()?, output).await,
         Command::Project(command) => project::run(command, &connection.client()?, output).await,
+        Command::Bucket(command) => bucket::run(command, &connection.client()?, output).await,
         Command::Artifact(command) => artifact::run(command, &connection.client()?, output).await,
         Command::Api(args) => api::run(args, &connection.client()?, output).await,
         Command::Source(command) => source::run(command, &connection.client()?, output).await,

@@ -10,8 +10,10 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::artifacts::Artifacts;
+use crate::buckets::Buckets;
 use crate::dead_letters::DeadLetters;
 use crate::error::Error;
+use crate::explanation::LaneExplanation;
 use crate::health::Health;
 use crate::job_types::JobTypes;
 use crate::jobs::Jobs;
@@ -162,6 +164,12 @@ impl Client {
         Sources(self)
     }
 
+    /// Calls about buckets: what hosts allow.
+    #[must_use]
+    pub fn buckets(&self) -> Buckets<'_> {
+        Buckets(self)
+    }
+
     /// Calls about projects.
     #[must_use]
     pub fn projects(&self) -> Projects<'_> {
@@ -241,6 +249,14 @@ impl Client {
     /// Any.
     pub async fn lanes(&self) -> Result<Vec<LaneOut>, Error> {
         self.pages("/lanes").await
+    }
+
+    /// Why a lane waits: every gate that holds it, in the order in which they are looked at.
+    ///
+    /// # Errors
+    /// Any; `not_found`.
+    pub async fn explain_lane(&self, lane: u32) -> Result<LaneExplanation, Error> {
+        self.call(Call::get(format!("/lanes/{lane}/explain"))).await
     }
 
     /// Whether the server serves. Not repeated: an answer of now is wanted.

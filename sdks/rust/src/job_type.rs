@@ -39,6 +39,9 @@ pub struct JobType {
     /// Attempts of one concurrency key at the same time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency_per_key_max: Option<u32>,
+    /// Requests that an attempt makes: what it spends of each bucket of its source's host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<u32>,
     /// What payloads must look like: JSON Schema 2020-12.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payload_schema: Option<serde_json::Value>,

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::clock;
 use crate::error::Error;
+use crate::explanation::JobExplanation;
 use crate::id::JobId;
 use crate::job::{Attempt, HistoryEntry, JobIn, JobOut, JobQuery, LogLineOut, Summary};
 use crate::page::{Items, Page};
@@ -138,6 +139,14 @@ impl Jobs<'_> {
         let call = Call::post(format!("/jobs/{id}/cancel")).json(&reason_body(reason))?.repeatable();
         let (status, job) = self.0.call_with_status(call).await?;
         Ok(CancelOutcome { job, requested: status == 202 })
+    }
+
+    /// Why it waits: every gate that holds it, in the order in which they are looked at.
+    ///
+    /// # Errors
+    /// Any; `not_found`.
+    pub async fn explain(&self, id: &JobId) -> Result<JobExplanation, Error> {
+        self.0.call(Call::get(format!("/jobs/{id}/explain"))).await
     }
 
     /// Tries a job again: one in back-off now, a finished one as a new job.

@@ -22,6 +22,8 @@
 
 mod artifact;
 mod artifacts;
+mod bucket;
+mod buckets;
 mod budget;
 mod client;
 mod clock;
@@ -30,6 +32,7 @@ mod dead_letter;
 mod dead_letters;
 mod declared;
 mod error;
+mod explanation;
 mod health;
 mod id;
 mod job;
@@ -57,11 +60,14 @@ mod workers;
 
 pub use artifact::ArtifactRef;
 pub use artifacts::Artifacts;
+pub use bucket::{Bucket, BucketState, Cut, Term};
+pub use buckets::Buckets;
 pub use client::{Client, ClientBuilder};
 pub use connector::{Connector, ConnectorSchedule, RatePolicy};
 pub use dead_letter::{DeadLetterOut, DeadLetterQuery, Settlement, SettlementHow};
 pub use dead_letters::DeadLetters;
 pub use error::{Error, FieldError, Problem};
+pub use explanation::{Hold, JobExplanation, LaneExplanation};
 pub use health::{Health, HealthStatus};
 pub use id::{IdError, JobId};
 pub use job::{
@@ -86,7 +92,8 @@ pub use tenants::Tenants;
 pub use token::{TokenFound, TokenIn, TokenOut};
 pub use tokens::Tokens;
 pub use worker::{
-    Done, FollowUpOut, HandlerError, JobContext, Observation, ParentOut, Parents, Worker, WorkerBuilder, WorkerSummary,
+    Done, FollowUpOut, HandlerError, JobContext, Observation, ParentOut, Parents, UpstreamAnswer, Worker,
+    WorkerBuilder, WorkerSummary,
 };
 pub use workers::{WorkerOut, Workers};
 

@@ -17,6 +17,7 @@ mod session;
 mod shared;
 mod signal;
 mod slots;
+mod upstream;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ use handler::{Handler, Typed};
 pub use context::{FollowUpOut, JobContext, ParentOut, Parents};
 pub use done::{Done, Observation};
 pub use handler_error::HandlerError;
+pub use upstream::UpstreamAnswer;
 
 /// How long handlers may go on after a shutdown was asked for.
 const GRACE: Duration = Duration::from_secs(30);

@@ -6,7 +6,8 @@ use crate::tree::{Text, files};
 /// Which of our own crates a member may use outside its tests. A member that is not listed fails.
 const OWN: &[(&str, &[&str])] = &[
     ("orch-core", &[]),
-    ("orch-dispatch", &["orch-core"]),
+    ("orch-gates", &["orch-core"]),
+    ("orch-dispatch", &["orch-core", "orch-gates"]),
     ("orch-store", &["orch-core"]),
     ("orch-bus", &["orch-core"]),
     ("orch-bundle", &["orch-core", "orch-dispatch"]),
@@ -44,7 +45,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
 
 /// What the pure crates must do without.
 const IMPURE: &[&str] = &["tokio", "rand", "sqlx", "rusqlite", "axum", "reqwest", "tempfile"];
-const PURE: &[&str] = &["orch-core", "orch-dispatch"];
+const PURE: &[&str] = &["orch-core", "orch-gates", "orch-dispatch"];
 
 /// A dependency of a member.
 struct Dependency {

@@ -62,6 +62,7 @@ pub(crate) fn samples() -> Vec<Fact> {
             job: job(1),
             lane: LaneNo(1),
             lease_ms: 60_000,
+            not_before: None,
             prev: 7,
             session,
         },
@@ -97,6 +98,9 @@ pub(crate) fn samples() -> Vec<Fact> {
         Fact::Turn { granted: 3, pass: 77, tenant: TenantNo(2) },
         Fact::TenantMarked { by: "tok".into(), erase_at: at },
         Fact::TenantRestored { by: "tok".into() },
+        Fact::BucketCut { bucket: "nvd".into(), cause: CutCause::Status(429), from: 1_000, job: job(1), to: 500 },
+        Fact::BucketClosed { bucket: "nvd".into(), job: job(1), until: at },
+        Fact::BucketReset { bucket: "nvd".into(), by: "me".into(), reason: Some("r".into()) },
     ]
 }
 
@@ -116,6 +120,21 @@ fn bytes_are_canonical_and_read_back() {
         assert_eq!(String::from_utf8(bytes.clone()).unwrap(), String::from_utf8(canonical).unwrap());
         assert_eq!(serde_json::from_slice::<Record>(&bytes).unwrap(), record);
     }
+}
+
+#[test]
+fn a_grant_that_holds_its_request_back_says_until_when() {
+    let grant = samples().into_iter().find(|fact| fact.kind() == "lease_granted").unwrap();
+    let plain = serde_json::to_string(&grant).unwrap();
+    assert!(!plain.contains("not_before"));
+    let Fact::LeaseGranted { attempt, auto_ack, claim, epoch, job, lane, lease_ms, prev, session, .. } = grant else {
+        panic!("{plain}")
+    };
+    let not_before = Some(Timestamp::from_millis(7));
+    let held = Fact::LeaseGranted { attempt, auto_ack, claim, epoch, job, lane, lease_ms, not_before, prev, session };
+    let text = serde_json::to_string(&held).unwrap();
+    assert!(text.contains(r#""lease_ms":60000,"not_before":7,"prev":"#), "{text}");
+    assert_eq!(serde_json::from_str::<Fact>(&text).unwrap(), held);
 }
 
 #[test]

@@ -227,6 +227,7 @@ fn check_texts(doc: &ConfigDoc) -> Result<(), Refusal> {
     let source = match doc {
         ConfigDoc::JobType(doc) => return described(&doc.description),
         ConfigDoc::Project(doc) => return described(&doc.description),
+        ConfigDoc::Bucket(doc) => return described(&doc.description),
         ConfigDoc::Source(doc) => doc,
     };
     described(&source.description)?;

@@ -65,6 +65,9 @@ pub struct JobTypeBody {
     /// Attempts of one concurrency key at the same time.
     #[schema(value_type = Option<CountNumber>)]
     pub concurrency_per_key_max: Option<u32>,
+    /// Requests that an attempt makes: what it spends of each bucket of its source's host.
+    #[schema(minimum = 1, maximum = 10000)]
+    pub cost: u32,
     /// What payloads must look like: JSON Schema 2020-12 without references to elsewhere; checked when jobs are made.
     #[schema(value_type = Option<Object>)]
     pub payload_schema: Option<Map<String, Value>>,
@@ -92,6 +95,7 @@ impl Default for JobTypeBody {
             cancel_grace_ms: doc.cancel_grace_ms,
             concurrency_max: doc.concurrency_max,
             concurrency_per_key_max: doc.concurrency_per_key_max,
+            cost: doc.cost,
             payload_schema: None,
             version: None,
             updated_at: None,
@@ -131,6 +135,7 @@ impl Declared for JobTypeBody {
             cancel_grace_ms: self.cancel_grace_ms,
             concurrency_max: self.concurrency_max,
             concurrency_per_key_max: self.concurrency_per_key_max,
+            cost: self.cost,
             payload_schema: self.payload_schema.map(|schema| Value::Object(schema).to_string()),
         })
     }
@@ -149,6 +154,7 @@ impl Declared for JobTypeBody {
             cancel_grace_ms: doc.cancel_grace_ms,
             concurrency_max: doc.concurrency_max,
             concurrency_per_key_max: doc.concurrency_per_key_max,
+            cost: doc.cost,
             payload_schema: doc.payload_schema.and_then(|text| serde_json::from_str(&text).ok()),
             version: Some(version),
             updated_at: Some(updated_at),

@@ -6,6 +6,7 @@ pub mod follow_ups;
 pub mod parents;
 pub mod reports;
 pub mod sessions;
+pub mod upstream;
 
 use axum::extract::State;
 use orch_core::SessionId;
@@ -45,6 +46,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(complete::complete_leases))
         .routes(routes!(follow_ups::create_follow_ups))
         .routes(routes!(parents::list_parents))
+        .routes(routes!(upstream::report_upstream))
 }
 
 /// A worker session.

@@ -15,12 +15,13 @@ const OPEN: [&str; 1] = ["get_health"];
 
 /// How another tenant's caller fares with this tenant's ids and names: the status of the call.
 /// Whatever the status, nothing of this tenant may be in the answer, and nothing of it may change.
-const PROBES: [(&str, u16); 56] = [
+const PROBES: [(&str, u16); 64] = [
     ("ack_leases", 200),
     ("append_job_logs", 409),
     ("cancel_job", 404),
     ("claim_leases", 404),
     ("complete_leases", 200),
+    ("create_bucket", 201),
     ("create_follow_ups", 409),
     ("create_job", 422),
     ("create_job_type", 201),
@@ -35,8 +36,12 @@ const PROBES: [(&str, u16); 56] = [
     ("drain_node", 403),
     ("drain_shard", 403),
     ("drain_worker", 404),
+    ("explain_job", 404),
+    ("explain_lane", 404),
     ("export_tenant", 404),
     ("get_artifact", 404),
+    ("get_bucket", 404),
+    ("get_bucket_state", 404),
     ("get_dead_letter", 404),
     ("get_health", 200),
     ("get_job", 404),
@@ -46,6 +51,7 @@ const PROBES: [(&str, u16); 56] = [
     ("get_tenant", 404),
     ("get_token", 404),
     ("heartbeat_leases", 404),
+    ("list_buckets", 200),
     ("list_dead_letters", 200),
     ("list_job_attempts", 404),
     ("list_job_history", 404),
@@ -67,6 +73,8 @@ const PROBES: [(&str, u16); 56] = [
     ("open_worker_session", 201),
     ("pause", 404),
     ("release_leases", 200),
+    ("report_upstream", 409),
+    ("reset_bucket", 404),
     ("restore_tenant", 403),
     ("resume", 404),
     ("revoke_token", 404),
@@ -75,10 +83,11 @@ const PROBES: [(&str, u16); 56] = [
 ];
 
 /// As `PROBES`, for those whose name or place is the caller's own.
-const MORE_PROBES: [(&str, u16); 8] = [
+const MORE_PROBES: [(&str, u16); 9] = [
     ("get_job_detail", 404),
     ("get_job_summary", 404),
     ("put_artifact", 201),
+    ("put_bucket", 428),
     ("put_job_type", 201),
     ("put_project", 428),
     ("put_source", 428),
@@ -98,11 +107,17 @@ struct Things {
 const JOB_TYPE: &str = "acme-secret-type";
 const SOURCE: &str = "acme-secret-source";
 const PROJECT: &str = "acme-secret-project";
+const BUCKET: &str = "acme-secret-bucket";
+
+fn bucket() -> Value {
+    json!({"host": "acme-secret-host", "terms": [{"limit": 9, "window_ms": 1_000}]})
+}
 
 async fn things(acme: &Client) -> Things {
     acme.declare(JOB_TYPE).await;
     acme.put(&format!("/sources/{SOURCE}"), json!({"kind": "x"})).await;
     acme.put(&format!("/projects/{PROJECT}"), json!({})).await;
+    acme.put(&format!("/buckets/{BUCKET}"), bucket()).await;
     let dead = acme.dead(JOB_TYPE).await;
     let (job, token) = acme.leased(JOB_TYPE).await;
     let session = acme.session(&[JOB_TYPE]).await;
@@ -121,10 +136,12 @@ fn path_of(path: &str, operation: &str, things: &Things) -> String {
         name if name.ends_with("job_type") => JOB_TYPE,
         name if name.ends_with("source") => SOURCE,
         name if name.ends_with("tenant") => "acme",
+        name if name.contains("bucket") => BUCKET,
         _ => PROJECT,
     };
     let path = path.strip_prefix(orch_server::BASE).unwrap_or(path);
-    let path = path.replace("{id}", &things.job).replace("{job}", &things.dead).replace("{name}", name);
+    let path =
+        path.replace("{lane}", "1").replace("{id}", &things.job).replace("{job}", &things.dead).replace("{name}", name);
     let path = path.replace("{sha256}", &things.artifact).replace("{session}", &things.session);
     if operation == "list_parents" { format!("{path}?token={}", things.token) } else { path }
 }
@@ -139,6 +156,8 @@ fn body_of(operation: &str, things: &Things) -> Option<Value> {
         "create_job_type" => json!({"name": "acme-secret-type2"}),
         "create_source" => json!({"name": SOURCE, "kind": "x"}),
         "create_project" => json!({"name": PROJECT}),
+        "create_bucket" => json!({"name": BUCKET, "host": "h", "terms": [{"limit": 1, "window_ms": 1}]}),
+        "put_bucket" => bucket(),
         "put_job_type" | "put_source" | "put_project" | "cancel_job" | "retry_job" => json!({}),
         "replay_dead_letter" | "discard_dead_letter" => json!({"reason": "mine"}),
         "declare_from_catalogue" => json!({"names": ["export.*"]}),
@@ -154,6 +173,8 @@ fn body_of(operation: &str, things: &Things) -> Option<Value> {
         "heartbeat_leases" => json!({"session": things.session, "leases": [{"token": token}]}),
         "complete_leases" => json!({"items": [{"token": token, "outcome": "succeeded"}]}),
         "create_follow_ups" => json!({"token": token, "jobs": [{"job_type": "own"}]}),
+        "report_upstream" => json!({"token": token, "status": 429}),
+        "reset_bucket" => json!({"reason": "mine"}),
         "append_job_logs" => json!({"token": token, "lines": [{"message": "mine"}]}),
         _ => return None,
     })

@@ -1,4 +1,4 @@
-//! Sources, job types and projects: versions, ETags, and what a bad document is told.
+//! Sources, job types, projects and buckets: versions, ETags, and what a bad document is told.
 
 use axum::http::Method;
 use serde_json::json;
@@ -61,10 +61,26 @@ on_each_ledger! {
             ("/sources/s", json!({"labels": {"k": "a\u{0}b"}}), "invalid_field", "labels.k"),
             ("/sources/s", json!({"egress_allow": ["a", "b\n"]}), "invalid_field", "egress_allow[1]"),
             ("/projects/p", json!({"colour": "red"}), "unknown_field", "colour"),
+            ("/buckets/b", json!({"host": "h"}), "limit_exceeded", "terms"),
+            ("/buckets/b", json!({"terms": [{"limit": 1, "window_ms": 1}]}), "invalid_field", "host"),
+            ("/buckets/b", json!({"host": "h", "terms": [{"limit": 0, "window_ms": 1}]}), "limit_exceeded", "terms[0].limit"),
+            ("/buckets/b", json!({"host": "h", "terms": [{"limit": 1, "window_ms": 0}]}), "limit_exceeded", "terms[0].window_ms"),
+            (
+                "/buckets/b",
+                json!({"host": "h", "terms": [{"limit": 2, "window_ms": 9, "burst": 3}]}),
+                "limit_exceeded",
+                "terms[0].burst",
+            ),
+            (
+                "/buckets/b",
+                json!({"host": "h", "terms": [{"limit": 2, "window_ms": 9}], "description": "a\u{0}"}),
+                "invalid_field",
+                "description",
+            ),
         ] {
             acme.put(path, body).await.blames(422, code, field);
         }
-        for path in ["/job-types", "/sources", "/projects"] {
+        for path in ["/job-types", "/sources", "/projects", "/buckets"] {
             acme.post(path, json!({})).await.blames(422, "invalid_field", "name");
             assert_eq!(acme.get(path).await.body()["items"], json!([]));
         }

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::app::{Client, TestApp, claim_id, job_id, on_each_ledger};
 
 /// Limits that the tests below meet and pass.
-const COVERED: [&str; 39] = [
+const COVERED: [&str; 43] = [
     "ahead_days_max",
     "artifact_bytes_max",
     "artifacts_max",
@@ -24,6 +24,7 @@ const COVERED: [&str; 39] = [
     "connector_parallel_runs_max",
     "connector_requests_per_minute_max",
     "correlation_id_chars_max",
+    "cost_max",
     "dependencies_max",
     "error_message_chars_max",
     "execution_ms_max",
@@ -45,14 +46,17 @@ const COVERED: [&str; 39] = [
     "payload_schema_depth_max",
     "query_chars_max",
     "query_values_max",
+    "ramp_ms_max",
+    "ramp_ms_min",
     "reason_chars_max",
     "reports_per_call_max",
     "result_bytes_max",
+    "terms_max",
     "tries_max",
 ];
 
 /// Defaults, and limits that no single call can meet: of the owner's memory, its commits and its time.
-const NOT_OF_THE_API: [&str; 31] = [
+const NOT_OF_THE_API: [&str; 33] = [
     "backoff_ms_default",
     "backoff_ms_max_default",
     "busy_tenant_calls",
@@ -73,6 +77,8 @@ const NOT_OF_THE_API: [&str; 31] = [
     "lost_default",
     "node_lease_ms",
     "page_default",
+    "permit_ahead_ms",
+    "ramp_ms_default",
     "reading_ahead",
     "second_append_facts",
     "snapshot_facts",
@@ -312,6 +318,25 @@ on_each_ledger! {
         }
     }
 
+    async fn the_numbers_of_a_bucket(app) {
+        let acme = app.acme().await;
+        let term = json!({"limit": 5, "window_ms": 1_000});
+        let terms = |count: u64| json!({"host": "h", "terms": vec![term.clone(); usize_of(count)]});
+        let ramp = |ms: u64| json!({"host": "h", "terms": [term], "ramp_ms": ms});
+        for fine in [terms(limits::TERMS_MAX), ramp(limits::RAMP_MS_MIN), ramp(limits::RAMP_MS_MAX)] {
+            assert!(acme.put(&format!("/buckets/b{}", job_id()), fine).await.status.is_success());
+        }
+        for (bad, field) in [
+            (terms(0), "terms"),
+            (terms(limits::TERMS_MAX + 1), "terms"),
+            (ramp(limits::RAMP_MS_MIN - 1), "ramp_ms"),
+            (ramp(limits::RAMP_MS_MAX + 1), "ramp_ms"),
+        ] {
+            acme.put("/buckets/bad", bad).await.blames(422, "limit_exceeded", field);
+        }
+        acme.get("/buckets/bad").await.problem(404, "not_found");
+    }
+
     async fn the_numbers_of_a_job_type(app) {
         let acme = app.acme().await;
         for (n, (field, lowest, highest)) in [
@@ -320,6 +345,7 @@ on_each_ledger! {
             ("lost_max", 1, limits::LOST_MAX),
             ("backoff_ms_max", limits::BACKOFF_MS_DEFAULT, limits::BACKOFF_MS_MAX),
             ("execution_ms_max", 1_000, limits::EXECUTION_MS_MAX),
+            ("cost", 1, limits::COST_MAX),
         ].into_iter().enumerate() {
             for value in [lowest, highest] {
                 let reply = acme.put(&format!("/job-types/t{n}.{value}"), json!({field: value})).await;

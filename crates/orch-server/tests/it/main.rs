@@ -5,11 +5,13 @@
 mod app;
 mod artifacts;
 mod bad_input;
+mod buckets;
 mod claims;
 mod coverage;
 mod dead_letters;
 mod declared;
 mod deprecation;
+mod explain;
 mod fault;
 mod health;
 mod idempotency;

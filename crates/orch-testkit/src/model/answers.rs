@@ -65,7 +65,10 @@ impl Model {
                 }
                 Ok(())
             }
-            (Command::Log { token, .. } | Command::CheckLease { token, .. }, answer) => match answer {
+            (
+                Command::Log { token, .. } | Command::Upstream { token, .. } | Command::CheckLease { token, .. },
+                answer,
+            ) => match answer {
                 // A question is no sign of life.
                 Answer::Done if matches!(command, Command::CheckLease { .. }) => self.judge_known(*token),
                 Answer::Done => self.judge_taken(*token),

@@ -6,7 +6,7 @@ use orch_core::ids::{JobId, LaneNo, TenantNo};
 use orch_core::job::{AttemptOutcome, DependsOn, JobState};
 use orch_core::port::Append;
 
-use super::{AttemptEnd, Job, Judged, Lane, Lease, Model, Said, Tenant, Violation, ensure};
+use super::{AttemptEnd, Job, Judged, Lane, Lease, Model, Said, Tenant, Violation, buckets, ensure};
 
 /// Has a parent ended in a way that makes the job pointless?
 pub(super) fn doomed(tenant: &Tenant, job: &Job) -> bool {
@@ -57,6 +57,18 @@ impl Model {
             Fact::JobReady { cause, job, prev } => self.ready(no, record, *cause, *job, *prev),
             Fact::JobScheduled { at, job, prev } => self.scheduled(no, record, *at, *job, *prev),
             Fact::LeaseGranted { .. } => self.granted(no, record, append),
+            Fact::BucketCut { .. } | Fact::BucketClosed { .. } | Fact::BucketReset { .. } => {
+                let asked = match &record.body {
+                    Fact::BucketReset { bucket, .. } => self.log.resets.contains(&(no, bucket.clone())),
+                    Fact::BucketCut { job, .. } | Fact::BucketClosed { job, .. } => {
+                        self.log.upstreams.contains(&(no, *job))
+                    }
+                    _ => false,
+                };
+                ensure(asked, ASKED, || format!("{} though nobody said so", record.body.kind()))?;
+                self.saw(record.body.kind());
+                buckets::fact(self.tenants.entry(no).or_default(), &record.body, record.at)
+            }
             Fact::LeaseAcked { attempt, job, prev } => self.acked(no, record, *attempt, *job, *prev),
             Fact::AttemptEnded { .. } => self.attempt_ended(no, record),
             Fact::JobFinished { .. } => self.finished(no, record),
@@ -213,8 +225,18 @@ impl Model {
     }
 
     fn granted(&mut self, no: TenantNo, record: &Record, append: &Append) -> Judged {
-        let Fact::LeaseGranted { attempt, auto_ack, claim, epoch, job: id, lane: lane_no, lease_ms, prev, session } =
-            &record.body
+        let Fact::LeaseGranted {
+            attempt,
+            auto_ack,
+            claim,
+            epoch,
+            job: id,
+            lane: lane_no,
+            lease_ms,
+            not_before,
+            prev,
+            session,
+        } = &record.body
         else {
             return Ok(());
         };
@@ -261,6 +283,7 @@ impl Model {
             told_ms: *lease_ms,
             told_heard: false,
         };
+        let spent = buckets::spend(tenant, *lane_no, record.at, *not_before)?;
         self.clock.granted((no, *id, *attempt), record.at, *lease_ms);
         set(tenant, *id, state, commit);
         let job = tenant.jobs.get_mut(id).ok_or_else(|| bad("facts", "no such job"))?;
@@ -271,6 +294,9 @@ impl Model {
         if let Some(lane) = tenant.lane_mut(*lane_no) {
             lane.ready.remove(&key);
             lane.head = if first { lane.head.max(key) } else { lane.head };
+        }
+        if spent {
+            self.saw(if not_before.is_some() { "bucket spent ahead" } else { "bucket spent" });
         }
         Ok(())
     }

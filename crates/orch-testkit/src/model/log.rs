@@ -67,6 +67,10 @@ pub struct CallLog {
     pub answers: BTreeMap<[u8; 16], Vec<JobId>>,
     /// Tokens made.
     pub tokens: BTreeSet<TokenId>,
+    /// Jobs of whose requests an upstream said something.
+    pub upstreams: BTreeSet<(TenantNo, JobId)>,
+    /// Buckets that were reset.
+    pub resets: BTreeSet<(TenantNo, String)>,
 }
 
 impl CallLog {
@@ -118,6 +122,12 @@ impl CallLog {
             }
             Command::CreateToken(row) => {
                 self.tokens.insert(row.id);
+            }
+            Command::Upstream { token, .. } => {
+                self.upstreams.insert((token.tenant, token.job));
+            }
+            Command::ResetBucket { tenant, bucket, .. } => {
+                self.resets.insert((*tenant, bucket.clone()));
             }
             _ => {}
         }

@@ -132,7 +132,9 @@ impl World {
                 tokens.iter().for_each(|token| spoke(token, false))
             }
             Command::Complete { completions, .. } => completions.iter().for_each(|item| spoke(&item.token, false)),
-            Command::FollowUps { token, .. } | Command::Log { token, .. } => spoke(token, false),
+            Command::FollowUps { token, .. } | Command::Log { token, .. } | Command::Upstream { token, .. } => {
+                spoke(token, false);
+            }
             _ => {}
         }
     }

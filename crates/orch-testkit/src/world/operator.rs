@@ -96,6 +96,8 @@ impl Operator {
             70..78 => {
                 let doc = if world.chance(200) {
                     setup::source(world)
+                } else if world.chance(150) {
+                    setup::bucket(world)
                 } else {
                     let name = TYPES[world.rng.random_range(0..TYPES.len())];
                     setup::job_type(world, name)
@@ -105,7 +107,8 @@ impl Operator {
                 Command::PutConfig { tenant, doc, expect }
             }
             78..95 => Command::Read(question(world, tenant)),
-            95..97 => self.token(world, tenant),
+            95 => self.token(world, tenant),
+            96 => Command::ResetBucket { tenant, bucket: setup::BUCKET.to_owned(), actor: actor() },
             97..99 => deletion(world)?,
             _ => {
                 let n: u16 = world.rng.random();

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
-use orch_core::config::{ConfigDoc, JobType, Project, Source};
+use orch_core::config::{Bucket, ConfigDoc, JobType, Project, Source};
 use orch_core::ids::{TenantId, TenantNo};
 use orch_core::port::TenantRow;
+use orch_core::term::Term;
 use orch_core::time::Timestamp;
 use orch_dispatch::Command;
 use orch_dispatch::command::Expect;
@@ -18,6 +19,12 @@ pub(super) const TYPES: [&str; 3] = ["quick", "keyed", "slow"];
 
 /// The source that some of the work is for.
 pub(super) const SOURCE: &str = "upstream";
+
+/// Its host.
+const HOST: &str = "upstream.example";
+
+/// The bucket of its host.
+pub(super) const BUCKET: &str = "upstream";
 
 /// A project beside the default one.
 pub(super) const PROJECT: &str = "side";
@@ -37,6 +44,7 @@ pub(super) fn job_type(world: &mut World, name: &str) -> ConfigDoc {
         cancel_grace_ms: [0, 300, 900, 2_000][rng.random_range(0..4)],
         concurrency_max: (name == "slow" || rng.random_ratio(1, 4)).then(|| rng.random_range(1..5)),
         concurrency_per_key_max: (name == "keyed").then(|| rng.random_range(1..3)),
+        cost: if rng.random_ratio(1, 4) { 2 } else { 1 },
         execution_ms_max: rng.random_range(1_500..8_000),
         lease_ms: if rng.random_ratio(1, 3) { rng.random_range(3_500..7_000) } else { rng.random_range(1_000..2_500) },
         lost_max: rng.random_range(1..4),
@@ -49,7 +57,22 @@ pub(super) fn job_type(world: &mut World, name: &str) -> ConfigDoc {
 /// The source, with a limit or without.
 pub(super) fn source(world: &mut World) -> ConfigDoc {
     let concurrency_max = world.rng.random_ratio(1, 2).then(|| world.rng.random_range(1..4));
-    ConfigDoc::Source(Source { name: SOURCE.to_owned(), kind: "osv".to_owned(), concurrency_max, ..Source::default() })
+    // Without a host it has no bucket.
+    let host = world.rng.random_ratio(3, 4).then(|| HOST.to_owned());
+    let (name, kind) = (SOURCE.to_owned(), "osv".to_owned());
+    ConfigDoc::Source(Source { name, kind, host, concurrency_max, ..Source::default() })
+}
+
+/// The bucket of the source's host, with short windows.
+pub(super) fn bucket(world: &mut World) -> ConfigDoc {
+    let rng = &mut world.rng;
+    let terms = (0..rng.random_range(1..3)).map(|_| {
+        let (limit, window_ms) = (rng.random_range(2..8), rng.random_range(100..1_500));
+        let burst = rng.random_ratio(1, 3).then(|| rng.random_range(2..=limit));
+        Term { burst, limit, window_ms }
+    });
+    let terms = terms.collect();
+    ConfigDoc::Bucket(Bucket { name: BUCKET.to_owned(), host: HOST.to_owned(), terms, ..Bucket::default() })
 }
 
 /// A tenant to be.
@@ -69,6 +92,7 @@ impl Setup {
         for tenant in world.tenants() {
             let mut docs: Vec<_> = TYPES.iter().map(|name| job_type(world, name)).collect();
             docs.push(source(world));
+            docs.push(bucket(world));
             docs.push(ConfigDoc::Project(Project { name: PROJECT.to_owned(), ..Project::default() }));
             todo.extend(docs.into_iter().map(|doc| Command::PutConfig { tenant, doc, expect: Expect::Any }));
         }

@@ -7,7 +7,7 @@ use orch_core::lease::Token;
 use orch_core::refusal::Code;
 use orch_core::time::Timestamp;
 use orch_dispatch::answer::{BeatAnswer, Grant};
-use orch_dispatch::command::{Beat, ClaimParams, Completion, KeyUse, Progress, Report, SessionParams};
+use orch_dispatch::command::{Beat, ClaimParams, Completion, KeyUse, Progress, Report, SessionParams, UpstreamSaid};
 use orch_dispatch::{Answer, Command};
 use rand::Rng;
 use rand::seq::IndexedRandom;
@@ -71,6 +71,8 @@ pub(super) struct Worker {
     held: Vec<Held>,
     /// Attempts that it had once.
     old: Vec<Token>,
+    /// A call that reported attempts of several tenants.
+    said: Vec<Completion>,
     wake: i64,
 }
 
@@ -116,6 +118,7 @@ impl Worker {
             claiming: None,
             held: Vec::new(),
             old: Vec::new(),
+            said: Vec::new(),
             wake: 0,
         }
     }
@@ -321,11 +324,27 @@ impl Worker {
                 4 => {
                     world.send(who, Command::CheckLease { tenants, token }, ASIDE, 500);
                 }
-                5 => {
+                5 | 6 => {
+                    let said = UpstreamSaid {
+                        throttled: world.chance(700).then_some(429),
+                        retry_after_ms: world.chance(300).then(|| world.rng.random_range(0..1_500)),
+                        sent_ms_ago: world.chance(500).then(|| world.rng.random_range(0..300)),
+                    };
+                    world.send(who, Command::Upstream { tenants, token, said }, ASIDE, 500);
+                }
+                7 => {
                     let wrong = forge(world, token);
                     let beats = vec![Beat { token: wrong, progress: None, checkpoint: None }];
                     let session = self.params.session;
                     world.send(who, Command::Heartbeat { tenants, session, beats }, ASIDE, 500);
+                }
+                8 | 9 if !self.said.is_empty() => {
+                    // The whole call again, long after: what memory knew of it may be forgotten.
+                    let mut completions = self.said.clone();
+                    for job in completions.iter_mut().flat_map(|completion| &mut completion.follow_ups) {
+                        job.id = world.new_job_id();
+                    }
+                    world.send(who, Command::Complete { tenants, completions }, ASIDE, 500);
                 }
                 _ => {}
             }
@@ -426,6 +445,9 @@ impl Worker {
             self.again(world, call);
             return;
         };
+        if completions.iter().any(|item| item.token.tenant != completions[0].token.tenant) {
+            self.said.clone_from(completions);
+        }
         for (completion, answer) in completions.iter().zip(answers) {
             let token = completion.token;
             match answer {

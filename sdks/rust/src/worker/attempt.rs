@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 
+use crate::clock;
 use crate::id::JobId;
 use crate::job::{Priority, Progress};
 use crate::worker::signal::Signal;
@@ -21,6 +23,8 @@ pub struct Grant {
     pub job: JobId,
     pub attempt: u32,
     pub lease_ms: u64,
+    /// The handler begins then and not before: a bucket counts its first request there.
+    pub hold_until: Option<Instant>,
     pub idempotency_key: String,
     pub job_type: String,
     pub project: String,
@@ -71,6 +75,7 @@ impl Attempt {
             job: lease.job,
             attempt: lease.attempt,
             lease_ms: lease.lease_ms,
+            hold_until: (lease.hold_ms > 0).then(|| clock::now() + Duration::from_millis(lease.hold_ms)),
             idempotency_key: lease.idempotency_key,
             job_type: lease.job_type,
             project: lease.project,

@@ -18,8 +18,10 @@ use crate::job::{JobIn, JobState, LogLevel, Priority, Progress};
 use crate::page::{Items, Page};
 use crate::transport::Call;
 use crate::worker::attempt::Attempt;
+use crate::worker::done::ms;
 use crate::worker::logs;
 use crate::worker::shared::Shared;
+use crate::worker::upstream::{UpstreamAnswer, UpstreamIn};
 use crate::worker::wire::{FollowUpsIn, LogLine};
 
 /// Bytes of a log line; longer text is cut.
@@ -235,6 +237,26 @@ impl JobContext {
         let call = Call::post("/worker/follow-ups").json(&body)?.keyed(Some(key));
         let answer: Items<FollowUpOut> = self.fenced(self.client().call(call).await)?;
         Ok(answer.items)
+    }
+
+    /// Tells what an upstream answered: a refusal halves what is used of its bucket's terms, for all workers, and
+    /// "come again later" closes it. An answer that says nothing of the kind is not sent.
+    ///
+    /// # Errors
+    /// Any; `stale_lease` when the lease is not current.
+    pub async fn upstream(&self, answer: UpstreamAnswer) -> Result<(), Error> {
+        if !answer.says_something() {
+            return Ok(());
+        }
+        let body = UpstreamIn {
+            token: &self.attempt.grant.token,
+            status: answer.status,
+            throttled: answer.throttled,
+            retry_after_ms: answer.retry_after.map(ms),
+            sent_ms_ago: answer.sent_ago.map(ms),
+        };
+        let call = Call::post("/worker/upstream").json(&body)?.repeatable();
+        self.fenced(self.client().send(call).await.map(drop))
     }
 
     /// Uploads bytes. Name what comes back in [`crate::Done::artifact`], so that it belongs to this job.

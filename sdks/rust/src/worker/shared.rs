@@ -109,7 +109,14 @@ impl Shared {
             return Ended::Aborted;
         };
         let context = JobContext::new(Arc::clone(self), Arc::clone(attempt));
-        let run = AssertUnwindSafe(async move { handler.call(context, &payload).await }).catch_unwind();
+        let hold_until = attempt.grant.hold_until;
+        let run = async move {
+            if let Some(moment) = hold_until {
+                clock::pause_until(moment).await;
+            }
+            handler.call(context, &payload).await
+        };
+        let run = AssertUnwindSafe(run).catch_unwind();
         tokio::select! {
             biased;
             outcome = run => Ended::By(outcome.unwrap_or_else(|panic| Err(HandlerError::panic(panic.as_ref())))),

@@ -62,6 +62,9 @@ pub struct Lease {
     pub attempt: u32,
     #[serde(default = "lease_ms")]
     pub lease_ms: u64,
+    /// The handler must not begin before so many milliseconds have passed.
+    #[serde(default)]
+    pub hold_ms: u64,
     #[serde(default)]
     pub idempotency_key: String,
     pub job_type: String,

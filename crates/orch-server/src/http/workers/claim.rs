@@ -88,6 +88,12 @@ pub struct LeaseOut {
     lease_ms: u64,
     /// When the attempt times out.
     execution_until: Moment,
+    /// The first request to the upstream must not leave before: a bucket counts it then.
+    #[serde(default)]
+    not_before: Option<Moment>,
+    /// The same as milliseconds from this answer, for workers whose clock is not the server's.
+    #[serde(default)]
+    hold_ms: Option<u64>,
     /// The same over all attempts of the job: the job's id.
     idempotency_key: String,
     /// The job type.
@@ -124,6 +130,10 @@ struct LeaseHead<'a> {
     until: &'a str,
     lease_ms: u64,
     execution_until: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_before: Option<Shown<Timestamp>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold_ms: Option<u64>,
     idempotency_key: JobId,
     job_type: &'a str,
     project: &'a str,
@@ -171,7 +181,7 @@ pub async fn claim_leases(
         wait_until,
     };
     let claimed = app.engine().claim(params).await?;
-    write(&claimed, caller.tenant_id()).map(of_bytes)
+    write(&claimed, caller.tenant_id(), app.engine().now()).map(of_bytes)
 }
 
 fn check(claim: &ClaimIn) -> Result<usize, Problem> {
@@ -190,7 +200,7 @@ fn check(claim: &ClaimIn) -> Result<usize, Problem> {
 }
 
 /// Writes the answer. Payload and checkpoint are JSON already, checked when they came in.
-fn write(Claimed { leases, drain }: &Claimed, tenant: &str) -> Result<Vec<u8>, Problem> {
+fn write(Claimed { leases, drain }: &Claimed, tenant: &str, now: Timestamp) -> Result<Vec<u8>, Problem> {
     let payloads: usize = leases.iter().map(|lease| lease.payload.len()).sum();
     let mut out = Vec::with_capacity(64 + payloads + leases.len() * 640);
     let (mut until, mut execution_until) = (Memo::default(), Memo::default());
@@ -207,6 +217,8 @@ fn write(Claimed { leases, drain }: &Claimed, tenant: &str) -> Result<Vec<u8>, P
             until: until.text(grant.until),
             lease_ms: grant.lease_ms,
             execution_until: execution_until.text(grant.execution_until),
+            not_before: grant.not_before.map(Shown),
+            hold_ms: grant.not_before.map(|at| at.ms_since(now)),
             idempotency_key: grant.token.job,
             job_type: &lane.job_type,
             project: &lane.project,

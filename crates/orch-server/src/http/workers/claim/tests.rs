@@ -28,7 +28,9 @@ fn lease(attempt: u32, payload: &'static str, checkpoint: Option<&'static str>) 
         source: (attempt > 1).then(|| "kev".to_owned()),
     };
     let execution_until = at.plus_ms(60_000 * u64::from(attempt));
-    let grant = Grant { token, lane, until: at.plus_ms(30_000), lease_ms: 30_000, execution_until, carried: None };
+    let not_before = (attempt > 1).then(|| at.plus_ms(80));
+    let until = at.plus_ms(30_000);
+    let grant = Grant { token, lane, until, lease_ms: 30_000, not_before, execution_until, carried: None };
     let extra = JobExtra { labels: [("a".to_owned(), "\"}".to_owned())].into(), ..JobExtra::default() };
     Lease { grant, payload: Bytes::from(payload), extra, checkpoint: checkpoint.map(Bytes::from) }
 }
@@ -43,13 +45,17 @@ struct Written {
 #[test]
 fn what_is_written_is_what_the_document_describes() {
     let leases = vec![lease(1, r#"{ "z":1.50 }"#, None), lease(2, "null", Some("[1]"))];
-    let text = write(&Claimed { leases: leases.clone(), drain: true }, "ten_x").unwrap();
+    let now = leases[0].grant.until.millis() - 30_000 + 20;
+    let claimed = Claimed { leases: leases.clone(), drain: true };
+    let text = write(&claimed, "ten_x", Timestamp::from_millis(now)).unwrap();
     let Written { leases: read, session } = serde_json::from_slice(&text).unwrap();
     assert_eq!(session, "drain");
     assert_eq!(read.len(), 2);
     assert_eq!(read[1].token, leases[1].grant.token.to_string());
     assert_eq!(read[0].until, read[1].until);
     assert_ne!(read[0].execution_until, read[1].execution_until);
+    assert_eq!((read[0].hold_ms, read[1].hold_ms), (None, Some(60)));
+    assert_eq!(read[1].not_before.map(|at| at.0), leases[1].grant.not_before);
     assert_eq!((read[0].source.as_deref(), read[1].source.as_deref()), (None, Some("kev")));
     assert_eq!((read[1].checkpoint.clone(), read[0].checkpoint.clone()), (Some(serde_json::json!([1])), None));
     assert!(String::from_utf8(text).unwrap().contains(r#""payload":{ "z":1.50 },"checkpoint":null}"#));
@@ -57,5 +63,5 @@ fn what_is_written_is_what_the_document_describes() {
 
 #[test]
 fn no_leases_are_an_empty_list() {
-    assert_eq!(write(&Claimed::default(), "ten_x").unwrap(), b"{\"leases\":[],\"session\":\"ok\"}");
+    assert_eq!(write(&Claimed::default(), "ten_x", Timestamp::ZERO).unwrap(), b"{\"leases\":[],\"session\":\"ok\"}");
 }

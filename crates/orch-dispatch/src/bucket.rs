@@ -1,0 +1,149 @@
+//! Buckets of a tenant: which of them a lane spends from, when they open, and what a grant spends.
+//!
+//! The bucket is spent by the grant's fact, so its state is as exact after a recovery as before.
+
+use std::collections::BTreeMap;
+
+use orch_core::config::{self, ConfigDoc, ConfigKind};
+use orch_core::fact::Fact;
+use orch_core::ids::LaneNo;
+use orch_core::lease::Token;
+use orch_core::refusal::{Code, Refusal};
+use orch_core::time::Timestamp;
+use orch_gates::adaptive::WHOLE;
+use orch_gates::bucket::{Holder, Rules};
+use orch_gates::closure::CLOSED_OWN_MS_MAX;
+use orch_gates::{Bucket, Cut, CutCause};
+
+use crate::answer::{Answer, BucketFound};
+use crate::command::{Actor, UpstreamSaid};
+use crate::decide::Desk;
+use crate::tenant::{Group, Tenant, Versioned};
+
+/// When a group's next request may leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Opening<'a> {
+    /// At the earliest.
+    pub at: Timestamp,
+    /// The bucket that holds it until then, and what of it.
+    pub by: Option<(&'a str, Holder)>,
+}
+
+/// Names of the buckets of a source's host.
+pub(crate) fn of_host(configs: &BTreeMap<(ConfigKind, String), Versioned>, source: Option<&str>) -> Vec<String> {
+    let source = source.and_then(|name| configs.get(&(ConfigKind::Source, name.to_owned())));
+    let Some(ConfigDoc::Source(config::Source { host: Some(host), .. })) = source.map(|found| &found.doc) else {
+        return Vec::new();
+    };
+    let buckets = configs.range((ConfigKind::Bucket, String::new())..).map(|(_, found)| &found.doc);
+    let theirs = buckets.filter(|doc| matches!(doc, ConfigDoc::Bucket(doc) if doc.host == *host));
+    theirs.map(|doc| doc.name().to_owned()).collect()
+}
+
+impl Tenant {
+    /// The declared bucket of this name.
+    pub fn bucket_doc(&self, name: &str) -> Option<&config::Bucket> {
+        match self.configs.get(&(ConfigKind::Bucket, name.to_owned())).map(|found| &found.doc) {
+            Some(ConfigDoc::Bucket(doc)) => Some(doc),
+            _ => None,
+        }
+    }
+
+    /// Finds each group's buckets anew: hosts or buckets were declared.
+    pub fn index_buckets(&mut self) {
+        for group in &mut self.index.groups {
+            group.buckets = of_host(&self.configs, group.source.as_deref());
+        }
+    }
+
+    /// When the next request of a group may leave.
+    pub fn opens<'a>(&self, group: &'a Group, now: Timestamp) -> Opening<'a> {
+        let mut opening = Opening { at: now, by: None };
+        let cost = group.buckets.first().and_then(|_| self.job_type(&group.job_type)).map_or(1, |doc| doc.cost);
+        for name in &group.buckets {
+            let (Some(doc), Some(bucket)) = (self.bucket_doc(name), self.buckets.get(name)) else { continue };
+            let (at, by) = bucket.earliest(rules(doc), cost, now);
+            if at > opening.at {
+                opening = Opening { at, by: by.map(|holder| (name.as_str(), holder)) };
+            }
+        }
+        opening
+    }
+
+    /// Spends for a grant from this lane.
+    pub fn spend(&mut self, no: LaneNo, at: Timestamp) {
+        let group = &self.index.groups[self.index.group_of_lane[no.0 as usize - 1]];
+        if group.buckets.is_empty() {
+            return;
+        }
+        let cost = self.job_type(&group.job_type).map_or(1, |doc| doc.cost);
+        for name in group.buckets.clone() {
+            let Some(ConfigDoc::Bucket(doc)) =
+                self.configs.get(&(ConfigKind::Bucket, name.clone())).map(|found| &found.doc)
+            else {
+                continue;
+            };
+            self.buckets.entry(name).or_default().spend(rules(doc), cost, at);
+        }
+    }
+}
+
+impl Desk<'_> {
+    /// The command `Upstream`: a refusal cuts what is used of the terms, "come again later" closes the bucket.
+    pub fn upstream_said(&mut self, token: Token, said: UpstreamSaid) -> Result<(), Refusal> {
+        let id = self.current(token)?;
+        self.heard(id);
+        let (job, now) = (&self.tenant.jobs[&id], self.at.now);
+        let began = job.lease.as_ref().map_or(now, |lease| lease.not_before.unwrap_or(lease.granted_at));
+        let ago = |ms| Timestamp::from_millis(now.millis().saturating_sub_unsigned(ms));
+        let sent = said.sent_ms_ago.map_or(began, |ms| ago(ms).max(began));
+        let closed_until = said.retry_after_ms.map(|ms| now.plus_ms(ms.min(CLOSED_OWN_MS_MAX)));
+        let mut facts = Vec::new();
+        for name in &self.tenant.group(job.lane).buckets {
+            let Some(doc) = self.tenant.bucket_doc(name) else { continue };
+            let (nothing, bucket) = (Bucket::default(), self.tenant.buckets.get(name));
+            let bucket = bucket.unwrap_or(&nothing);
+            let cause = said.throttled.map(CutCause::Status);
+            if let Some(Cut { cause, from, to, .. }) = cause.and_then(|cause| bucket.cut(rules(doc), cause, sent, now))
+            {
+                facts.push(Fact::BucketCut { bucket: name.clone(), cause, from, job: id, to });
+            }
+            if let Some(until) = closed_until.filter(|until| Some(*until) > bucket.closed_until(now).or(Some(now))) {
+                facts.push(Fact::BucketClosed { bucket: name.clone(), job: id, until });
+            }
+        }
+        for fact in facts {
+            self.emit(fact);
+        }
+        Ok(())
+    }
+
+    /// The command `ResetBucket`.
+    pub fn reset_bucket(&mut self, bucket: String, actor: Actor) -> Answer {
+        if self.tenant.bucket_doc(&bucket).is_none() {
+            return Answer::Refused(Refusal::new(Code::NotFound, "there is no such bucket"));
+        }
+        self.emit(Fact::BucketReset { bucket, by: actor.by, reason: actor.reason });
+        Answer::Done
+    }
+}
+
+/// What was spent of a bucket, and what it admits now.
+pub(crate) fn found(tenant: &Tenant, name: &str, now: Timestamp) -> Option<BucketFound> {
+    let doc = tenant.bucket_doc(name)?;
+    let (nothing, bucket) = (Bucket::default(), tenant.buckets.get(name));
+    let bucket = bucket.unwrap_or(&nothing);
+    let (opens_at, _) = bucket.earliest(rules(doc), 1, now);
+    Some(BucketFound {
+        left: bucket.left(rules(doc), now),
+        opens_at: (opens_at > now).then_some(opens_at),
+        closed_until: bucket.closed_until(now),
+        share: bucket.adaptive().share(doc.ramp_ms, now),
+        whole_at: Some(bucket.adaptive().reaches(WHOLE, doc.ramp_ms, now)).filter(|at| *at > now),
+        cuts: bucket.adaptive().cuts().to_vec(),
+    })
+}
+
+fn rules(doc: &config::Bucket) -> Rules<'_> {
+    Rules { terms: &doc.terms, ramp_ms: doc.ramp_ms }
+}

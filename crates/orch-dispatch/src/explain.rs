@@ -1,0 +1,200 @@
+//! Why a job or a lane waits: every gate that holds it now, in the order in which they are looked at.
+//!
+//! It asks the same questions as `Tenant::next_lane`, one by one, and says what each answers.
+
+use std::fmt::Write as _;
+
+use orch_core::fact::PauseTarget;
+use orch_core::ids::{JobId, LaneNo, TenantNo};
+use orch_core::job::JobState;
+use orch_core::limits::{LEASE_MS_DEFAULT, PERMIT_AHEAD_MS};
+use orch_core::time::Timestamp;
+use orch_gates::bucket::Holder;
+
+use crate::answer::{Explained, Gate, Hold};
+use crate::job::Job;
+use crate::shard::Shard;
+use crate::tenant::{Pause, Tenant};
+
+/// Names of parents that are given at most.
+const PARENTS_NAMED: usize = 5;
+
+impl Shard {
+    /// The question `Explain`. `None`: there is no such lane.
+    pub(crate) fn explain(&mut self, no: TenantNo, lane: LaneNo, job: Option<(JobId, u64)>) -> Option<Explained> {
+        let now = self.now;
+        let tenant = self.tenants.get(no).filter(|tenant| (1..=tenant.lanes.len()).contains(&(lane.0 as usize)))?;
+        let held = job.and_then(|(id, _)| Some((id, tenant.jobs.get(&id)?)));
+        let waits = held.and_then(|(id, job)| tenant.before_its_lane(id, job));
+        if let Some(hold) = waits {
+            return Some(Explained { holds: vec![hold], ahead: None });
+        }
+        let mut holds = tenant.holds(lane, now);
+        let ahead = job.and_then(|(id, key)| tenant.ahead(lane, tenant.jobs.get(&id).map_or(key, |job| job.order_key)));
+        if tenant.lane(lane).waiting() > 0 {
+            holds.extend(self.no_worker(no, lane));
+            if holds.is_empty() {
+                holds.extend(self.others_ahead(no, lane));
+            }
+        }
+        Some(Explained { holds, ahead })
+    }
+
+    /// No session can take what waits in the lane.
+    fn no_worker(&self, no: TenantNo, lane: LaneNo) -> Option<Hold> {
+        let tenant = self.tenants.get(no)?;
+        let job_type = &tenant.lane(lane).key.job_type;
+        let serves = |session: &&crate::session::Session| {
+            let params = &session.params;
+            (params.tenants.contains(&no) || params.tenants.contains(&TenantNo::SYSTEM))
+                && params.job_types.contains(job_type)
+                && !session.draining
+                && self.now.ms_since(session.heard_at) < LEASE_MS_DEFAULT
+        };
+        let able: Vec<_> = self.sessions.values().filter(serves).collect();
+        let leases = |session: &crate::session::Session| {
+            let of = |tenant: &Tenant| tenant.index.by_session.get(&session.params.session).copied().unwrap_or(0);
+            self.tenants.values().map(of).sum::<u32>()
+        };
+        let by = match able.len() {
+            0 => format!("no worker session takes `{job_type}`"),
+            all if able.iter().all(|session| leases(session) >= session.params.capacity) => {
+                format!("{all} worker sessions that take `{job_type}` are at their capacity")
+            }
+            _ => return None,
+        };
+        Some(Hold { gate: Gate::Worker, by, since: None, opens_at: None })
+    }
+
+    /// Lanes of this tenant and turns of others come first. Other tenants are not named.
+    fn others_ahead(&mut self, no: TenantNo, lane: LaneNo) -> Option<Hold> {
+        let open = self.tenants.worth().open.clone();
+        let place = self.arbiter.place(no);
+        let tenants = open.iter().filter(|other| **other != no && self.arbiter.place(**other) < place).count();
+        let tenant = self.tenants.get(no)?;
+        let active = tenant.index.groups.iter().flat_map(|group| group.active.iter());
+        let mine = tenant.lane(lane).active?;
+        let lanes = active.filter(|(pass, other)| (*pass, *other) < (mine, lane)).count();
+        let mut by = String::new();
+        if lanes > 0 {
+            let _ = write!(by, "{lanes} lanes come first");
+        }
+        if tenants > 0 {
+            let _ = write!(by, "{}shared: others have their turn", if by.is_empty() { "" } else { "; " });
+        }
+        (!by.is_empty()).then_some(Hold { gate: Gate::Turn, by, since: None, opens_at: None })
+    }
+}
+
+impl Tenant {
+    /// What keeps a job from entering its lane.
+    fn before_its_lane(&self, id: JobId, job: &Job) -> Option<Hold> {
+        match job.state {
+            JobState::Blocked => {
+                let parents =
+                    self.dependents.iter().filter(|(_, children)| children.iter().any(|(child, _)| *child == id));
+                let names: Vec<_> = parents.map(|(parent, _)| parent.to_string()).take(PARENTS_NAMED).collect();
+                let by = format!("{} open dependencies: {}", job.waits_for, names.join(", "));
+                Some(Hold { gate: Gate::Dependencies, by, since: None, opens_at: None })
+            }
+            JobState::Scheduled => {
+                let by =
+                    if job.tries > 0 { format!("back-off after try {}", job.tries) } else { "not_before".to_owned() };
+                Some(Hold { gate: Gate::Time, by, since: None, opens_at: job.due_at })
+            }
+            _ => None,
+        }
+    }
+
+    /// What holds a lane.
+    pub(crate) fn holds(&self, no: LaneNo, now: Timestamp) -> Vec<Hold> {
+        let mut holds = Vec::new();
+        if let Some(at) = self.erase_at {
+            let by = format!("the tenant is marked for deletion, and can be restored until {at}");
+            holds.push(Hold { gate: Gate::Deleting, by, since: None, opens_at: None });
+        }
+        holds.extend(self.pauses_of(no).map(|(target, pause)| pause_hold(target, pause)));
+        holds.extend(self.bucket_hold(no, now));
+        holds.extend(self.full(no).into_iter().map(|by| Hold {
+            gate: Gate::Concurrency,
+            by,
+            since: None,
+            opens_at: None,
+        }));
+        holds
+    }
+
+    fn pauses_of(&self, no: LaneNo) -> impl Iterator<Item = (&PauseTarget, &Pause)> {
+        let key = &self.lane(no).key;
+        self.pauses.iter().filter(move |(target, _)| match target {
+            PauseTarget::Tenant => true,
+            PauseTarget::Source(name) => key.source.as_ref() == Some(name),
+            PauseTarget::JobType(name) => key.job_type == *name,
+            PauseTarget::Lane(lane) => *lane == no,
+        })
+    }
+
+    fn bucket_hold(&self, no: LaneNo, now: Timestamp) -> Option<Hold> {
+        let opening = self.opens(self.group(no), now);
+        if opening.at <= now.plus_ms(PERMIT_AHEAD_MS) {
+            return None;
+        }
+        let (name, holder) = opening.by?;
+        let by = match holder {
+            Holder::Term(place) => {
+                let term = self.bucket_doc(name)?.terms.get(place)?;
+                format!("bucket `{name}`: {} in {} ms", term.limit, term.window_ms)
+            }
+            Holder::Share => format!("bucket `{name}`: the upstream refused, less of its terms is used"),
+            Holder::Closed => format!("bucket `{name}`: the upstream asked not to be asked"),
+            Holder::Order => format!("bucket `{name}`: a later request was granted already"),
+        };
+        // A lease is granted a little before its request may leave.
+        let opens_at = Timestamp::from_millis(opening.at.millis().saturating_sub_unsigned(PERMIT_AHEAD_MS));
+        Some(Hold { gate: Gate::Bucket, by, since: None, opens_at: Some(opens_at) })
+    }
+
+    /// The concurrency limits that are reached.
+    fn full(&self, no: LaneNo) -> Vec<String> {
+        let key = &self.lane(no).key;
+        let index = &self.index;
+        let mut full = Vec::new();
+        let policy = self.policy(no);
+        let of_type = index.leased_by_type.get(&key.job_type).copied().unwrap_or(0);
+        if let Some(max) = policy.concurrency_max.filter(|max| of_type >= *max) {
+            full.push(format!("{of_type} of {max} attempts of job type `{}` are under way", key.job_type));
+        }
+        if let Some(source) = &key.source {
+            let of_source = index.leased_by_source.get(source).copied().unwrap_or(0);
+            let max = self.source(source).and_then(|doc| doc.concurrency_max);
+            if let Some(max) = max.filter(|max| of_source >= *max) {
+                full.push(format!("{of_source} of {max} attempts for source `{source}` are under way"));
+            }
+        }
+        if self.key_full(self.lane(no)) {
+            full.push(format!("concurrency key `{}` is in use", key.concurrency_key.as_deref().unwrap_or_default()));
+        }
+        full
+    }
+
+    /// Jobs of the lane before this order key; `None` where only the ledger knows.
+    fn ahead(&self, no: LaneNo, key: u64) -> Option<u64> {
+        let lane = self.lane(no);
+        let again = lane.again.range(..key).count();
+        let fresh = lane.window.iter().take_while(|entry| entry.seq < key).count();
+        let known = lane.unloaded() == 0 || lane.window.back().is_some_and(|last| last.seq >= key);
+        known.then_some((again + fresh) as u64)
+    }
+}
+
+fn pause_hold(target: &PauseTarget, pause: &Pause) -> Hold {
+    let what = match target {
+        PauseTarget::Tenant => "the tenant".to_owned(),
+        PauseTarget::Source(name) => format!("source `{name}`"),
+        PauseTarget::JobType(name) => format!("job type `{name}`"),
+        PauseTarget::Lane(no) => format!("lane {}", no.0),
+    };
+    let why = pause.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let by = format!("{what} is paused by {}{why}", pause.by);
+    Hold { gate: Gate::Paused, by, since: Some(pause.at), opens_at: None }
+}

@@ -1,0 +1,24 @@
+//! The arithmetic of gates: what a bucket, a breaker or an adaptive limit admits at a moment, and when it will next.
+//!
+//! Pure and deterministic: moments are arguments, state is plain data that can be saved, and equal histories give equal
+//! states. Nothing here knows of jobs, lanes or tenants; the dispatcher says what was granted and what came of it.
+//!
+//! Every gate errs towards admitting less: a grant is counted at the earliest moment at which its request may reach the
+//! upstream, and windows are longer than the upstream's own by a guard, because a request takes a while to get there.
+
+pub mod adaptive;
+pub mod allotment;
+pub mod breaker;
+pub mod bucket;
+pub mod calendar;
+pub mod closure;
+pub mod flight;
+pub mod mutant;
+pub mod pace;
+pub mod window;
+
+pub use adaptive::{Adaptive, Cut, CutCause};
+pub use breaker::{Breaker, BreakerPolicy, BreakerState};
+pub use bucket::Bucket;
+pub use calendar::{Calendar, CalendarRule};
+pub use orch_core::term::Term;

@@ -1,0 +1,118 @@
+//! Buckets over the API: what a host allows is never exceeded, and who waits for it is told so.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::app::{Client, claim_id, on_each_ledger};
+
+const JOBS: usize = 12;
+const LIMIT: usize = 3;
+const WINDOW: Duration = Duration::from_millis(400);
+
+/// Jobs of a source whose host has a bucket.
+async fn world(acme: &Client, cost: u32) -> String {
+    acme.declare_with("fetch", json!({"cost": cost})).await;
+    acme.put("/sources/nvd", json!({"kind": "nvd", "host": "nvd.example"})).await;
+    let window_ms = u64::try_from(WINDOW.as_millis()).unwrap();
+    let bucket = json!({"host": "nvd.example", "terms": [{"limit": LIMIT, "window_ms": window_ms}]});
+    assert_eq!(acme.put("/buckets/nvd", bucket).await.status, 201);
+    for n in 0..JOBS {
+        acme.submit(json!({"job_type": "fetch", "source": "nvd", "payload": n})).await;
+    }
+    acme.session(&["fetch"]).await
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test is the upstream, which has a clock of its own")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// When the requests of so many jobs leave, if they leave as early as they may.
+async fn departures(acme: &Client, session: &str, jobs: usize) -> Vec<Instant> {
+    let mut moments = Vec::new();
+    while moments.len() < jobs {
+        let claim = json!({"session": session, "claim_id": claim_id(), "max": 10, "wait_ms": 5_000});
+        let leases = acme.post("/worker/claim", claim).await.body()["leases"].as_array().unwrap().clone();
+        assert!(!leases.is_empty(), "the bucket opens in time");
+        // The answer was made a moment ago: a request leaves a little later than that, and never earlier.
+        let now = now();
+        let hold = |lease: &Value| Duration::from_millis(lease["hold_ms"].as_u64().unwrap_or(0));
+        moments.extend(leases.iter().map(|lease| now + hold(lease)));
+    }
+    moments.sort_unstable();
+    moments
+}
+
+on_each_ledger! {
+    async fn no_window_holds_more_than_the_term(app) {
+        let acme = app.acme().await;
+        let session = world(&acme, 1).await;
+        let moments = departures(&acme, &session, JOBS).await;
+        for window in moments.windows(LIMIT + 1) {
+            let apart = window[LIMIT] - window[0];
+            // Calls on a busy machine are slower and faster by more than an upstream would see.
+            assert!(apart + Duration::from_millis(60) >= WINDOW, "{} requests in {apart:?}", LIMIT + 1);
+        }
+        let took = moments[JOBS - 1] - moments[0];
+        assert!(took >= 3 * WINDOW - Duration::from_millis(60), "{JOBS} requests in {took:?}");
+    }
+
+    async fn what_waits_for_a_bucket_says_so(app) {
+        let acme = app.acme().await;
+        let session = world(&acme, 3).await;
+        assert_eq!(acme.claim(&session, 10).await.len(), 1, "one attempt makes all the requests of a window");
+        let lane = acme.get("/lanes").await.body()["items"][0].clone();
+        assert_eq!((&lane["held_by"], &lane["ready"]), (&json!("bucket"), &json!(JOBS - 1)));
+        assert!(acme.claim(&session, 10).await.is_empty());
+    }
+
+    async fn another_host_is_not_held(app) {
+        let acme = app.acme().await;
+        let session = world(&acme, 1).await;
+        acme.put("/sources/kev", json!({"kind": "kev", "host": "kev.example"})).await;
+        for n in 0..JOBS {
+            acme.submit(json!({"job_type": "fetch", "source": "kev", "payload": n})).await;
+        }
+        let leases = acme.claim(&session, 100).await;
+        let of = |source: &str| leases.iter().filter(|lease| lease["source"] == source).count();
+        assert_eq!((of("nvd"), of("kev")), (LIMIT, JOBS));
+    }
+
+    async fn a_refusal_cuts_the_share_and_an_operator_restores_it(app) {
+        let acme = app.acme().await;
+        let session = world(&acme, 1).await;
+        let leases = acme.claim(&session, 2).await;
+        let state = acme.get("/buckets/nvd/state").await.body();
+        assert_eq!((&state["left"], &state["share"]), (&json!([LIMIT - 2]), &json!(1_000)));
+        for lease in &leases {
+            let said = json!({"token": lease["token"], "status": 429, "retry_after_ms": 60_000});
+            assert_eq!(acme.post("/worker/upstream", said).await.status, 200);
+        }
+        let state = acme.get("/buckets/nvd/state").await.body();
+        let cuts = state["cuts"].as_array().unwrap();
+        assert_eq!(cuts.len(), 1, "both requests left before the cut: {state}");
+        assert_eq!((&cuts[0]["cause"], &cuts[0]["from"], &cuts[0]["to"]), (&json!("status_429"), &json!(1_000), &json!(500)));
+        assert!(state["closed_until"].is_string() && state["opens_at"] == state["closed_until"], "{state}");
+        assert!(acme.claim(&session, 10).await.is_empty());
+        assert_eq!(acme.post("/buckets/nvd/reset", json!({"reason": "well again"})).await.status, 200);
+        let state = acme.get("/buckets/nvd/state").await.body();
+        assert_eq!((&state["share"], &state["closed_until"]), (&json!(1_000), &Value::Null));
+        assert_eq!(acme.claim(&session, 10).await.len(), 1, "what was spent stays spent");
+    }
+
+    async fn an_answer_that_is_none_is_refused(app) {
+        let acme = app.acme().await;
+        let session = world(&acme, 1).await;
+        let lease = acme.claim(&session, 1).await.remove(0);
+        for status in [99, 600] {
+            let said = json!({"token": lease["token"], "status": status});
+            acme.post("/worker/upstream", said).await.blames(422, "invalid_field", "status");
+        }
+        let said = json!({"token": lease["token"], "status": 403});
+        assert_eq!(acme.post("/worker/upstream", said).await.status, 200);
+        assert_eq!(acme.get("/buckets/nvd/state").await.body()["share"], 1_000, "a plain 403 is no throttle");
+        acme.get("/buckets/none/state").await.problem(404, "not_found");
+        acme.post("/buckets/none/reset", json!({})).await.problem(404, "not_found");
+    }
+}

@@ -1,0 +1,119 @@
+//! Judges what grants spend of buckets, by reading the grants: no window of a term ever holds more than its limit.
+//!
+//! It counts by brute force and knows nothing of limiters. A bucket that was declared anew is judged from there on.
+
+use orch_core::config::{self, ConfigDoc, ConfigKind};
+use orch_core::fact::Fact;
+use orch_core::ids::LaneNo;
+use orch_core::limits::PERMIT_AHEAD_MS;
+use orch_core::term::Term;
+use orch_core::time::Timestamp;
+
+use super::{Judged, Tenant, Violation, ensure};
+
+/// A bucket, as history tells it.
+#[derive(Debug, Default)]
+pub struct Bucket {
+    /// What was spent: under which version of it, when, how much.
+    pub spent: Vec<(u64, Timestamp, u32)>,
+    /// The last cut: when, and the share that it left.
+    pub cut: Option<(Timestamp, u32)>,
+    /// Until when it is closed.
+    pub closed_until: Option<Timestamp>,
+}
+
+const LIMITS: &str = "12: limits hold";
+
+/// Takes a grant from this lane. True: it spent of a bucket.
+pub(super) fn spend(
+    tenant: &mut Tenant,
+    no: LaneNo,
+    granted: Timestamp,
+    not_before: Option<Timestamp>,
+) -> Result<bool, Violation> {
+    let at = not_before.unwrap_or(granted);
+    ensure(at >= granted && at <= granted.plus_ms(PERMIT_AHEAD_MS), LIMITS, || {
+        format!("granted at {granted}, to leave at {at}")
+    })?;
+    let Some(lane) = tenant.lane(no) else { return Ok(false) };
+    let cost = tenant.job_type(&lane.key.job_type).map_or(1, |doc| doc.cost);
+    let host = lane.key.source.as_deref().and_then(|name| tenant.source(name)).and_then(|doc| doc.host.clone());
+    let theirs = tenant.configs.iter().filter_map(|((kind, name), (doc, version, _))| match doc {
+        ConfigDoc::Bucket(doc) if *kind == ConfigKind::Bucket && Some(&doc.host) == host.as_ref() => {
+            Some((name.clone(), doc.clone(), *version))
+        }
+        _ => None,
+    });
+    let theirs: Vec<(String, config::Bucket, u64)> = theirs.collect();
+    for (name, doc, version) in &theirs {
+        let Bucket { spent, cut, closed_until } = tenant.buckets.entry(name.clone()).or_default();
+        ensure(closed_until.is_none_or(|until| at >= until), LIMITS, || format!("`{name}` is closed at {at}"))?;
+        if let (Some((_, last, cost)), Some(cut)) = (spent.last(), cut) {
+            is_spaced(name, doc, at.ms_since(*last), *cost, share_at(*cut, doc.ramp_ms, at))?;
+        }
+        ensure(spent.last().is_none_or(|(_, last, _)| *last <= at), LIMITS, || format!("`{name}` went back to {at}"))?;
+        spent.push((*version, at, cost));
+        let since: Vec<_> = spent.iter().filter(|(of, _, _)| of == version).map(|(_, at, cost)| (*at, *cost)).collect();
+        doc.terms.iter().try_for_each(|term| is_kept(name, term, &since))?;
+    }
+    Ok(!theirs.is_empty())
+}
+
+/// The share of the terms that may be used some time after a cut, in parts of a thousand.
+fn share_at((cut, to): (Timestamp, u32), ramp_ms: u64, at: Timestamp) -> u64 {
+    u64::from(to) + at.ms_since(cut) * 1_000 / ramp_ms
+}
+
+/// After a cut, requests are as far apart as the share of each term asks.
+fn is_spaced(name: &str, doc: &config::Bucket, apart: u64, cost: u32, share: u64) -> Judged {
+    let least = |term: &Term| u64::from(cost) * term.window_ms * 1_000 / (u64::from(term.limit) * share.max(1));
+    let least = doc.terms.iter().map(least).max().unwrap_or(0);
+    ensure(share >= 1_000 || apart + 1 >= least, LIMITS, || {
+        format!("requests to `{name}` {apart} ms apart at a share of {share}, not {least}")
+    })
+}
+
+/// A fact about a bucket itself.
+pub(super) fn fact(tenant: &mut Tenant, fact: &Fact, at: Timestamp) -> Judged {
+    match fact {
+        Fact::BucketCut { bucket, from, to, .. } => {
+            let ramp_ms = match tenant.configs.get(&(ConfigKind::Bucket, bucket.clone())) {
+                Some((ConfigDoc::Bucket(doc), ..)) => doc.ramp_ms,
+                _ => return ensure(false, LIMITS, || format!("`{bucket}` was cut and never declared")),
+            };
+            let known = tenant.buckets.entry(bucket.clone()).or_default();
+            let share = known.cut.map_or(1_000, |cut| share_at(cut, ramp_ms, at).min(1_000));
+            ensure(share == u64::from(*from) && to < from || *to == 20, LIMITS, || {
+                format!("`{bucket}` was cut from {from} to {to}, and was at {share}")
+            })?;
+            known.cut = Some((at, *to));
+        }
+        Fact::BucketClosed { bucket, until, .. } => {
+            let known = tenant.buckets.entry(bucket.clone()).or_default();
+            known.closed_until = known.closed_until.max(Some(*until));
+        }
+        Fact::BucketReset { bucket, .. } => {
+            let known = tenant.buckets.entry(bucket.clone()).or_default();
+            (known.cut, known.closed_until) = (None, None);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Counts back from the last grant.
+fn is_kept(name: &str, term: &Term, spent: &[(Timestamp, u32)]) -> Judged {
+    let Some((last, _)) = spent.last() else { return Ok(()) };
+    let mut sum = 0_u64;
+    for (at, cost) in spent.iter().rev() {
+        let before = last.ms_since(*at);
+        sum += u64::from((*cost).min(term.cost_max()));
+        let allowed = match term.burst {
+            None if before >= term.guarded_ms() => break,
+            None => u64::from(term.limit),
+            Some(burst) => u64::from(burst) + before * u64::from(term.limit) / term.window_ms,
+        };
+        ensure(sum <= allowed, LIMITS, || format!("{sum} of `{name}` in {before} ms to {last} against {term:?}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! `orch bucket …`.
+
+use std::str::FromStr;
+
+use clap::Subcommand;
+use jiff::SignedDuration;
+use orch_client::{Bucket, Client, Term};
+
+use crate::complete;
+use crate::failure::Failure;
+use crate::output::{Output, View, Watch, all};
+
+/// Commands about buckets.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List buckets.
+    List {
+        #[command(flatten)]
+        watch: Watch,
+    },
+    /// Show one.
+    Show {
+        /// Its name.
+        #[arg(add = complete::buckets())]
+        name: String,
+        #[command(flatten)]
+        watch: Watch,
+    },
+    /// Show what was spent of one, and what it admits now.
+    State {
+        /// Its name.
+        #[arg(add = complete::buckets())]
+        name: String,
+        #[command(flatten)]
+        watch: Watch,
+    },
+    /// Open one at the whole of its terms: what upstreams said before does not count any more.
+    Reset {
+        /// Its name.
+        #[arg(add = complete::buckets())]
+        name: String,
+        /// Why; kept in history.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Make one, or change what is named here of one that exists.
+    Put {
+        /// Its name.
+        #[arg(add = complete::buckets())]
+        name: String,
+        /// The host: all sources that name it share the bucket.
+        #[arg(long)]
+        host: Option<String>,
+        /// What the host allows: so many in any window (`5/30s`), or a rate with a burst (`600/1m:20`). Several hold
+        /// together.
+        #[arg(long = "term", value_name = "LIMIT/WINDOW[:BURST]")]
+        terms: Vec<TermText>,
+        /// After a refusal by the upstream, milliseconds in which what is used of the terms rises from nothing to all.
+        #[arg(long)]
+        ramp_ms: Option<u64>,
+        /// Text for people.
+        #[arg(long)]
+        description: Option<String>,
+    },
+}
+
+/// A term as it is written on a command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TermText(Term);
+
+impl FromStr for TermText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (limit, rest) = text.split_once('/').ok_or("a term is written as LIMIT/WINDOW, such as 5/30s")?;
+        let (window, burst) = match rest.split_once(':') {
+            Some((window, burst)) => (window, Some(number(burst, "burst")?)),
+            None => (rest, None),
+        };
+        let window: SignedDuration =
+            window.parse().map_err(|_| format!("`{window}` is no length of time such as 30s, 5m or 1h"))?;
+        let window_ms = u64::try_from(window.as_millis()).map_err(|_| "a window does not go back".to_owned())?;
+        Ok(Self(Term { limit: number(limit, "limit")?, window_ms, burst }))
+    }
+}
+
+fn number(text: &str, what: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("the {what} `{text}` is no number"))
+}
+
+const VIEW: View = View {
+    name: "/name",
+    columns: &[("NAME", "/name"), ("HOST", "/host"), ("TERMS", "/terms"), ("DESCRIPTION", "/description")],
+    wide: &[("RAMP MS", "/ramp_ms"), ("VERSION", "/version"), ("UPDATED AT", "/updated_at")],
+};
+
+const STATE: View = View {
+    name: "/name",
+    columns: &[
+        ("NAME", "/name"),
+        ("LEFT", "/left"),
+        ("SHARE ‰", "/share"),
+        ("OPENS AT", "/opens_at"),
+        ("CLOSED UNTIL", "/closed_until"),
+    ],
+    wide: &[("WHOLE AT", "/whole_at"), ("CUTS", "/cuts")],
+};
+
+/// Runs a command.
+pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(), Failure> {
+    match command {
+        Command::List { watch } => {
+            let page = async |cursor: Option<String>| client.buckets().list(cursor.as_deref()).await;
+            watch.list(output, &VIEW, async || all(page).await).await
+        }
+        Command::Show { name, watch } => {
+            watch.one(output, &VIEW, async || client.buckets().get(&name).await, |_| false).await
+        }
+        Command::State { name, watch } => {
+            watch.one(output, &STATE, async || client.buckets().state(&name).await, |_| false).await
+        }
+        Command::Reset { name, reason } => {
+            client.buckets().reset(&name, reason.as_deref()).await?;
+            output.one(&client.buckets().state(&name).await?, &STATE)
+        }
+        Command::Put { name, host, terms, ramp_ms, description } => {
+            let terms = terms.into_iter().map(|TermText(term)| term).collect();
+            let wanted = Bucket { name, host, terms, ramp_ms, description, ..Bucket::default() };
+            output.one(&client.buckets().create(&wanted).await?, &VIEW)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terms_are_written_as_people_say_them() {
+        let read = |text: &str| text.parse::<TermText>().map(|TermText(term)| term);
+        assert_eq!(read("5/30s"), Ok(Term { limit: 5, window_ms: 30_000, burst: None }));
+        assert_eq!(read("600/1m:20"), Ok(Term { limit: 600, window_ms: 60_000, burst: Some(20) }));
+        for wrong in ["5", "x/30s", "5/soon", "5/30s:many", "5/-30s"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}
