@@ -98,7 +98,9 @@ class World:
             self.dead.append(lease["job"])
 
     def announce(self):
-        worker = {"worker_id": "feeds-1", "boot_id": "0198f0c2", "job_types": [self.job_type], "capacity": 1000}
+        # Another boot each time: the same one would stay drained.
+        boot = f"{next(self.ids):08x}"
+        worker = {"worker_id": "feeds-1", "boot_id": boot, "job_types": [self.job_type], "capacity": 1000}
         self.session = self.call("POST", "/worker/sessions", worker)["session"]
 
     def claim_id(self):
