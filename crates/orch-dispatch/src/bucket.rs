@@ -8,6 +8,7 @@ use orch_core::config::{self, ConfigDoc, ConfigKind};
 use orch_core::fact::Fact;
 use orch_core::ids::LaneNo;
 use orch_core::lease::Token;
+use orch_core::limits::PERMIT_AHEAD_MS;
 use orch_core::refusal::{Code, Refusal};
 use orch_core::time::Timestamp;
 use orch_gates::adaptive::WHOLE;
@@ -27,6 +28,13 @@ pub(crate) struct Opening<'a> {
     pub at: Timestamp,
     /// The bucket that holds it until then, and what of it.
     pub by: Option<(&'a str, Holder)>,
+}
+
+impl Opening<'_> {
+    /// When a lease may be granted: a little before its request may leave.
+    pub fn grants_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.at.millis().saturating_sub_unsigned(PERMIT_AHEAD_MS))
+    }
 }
 
 /// Names of the buckets of a source's host.

@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, VecDeque};
 
 use orch_core::fact::Fact;
 use orch_core::ids::{ClaimId, JobId, LaneNo, SessionId, TenantNo};
-use orch_core::limits::PERMIT_AHEAD_MS;
 use orch_core::refusal::{Code, Refusal};
 use orch_core::time::Timestamp;
 
@@ -38,14 +37,13 @@ impl Tenant {
 
     /// The lane to grant from next, among those whose job type is in `types` and that nothing holds.
     pub(crate) fn next_lane(&self, types: &[String], now: Timestamp) -> Option<LaneNo> {
-        let open = self.admitted(types).filter(|group| self.opens(group, now).at <= now.plus_ms(PERMIT_AHEAD_MS));
+        let open = self.admitted(types).filter(|group| self.opens(group, now).grants_at() <= now);
         open.filter_map(|group| group.active.first()).min().map(|(_, no)| *no)
     }
 
     /// When `next_lane` may know one, at the earliest, if nothing but buckets holds all.
     pub(crate) fn next_opening(&self, types: &[String], now: Timestamp) -> Option<Timestamp> {
-        let openings = self.admitted(types).map(|group| self.opens(group, now).at);
-        openings.min().map(|at| Timestamp::from_millis(at.millis().saturating_sub_unsigned(PERMIT_AHEAD_MS)))
+        self.admitted(types).map(|group| self.opens(group, now).grants_at()).min()
     }
 
     /// Groups with work in `types` that nothing but a bucket holds.

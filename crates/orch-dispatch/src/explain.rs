@@ -7,12 +7,14 @@ use std::fmt::Write as _;
 use orch_core::fact::PauseTarget;
 use orch_core::ids::{JobId, LaneNo, TenantNo};
 use orch_core::job::JobState;
-use orch_core::limits::{LEASE_MS_DEFAULT, PERMIT_AHEAD_MS};
+use orch_core::limits::LEASE_MS_DEFAULT;
 use orch_core::time::Timestamp;
 use orch_gates::bucket::Holder;
 
 use crate::answer::{Explained, Gate, Hold};
+use crate::command::speaks_for;
 use crate::job::Job;
+use crate::session::Session;
 use crate::shard::Shard;
 use crate::tenant::{Pause, Tenant};
 
@@ -44,15 +46,15 @@ impl Shard {
     fn no_worker(&self, no: TenantNo, lane: LaneNo) -> Option<Hold> {
         let tenant = self.tenants.get(no)?;
         let job_type = &tenant.lane(lane).key.job_type;
-        let serves = |session: &&crate::session::Session| {
+        let serves = |session: &&Session| {
             let params = &session.params;
-            (params.tenants.contains(&no) || params.tenants.contains(&TenantNo::SYSTEM))
+            speaks_for(&params.tenants, no)
                 && params.job_types.contains(job_type)
                 && !session.draining
                 && self.now.ms_since(session.heard_at) < LEASE_MS_DEFAULT
         };
         let able: Vec<_> = self.sessions.values().filter(serves).collect();
-        let leases = |session: &crate::session::Session| {
+        let leases = |session: &Session| {
             let of = |tenant: &Tenant| tenant.index.by_session.get(&session.params.session).copied().unwrap_or(0);
             self.tenants.values().map(of).sum::<u32>()
         };
@@ -136,7 +138,7 @@ impl Tenant {
 
     fn bucket_hold(&self, no: LaneNo, now: Timestamp) -> Option<Hold> {
         let opening = self.opens(self.group(no), now);
-        if opening.at <= now.plus_ms(PERMIT_AHEAD_MS) {
+        if opening.grants_at() <= now {
             return None;
         }
         let (name, holder) = opening.by?;
@@ -149,9 +151,7 @@ impl Tenant {
             Holder::Closed => format!("bucket `{name}`: the upstream asked not to be asked"),
             Holder::Order => format!("bucket `{name}`: a later request was granted already"),
         };
-        // A lease is granted a little before its request may leave.
-        let opens_at = Timestamp::from_millis(opening.at.millis().saturating_sub_unsigned(PERMIT_AHEAD_MS));
-        Some(Hold { gate: Gate::Bucket, by, since: None, opens_at: Some(opens_at) })
+        Some(Hold { gate: Gate::Bucket, by, since: None, opens_at: Some(opening.grants_at()) })
     }
 
     /// The concurrency limits that are reached.

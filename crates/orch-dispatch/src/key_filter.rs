@@ -6,7 +6,7 @@
 //! It lies in memory alone. After a take-over it is filled from the ledger, tenant by tenant, day by day, page by page;
 //! until all keys of a tenant are read, each of its keys is looked up. Keys that are used from then on come in at once.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use fastbloom::BloomFilter;
 use orch_core::ids::TenantNo;
@@ -47,10 +47,8 @@ pub(crate) struct KeyFilter {
     old: Row,
     /// When `young` began.
     since: Timestamp,
-    /// Tenants whose keys are not all known, with the place where reading goes on and the last day.
+    /// Tenants whose keys are not all known, with the place where reading goes on and the last day; the first is read.
     unread: BTreeMap<TenantNo, (KeyPlace, u32)>,
-    /// In which order they are read.
-    order: VecDeque<TenantNo>,
     /// A page is being read.
     reading: bool,
 }
@@ -94,8 +92,7 @@ impl KeyFilter {
         let first = day(now.millis().saturating_sub_unsigned(KEPT_MS));
         // The owner's time may run ahead of what was the day when a key was written, or behind.
         let (from, last) = (KeyPlace { day: first, key: [0; 16] }, day(now.millis()) + 1);
-        let unread: BTreeMap<_, _> = tenants.map(|no| (no, (from, last))).collect();
-        Self { since: now, order: unread.keys().copied().collect(), unread, ..Self::default() }
+        Self { since: now, unread: tenants.map(|no| (no, (from, last))).collect(), ..Self::default() }
     }
 
     /// False: the key was never used, or so long ago that it does not count.
@@ -118,8 +115,7 @@ impl KeyFilter {
         if self.reading {
             return None;
         }
-        let tenant = *self.order.front()?;
-        let (from, _) = self.unread.get(&tenant).copied()?;
+        let (tenant, (from, _)) = self.unread.first_key_value().map(|(tenant, place)| (*tenant, *place))?;
         self.reading = true;
         Some(KeyWish { tenant, from, limit })
     }
@@ -140,7 +136,6 @@ impl KeyFilter {
         }
         if from.day > *last {
             self.unread.remove(&wish.tenant);
-            self.order.pop_front();
         }
     }
 }

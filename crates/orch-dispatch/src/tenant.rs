@@ -6,7 +6,6 @@ use orch_core::config::{ConfigDoc, ConfigKind, JobType, Source};
 use orch_core::fact::PauseTarget;
 use orch_core::ids::{ClaimId, JobId, LaneNo, SessionId, TenantId, TenantNo};
 use orch_core::job::{DependsOn, JobState, LaneKey};
-use orch_core::limits::PERMIT_AHEAD_MS;
 use orch_core::time::Timestamp;
 use orch_gates::Bucket;
 use serde::{Deserialize, Serialize};
@@ -197,7 +196,7 @@ impl Tenant {
         if self.lane_paused(no) {
             return Some("paused");
         }
-        if self.opens(self.group(no), now).at > now.plus_ms(PERMIT_AHEAD_MS) {
+        if self.opens(self.group(no), now).grants_at() > now {
             return Some("bucket");
         }
         let full = self.group_full(&lane.key.job_type, lane.key.source.as_deref()) || self.key_full(lane);
