@@ -216,6 +216,10 @@ pub enum Fact {
         /// The attempt's first request leaves then and not before; a bucket counts it there.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         not_before: Option<Timestamp>,
+        /// The permit that it uses, where the platform's buckets govern its source's host: seq of that fact in the
+        /// sequence of `system`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        permit: Option<u64>,
         /// Seq of the job's fact before this one.
         prev: u64,
         /// Who got it.
@@ -372,6 +376,31 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// A tenant got the right to one request to a host that the platform's buckets govern, and they were spent for it
+    /// (only in the sequence of `system`).
+    PermitGiven {
+        /// What its buckets were charged.
+        cost: u32,
+        /// The host.
+        host: String,
+        /// The request leaves then and not before.
+        leaves_at: Timestamp,
+        /// Whose request.
+        tenant: TenantNo,
+        /// No request leaves under it later.
+        until: Timestamp,
+    },
+    /// A tenant reported that a host asked to be left alone: it gets no permits before (only in the sequence of `system`).
+    HostClosed {
+        /// The host.
+        host: String,
+        /// The job whose request it answered.
+        job: JobId,
+        /// Who reported it.
+        tenant: TenantNo,
+        /// Until when.
+        until: Timestamp,
+    },
     /// Rows without facts of their own were written: checkpoints, log lines (only in the shard's own stream).
     RowsKept {
         /// Checkpoints.
@@ -448,13 +477,15 @@ impl Fact {
             Self::BucketCut { .. } => "bucket_cut",
             Self::BucketClosed { .. } => "bucket_closed",
             Self::BucketReset { .. } => "bucket_reset",
+            Self::PermitGiven { .. } => "permit_given",
+            Self::HostClosed { .. } => "host_closed",
             Self::RowsKept { .. } => "rows_kept",
             Self::Turn { .. } => "turn",
         }
     }
 
     /// All kinds.
-    pub const KINDS: [&'static str; 23] = [
+    pub const KINDS: [&'static str; 25] = [
         "tenant_created",
         "config_set",
         "token_created",
@@ -478,6 +509,8 @@ impl Fact {
         "bucket_cut",
         "bucket_closed",
         "bucket_reset",
+        "permit_given",
+        "host_closed",
     ];
 }
 

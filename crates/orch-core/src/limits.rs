@@ -171,6 +171,10 @@ limits! {
     RAMP_MS_MAX = 86_400_000, "ramp_ms_max", "slower than a day is a limit for an operator to set";
     /// Milliseconds that a lease may be granted before its first request may leave.
     PERMIT_AHEAD_MS = 100, "permit_ahead_ms", "covers the way to a worker; longer would only hold leases";
+    /// Milliseconds that a claim which does not wait waits all the same for a permit that another shard may give.
+    PERMIT_WAIT_MS = 200, "permit_wait_ms", "twice as long as permits are given ahead";
+    /// Permits to one host that a tenant can wish for at a time.
+    PERMIT_WISHES_MAX = 1_000, "permit_wishes_max", "as many as a claim takes";
     /// Milliseconds that a node's lease on its shards lasts.
     NODE_LEASE_MS = 4_000, "node_lease_ms", "first grant within 6 s of a kill";
 }

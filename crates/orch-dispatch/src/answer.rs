@@ -245,6 +245,36 @@ pub struct PauseFound {
     pub at: Timestamp,
 }
 
+/// What the home of shared hosts answers another shard.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Permits {
+    /// The epoch and the number of the call that this answers.
+    pub of: (u64, u64),
+    /// The home's time when the call came in, and when it was answered.
+    pub at: (Timestamp, Timestamp),
+    /// The governed hosts and the version of what says so, if the caller knew of another.
+    pub governed: Option<(u64, Vec<String>)>,
+    /// Permits for its tenants.
+    pub permits: Vec<Permit>,
+}
+
+/// The right to one request to a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Permit {
+    /// The host.
+    pub host: String,
+    /// Whose request.
+    pub tenant: TenantNo,
+    /// What the host's buckets were charged.
+    pub cost: u32,
+    /// The request leaves then and not before.
+    pub leaves_at: Timestamp,
+    /// No request leaves under it later.
+    pub until: Timestamp,
+    /// Seq of its fact in the sequence of `system`.
+    pub seq: u64,
+}
+
 /// The answer to a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
@@ -311,4 +341,6 @@ pub enum Answer {
     OpenJobs(Vec<OpenJob>),
     /// What a rotation must leave.
     Rotation(Needed),
+    /// Permits for another shard's tenants.
+    Permits(Permits),
 }

@@ -84,7 +84,17 @@ impl Tenant {
             }
             Fact::BucketReset { bucket, .. } => {
                 self.buckets.entry(bucket.clone()).or_default().reset();
+                let host = self.bucket_doc(bucket).map(|doc| doc.host.clone());
+                if let Some(host) = host.and_then(|host| self.hosts.get_mut(&host)) {
+                    host.reset();
+                }
                 self.index.stirred = true;
+            }
+            Fact::PermitGiven { cost, host, leaves_at, tenant, .. } => {
+                self.permit_given(host, *tenant, *cost, *leaves_at);
+            }
+            Fact::HostClosed { host, tenant, until, .. } => {
+                self.hosts.entry(host.clone()).or_default().report(*tenant, *until, record.at);
             }
             Fact::TenantCreated { .. }
             | Fact::TokenCreated { .. }
@@ -237,6 +247,7 @@ impl Tenant {
             not_before,
             prev,
             session,
+            ..
         } = &record.body
         else {
             return;

@@ -3,10 +3,11 @@
 //! The bucket is spent by the grant's fact, so its state is as exact after a recovery as before.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use orch_core::config::{self, ConfigDoc, ConfigKind};
 use orch_core::fact::Fact;
-use orch_core::ids::LaneNo;
+use orch_core::ids::{LaneNo, TenantNo};
 use orch_core::lease::Token;
 use orch_core::limits::PERMIT_AHEAD_MS;
 use orch_core::refusal::{Code, Refusal};
@@ -17,18 +18,33 @@ use orch_gates::closure::CLOSED_OWN_MS_MAX;
 use orch_gates::{Bucket, Cut, CutCause};
 
 use crate::answer::{Answer, BucketFound};
-use crate::command::{Actor, UpstreamSaid};
+use crate::command::{Actor, HostSaid, UpstreamSaid};
 use crate::decide::Desk;
+use crate::host::{Shared, said_of};
 use crate::tenant::{Group, Tenant, Versioned};
 
 /// When a group's next request may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Opening<'a> {
-    /// At the earliest.
+    /// At the earliest; `NEVER` while only the home of a shared host knows.
     pub at: Timestamp,
-    /// The bucket that holds it until then, and what of it.
-    pub by: Option<(&'a str, Holder)>,
+    /// What holds it until then.
+    pub by: Option<By<'a>>,
 }
+
+/// What holds a group's requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By<'a> {
+    /// A bucket, and what of it.
+    Bucket(&'a str, Holder),
+    /// The platform's buckets of its host: it has no permit.
+    Shared(&'a Arc<str>),
+    /// It is not known yet whether its host is shared.
+    Unknown,
+}
+
+/// A moment that does not come.
+pub(crate) const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
 
 impl Opening<'_> {
     /// When a lease may be granted: a little before its request may leave.
@@ -38,7 +54,7 @@ impl Opening<'_> {
 }
 
 /// Names of the buckets of a source's host.
-pub(crate) fn of_host(configs: &BTreeMap<(ConfigKind, String), Versioned>, source: Option<&str>) -> Vec<String> {
+fn of_host(configs: &BTreeMap<(ConfigKind, String), Versioned>, source: Option<&str>) -> Vec<String> {
     let source = source.and_then(|name| configs.get(&(ConfigKind::Source, name.to_owned())));
     let Some(ConfigDoc::Source(config::Source { host: Some(host), .. })) = source.map(|found| &found.doc) else {
         return Vec::new();
@@ -59,20 +75,50 @@ impl Tenant {
 
     /// Finds each group's buckets anew: hosts or buckets were declared.
     pub fn index_buckets(&mut self) {
-        for group in &mut self.index.groups {
-            group.buckets = of_host(&self.configs, group.source.as_deref());
+        for place in 0..self.index.groups.len() {
+            let source = self.index.groups[place].source.clone();
+            self.index.groups[place].buckets = self.own_buckets(source.as_deref());
+            self.index.groups[place].shared = self.shared_of(source.as_deref());
         }
+        self.count_shared();
+    }
+
+    /// Names of the tenant's own buckets that work of a source spends from. What `system` declares is spent by permits.
+    pub fn own_buckets(&self, source: Option<&str>) -> Vec<String> {
+        if self.no == TenantNo::SYSTEM { Vec::new() } else { of_host(&self.configs, source) }
+    }
+
+    /// What an attempt of this group spends.
+    pub fn cost(&self, group: &Group) -> u32 {
+        self.job_type(&group.job_type).map_or(1, |doc| doc.cost)
     }
 
     /// When the next request of a group may leave.
     pub fn opens<'a>(&self, group: &'a Group, now: Timestamp) -> Opening<'a> {
+        if group.buckets.is_empty() && group.shared == Shared::Free {
+            return Opening { at: now, by: None };
+        }
+        let own = self.own_opening(group, now);
+        match &group.shared {
+            Shared::Free => own,
+            Shared::Unknown => Opening { at: NEVER, by: Some(By::Unknown) },
+            Shared::Host(host) => match self.permit(host, self.cost(group), now) {
+                Some(permit) if own.at <= permit.leaves_at => Opening { at: permit.leaves_at.max(now), by: own.by },
+                Some(permit) if own.at <= permit.until => own,
+                _ if own.at > now => Opening { at: NEVER, by: own.by },
+                _ => Opening { at: NEVER, by: Some(By::Shared(host)) },
+            },
+        }
+    }
+
+    /// When the next request of a group may leave by its tenant's own buckets.
+    pub fn own_opening<'a>(&self, group: &'a Group, now: Timestamp) -> Opening<'a> {
         let mut opening = Opening { at: now, by: None };
-        let cost = group.buckets.first().and_then(|_| self.job_type(&group.job_type)).map_or(1, |doc| doc.cost);
         for name in &group.buckets {
             let (Some(doc), Some(bucket)) = (self.bucket_doc(name), self.buckets.get(name)) else { continue };
-            let (at, by) = bucket.earliest(rules(doc), cost, now);
+            let (at, by) = bucket.earliest(rules(doc), self.cost(group), now);
             if at > opening.at {
-                opening = Opening { at, by: by.map(|holder| (name.as_str(), holder)) };
+                opening = Opening { at, by: by.map(|holder| By::Bucket(name, holder)) };
             }
         }
         opening
@@ -98,7 +144,8 @@ impl Tenant {
 
 impl Desk<'_> {
     /// The command `Upstream`: a refusal cuts what is used of the terms, "come again later" closes the bucket.
-    pub fn upstream_said(&mut self, token: Token, said: UpstreamSaid) -> Result<(), Refusal> {
+    /// Returns what is to be said of a host that all share.
+    pub fn upstream_said(&mut self, token: Token, said: UpstreamSaid) -> Result<Option<HostSaid>, Refusal> {
         let id = self.current(token)?;
         self.heard(id);
         let (job, now) = (&self.tenant.jobs[&id], self.at.now);
@@ -123,7 +170,7 @@ impl Desk<'_> {
         for fact in facts {
             self.emit(fact);
         }
-        Ok(())
+        Ok(said_of(self.tenant, id, said, sent))
     }
 
     /// The command `ResetBucket`.
@@ -152,6 +199,7 @@ pub(crate) fn found(tenant: &Tenant, name: &str, now: Timestamp) -> Option<Bucke
     })
 }
 
-fn rules(doc: &config::Bucket) -> Rules<'_> {
+/// How a declared bucket is kept.
+pub(crate) fn rules(doc: &config::Bucket) -> Rules<'_> {
     Rules { terms: &doc.terms, ramp_ms: doc.ramp_ms }
 }

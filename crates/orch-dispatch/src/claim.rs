@@ -1,22 +1,25 @@
 //! Handing out: which tenant, which lane, which job; and the same grants again for the same claim id.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use orch_core::fact::Fact;
 use orch_core::ids::{ClaimId, JobId, LaneNo, SessionId, TenantNo};
+use orch_core::limits::PERMIT_WAIT_MS;
 use orch_core::refusal::{Code, Refusal};
 use orch_core::time::Timestamp;
 
 use crate::answer::{Answer, Carried, Grant};
 use crate::arbiter::QUANTUM;
+use crate::bucket::NEVER;
 use crate::command::ClaimParams;
 use crate::decide::Desk;
+use crate::host::Shared;
 use crate::lane::Next;
 use crate::mutant::{self, Mutant};
 use crate::prepared::Prepared;
 use crate::shard::{Reply, Shard, Waiter};
 use crate::tenant::{Group, Tenant};
-use crate::wheel::Watched;
 
 /// Who takes.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +28,15 @@ pub(crate) struct Taker<'a> {
     pub claim: ClaimId,
     pub auto_ack: bool,
     pub job_types: &'a [String],
+}
+
+/// How a claim seeks permits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seek {
+    /// Jobs that it still takes.
+    pub most: usize,
+    /// It waits for what it does not get.
+    pub parks: bool,
 }
 
 impl Tenant {
@@ -38,16 +50,23 @@ impl Tenant {
     /// The lane to grant from next, among those whose job type is in `types` and that nothing holds.
     pub(crate) fn next_lane(&self, types: &[String], now: Timestamp) -> Option<LaneNo> {
         let open = self.admitted(types).filter(|group| self.opens(group, now).grants_at() <= now);
-        open.filter_map(|group| group.active.first()).min().map(|(_, no)| *no)
+        // A permit in hand is used first: it does not last.
+        let free = |group: &Group| group.shared == Shared::Free;
+        open.filter_map(|group| Some((free(group), group.active.first()?))).min().map(|(_, (_, no))| *no)
     }
 
     /// When `next_lane` may know one, at the earliest, if nothing but buckets holds all.
     pub(crate) fn next_opening(&self, types: &[String], now: Timestamp) -> Option<Timestamp> {
-        self.admitted(types).map(|group| self.opens(group, now).grants_at()).min()
+        let opens = |group| {
+            let opening = self.opens(group, now);
+            // With its own buckets open, only its permit is lacking.
+            if opening.at == NEVER { self.own_opening(group, now).at } else { opening.grants_at() }
+        };
+        self.admitted(types).map(opens).filter(|at| *at > now).min()
     }
 
     /// Groups with work in `types` that nothing but a bucket holds.
-    fn admitted(&self, types: &[String]) -> impl Iterator<Item = &Group> {
+    pub(crate) fn admitted(&self, types: &[String]) -> impl Iterator<Item = &Group> {
         let groups = if self.erase_at.is_some() { &[][..] } else { &self.index.groups[..] };
         groups.iter().filter(move |group| {
             !group.active.is_empty()
@@ -82,7 +101,15 @@ impl Desk<'_> {
         let first = fresh.as_ref().map(|(seq, _)| (1, *seq));
         let (attempt, prev) = first.or(held).expect("a job is granted from a window or from memory");
         let lease_ms = self.tenant.policy(no).lease_ms;
-        let opens = self.tenant.opens(self.tenant.group(no), self.at.now).at;
+        let group = self.tenant.group(no);
+        let opens = self.tenant.opens(group, self.at.now).at;
+        let permit = match &group.shared {
+            Shared::Host(host) => {
+                let (host, cost) = (Arc::clone(host), self.tenant.cost(group));
+                self.tenant.take_permit(&host, cost, self.at.now)
+            }
+            _ => None,
+        };
         self.emit(Fact::LeaseGranted {
             attempt,
             auto_ack: taker.auto_ack,
@@ -92,6 +119,7 @@ impl Desk<'_> {
             lane: no,
             lease_ms,
             not_before: (opens > self.at.now).then_some(opens),
+            permit: permit.map(|permit| permit.seq),
             prev,
             session: taker.session,
         });
@@ -134,16 +162,24 @@ impl Shard {
         session.heard_at = self.now;
         let draining = session.draining;
         self.supersede(&params);
-        let grants = self.claim_grants(&params);
-        match params.wait_until {
+        let until = params.wait_until.filter(|until| *until > self.now);
+        self.hosts.wished = false;
+        let grants = self.claim_grants(&params, until.is_some());
+        // One that does not wait waits a moment for what only its home can give; a platform worker's gateway asks twice.
+        let lacks = self.hosts.wished && params.max > 0 && params.session.tenant() != TenantNo::SYSTEM;
+        let until = until.or_else(|| Some(self.now.plus_ms(PERMIT_WAIT_MS)).filter(|_| lacks));
+        match until {
             _ if draining && grants.is_empty() => Reply::Now(Answer::Draining),
-            Some(until) if grants.is_empty() && until > self.now => {
+            Some(until) if grants.is_empty() => {
                 self.next_waiter += 1;
                 let id = crate::shard::WaiterId(self.next_waiter);
                 self.waiters.push_back(Waiter { id, until, params });
                 Reply::Parked(id)
             }
-            _ => Reply::Now(Answer::Claimed(grants)),
+            _ => {
+                self.hosts.stale |= self.hosts.wished;
+                Reply::Now(Answer::Claimed(grants))
+            }
         }
     }
 
@@ -157,6 +193,7 @@ impl Shard {
         let waiters = std::mem::take(&mut self.waiters);
         let (gone, waiting): (VecDeque<_>, _) = waiters.into_iter().partition(|waiter| waiter.params.session == id);
         self.waiters = waiting;
+        self.hosts.stale |= !gone.is_empty();
         self.out.woken.extend(gone.into_iter().map(|waiter| (waiter.id, Answer::Draining)));
         Answer::Done
     }
@@ -167,12 +204,14 @@ impl Shard {
         if let Some(place) = self.waiters.iter().position(same)
             && let Some(waiter) = self.waiters.remove(place)
         {
+            self.hosts.stale = true;
             self.out.woken.push((waiter.id, Answer::Claimed(Vec::new())));
         }
     }
 
     /// Grants of a claim: those it has already, else new ones, tenant by tenant in the arbiter's order.
-    pub(crate) fn claim_grants(&mut self, params: &ClaimParams) -> Vec<Grant> {
+    /// `parks`: it will wait if there are none.
+    pub(crate) fn claim_grants(&mut self, params: &ClaimParams, parks: bool) -> Vec<Grant> {
         let Some(session) = self.sessions.get(&params.session) else { return Vec::new() };
         let draining = session.draining;
         let worth = self.tenants.worth();
@@ -193,29 +232,28 @@ impl Shard {
         let (session, claim, auto_ack) = (params.session, params.claim, params.auto_ack);
         let taker = Taker { session, claim, auto_ack, job_types: &job_types };
         let mut grants = Vec::new();
-        let mut order: BTreeSet<_> = open.into_iter().filter_map(|no| self.place(no, taker)).collect();
+        let seek = Seek { most: params.max, parks };
+        let mut order: BTreeSet<_> = open.into_iter().filter_map(|no| self.place(no, taker, seek)).collect();
         while grants.len() < params.max
             && let Some((_, no)) = order.pop_first()
         {
             let turn = if order.is_empty() { params.max } else { QUANTUM };
             grants.extend(self.turn(no, taker, turn.min(params.max - grants.len())));
-            order.extend(self.place(no, taker));
+            order.extend(self.place(no, taker, Seek { most: params.max - grants.len(), ..seek }));
         }
         grants
     }
 
     /// The tenant's place in the order of turns, if it has something for this taker.
-    fn place(&mut self, no: TenantNo, taker: Taker<'_>) -> Option<(u64, TenantNo)> {
+    fn place(&mut self, no: TenantNo, taker: Taker<'_>, seek: Seek) -> Option<(u64, TenantNo)> {
+        self.seek_permits(no, taker.job_types, seek);
         let tenant = self.tenants.get(no)?;
         if tenant.next_lane(taker.job_types, self.now).is_some() {
             return Some((self.arbiter.place(no), no));
         }
         // Whoever waits for a bucket is looked at again when that opens.
         let opens = tenant.next_opening(taker.job_types, self.now)?;
-        if self.openings.get(&no).is_none_or(|watched| opens < *watched) {
-            self.openings.insert(no, opens);
-            self.wheel.put(opens, no, Watched::Opening);
-        }
+        self.watch_opening(no, opens);
         None
     }
 
@@ -246,14 +284,24 @@ impl Shard {
         if !stirred && self.waiters.iter().all(|waiter| waiter.until > self.now) {
             return;
         }
+        self.look_at_waiters();
+    }
+
+    /// Grants to parked claims what there is for them, and counts what they wish for.
+    pub(crate) fn look_at_waiters(&mut self) {
+        self.hosts.begin_look();
         let mut waiting = std::mem::take(&mut self.waiters);
         while let Some(waiter) = waiting.pop_front() {
-            let grants = self.claim_grants(&waiter.params);
-            if grants.is_empty() && waiter.until > self.now {
+            self.hosts.wished = false;
+            let waits = waiter.until > self.now;
+            let grants = self.claim_grants(&waiter.params, waits);
+            if grants.is_empty() && waits {
                 self.waiters.push_back(waiter);
             } else {
+                self.hosts.stale |= self.hosts.wished;
                 self.out.woken.push((waiter.id, Answer::Claimed(grants)));
             }
         }
+        self.hosts.end_look(self.now);
     }
 }

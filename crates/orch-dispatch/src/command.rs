@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use orch_core::config::{ConfigDoc, ConfigKind};
 use orch_core::fact::PauseTarget;
-use orch_core::ids::{ClaimId, JobId, LaneNo, SessionId, TenantNo};
+use orch_core::ids::{ClaimId, JobId, LaneNo, SessionId, ShardNo, TenantNo};
 use orch_core::job::{ArtifactRef, Dependency, JobError, LaneKey, Origin, Payload};
 use orch_core::lease::Token;
 use orch_core::port::{TenantRow, TokenRow};
@@ -15,6 +15,7 @@ use orch_core::refusal::Refusal;
 use orch_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::answer::Permits;
 use crate::json_text;
 
 /// An idempotency key in use: the hash of (subject, operation, key) and of what is asked.
@@ -165,6 +166,57 @@ pub struct UpstreamSaid {
     pub retry_after_ms: Option<u64>,
     /// So many milliseconds ago the request left; else it left when the attempt began.
     pub sent_ms_ago: Option<u64>,
+}
+
+/// What a shard asks of the home of the hosts that all tenants share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PermitAsk {
+    /// The shard that asks.
+    pub shard: ShardNo,
+    /// Its epoch: a later owner's calls count.
+    pub epoch: u64,
+    /// Rises with each call of an ownership.
+    pub number: u64,
+    /// Of which version it knows the governed hosts.
+    pub known: Option<u64>,
+    /// The permits that its tenants could use now.
+    pub wishes: Vec<PermitWish>,
+    /// What upstreams answered its tenants' workers.
+    pub said: Vec<HostSaid>,
+    /// The time of the shard that asks.
+    pub sent: Timestamp,
+    /// The call waits at most so long for a permit.
+    pub wait_ms: u64,
+}
+
+/// Permits that a tenant could use now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PermitWish {
+    /// For requests to this host.
+    pub host: String,
+    /// The tenant.
+    pub tenant: TenantNo,
+    /// What each is charged.
+    pub cost: u32,
+    /// How many.
+    pub count: u32,
+}
+
+/// What a host that all tenants share answered to a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostSaid {
+    /// The host.
+    pub host: String,
+    /// Whose request.
+    pub tenant: TenantNo,
+    /// The job that made it.
+    pub job: JobId,
+    /// A worker of the platform says so.
+    pub by_platform: bool,
+    /// What it said.
+    pub said: UpstreamSaid,
+    /// When the request left.
+    pub sent: Timestamp,
 }
 
 /// Who acts and why, for commands of operators.
@@ -367,6 +419,10 @@ pub enum Command {
         /// The session.
         session: SessionId,
     },
+    /// Permits for the tenants of another shard; sent by it to the home of shared hosts.
+    Permits(PermitAsk),
+    /// What the home answered.
+    TakePermits(Permits),
     /// Let time pass: due jobs, expired leases, deadlines, time-outs, graces.
     Tick,
     /// Read from the owner's memory.
@@ -412,7 +468,7 @@ impl Command {
             | Self::Release { tenants, .. } => tenants.first().copied().unwrap_or(TenantNo::SYSTEM),
             Self::Read(read) => read.tenant(),
             // For no tenant.
-            Self::CreateTenant(_) | Self::Tick => TenantNo::SYSTEM,
+            Self::CreateTenant(_) | Self::Permits(_) | Self::TakePermits(_) | Self::Tick => TenantNo::SYSTEM,
         }
     }
 

@@ -12,7 +12,9 @@ use orch_core::time::Timestamp;
 use orch_gates::bucket::Holder;
 
 use crate::answer::{Explained, Gate, Hold};
+use crate::bucket::{By, NEVER};
 use crate::command::speaks_for;
+use crate::host::Shared;
 use crate::job::Job;
 use crate::session::Session;
 use crate::shard::Shard;
@@ -32,6 +34,14 @@ impl Shard {
             return Some(Explained { holds: vec![hold], ahead: None });
         }
         let mut holds = tenant.holds(lane, now);
+        let expected = match &tenant.group(lane).shared {
+            Shared::Host(host) => self.permit_expected(host, tenant.cost(tenant.group(lane)), no),
+            _ => None,
+        };
+        // The home of a shared host knows when its next permit comes, and for whom.
+        for hold in holds.iter_mut().filter(|hold| hold.gate == Gate::Bucket && hold.opens_at.is_none()) {
+            hold.opens_at = expected;
+        }
         let ahead = job.and_then(|(id, key)| tenant.ahead(lane, tenant.jobs.get(&id).map_or(key, |job| job.order_key)));
         if tenant.lane(lane).waiting() > 0 {
             holds.extend(self.no_worker(no, lane));
@@ -141,7 +151,17 @@ impl Tenant {
         if opening.grants_at() <= now {
             return None;
         }
-        let (name, holder) = opening.by?;
+        let (name, holder) = match opening.by? {
+            By::Bucket(name, holder) => (name, holder),
+            By::Shared(host) => {
+                let by = format!("shared: the platform's buckets of `{host}`; the next permit goes to another");
+                return Some(Hold { gate: Gate::Bucket, by, since: None, opens_at: None });
+            }
+            By::Unknown => {
+                let by = "shared: it is not known yet whether the platform's buckets govern its host".to_owned();
+                return Some(Hold { gate: Gate::Bucket, by, since: None, opens_at: None });
+            }
+        };
         let by = match holder {
             Holder::Term(place) => {
                 let term = self.bucket_doc(name)?.terms.get(place)?;
@@ -151,7 +171,8 @@ impl Tenant {
             Holder::Closed => format!("bucket `{name}`: the upstream asked not to be asked"),
             Holder::Order => format!("bucket `{name}`: a later request was granted already"),
         };
-        Some(Hold { gate: Gate::Bucket, by, since: None, opens_at: Some(opening.grants_at()) })
+        let opens_at = Some(opening.grants_at()).filter(|_| opening.at != NEVER);
+        Some(Hold { gate: Gate::Bucket, by, since: None, opens_at })
     }
 
     /// The concurrency limits that are reached.

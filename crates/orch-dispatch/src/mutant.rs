@@ -78,6 +78,12 @@ pub enum Mutant {
     BucketNotSaved = 37,
     /// Count a grant where it was made, though its request leaves later.
     BucketCountsEarly = 38,
+    /// Let one permit be used by every grant while it lasts.
+    PermitUsedTwice = 39,
+    /// Use permits after they have ended.
+    PermitUsedLate = 40,
+    /// Give permits to whoever comes first.
+    HostWithoutTurns = 41,
     /// Take keys for new that lie in the ledger and were not read yet after a take-over.
     KeysUnreadAreNew = 34,
     /// Take keys for new that were used since the take-over.
@@ -86,7 +92,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 41] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -123,6 +129,9 @@ impl Mutant {
         Self::BucketFreeForRetries,
         Self::BucketNotSaved,
         Self::BucketCountsEarly,
+        Self::PermitUsedTwice,
+        Self::PermitUsedLate,
+        Self::HostWithoutTurns,
         Self::KeysUnreadAreNew,
         Self::UsedKeysAreNew,
     ];

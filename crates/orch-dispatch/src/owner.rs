@@ -13,7 +13,7 @@ use orch_core::port::{Append, Commit, SnapshotRow, WindowRow};
 use orch_core::time::Timestamp;
 
 use crate::answer::Answer;
-use crate::command::Command;
+use crate::command::{Command, PermitAsk};
 use crate::fair_queue::{FairQueue, Party};
 use crate::key_filter::KeyWish;
 use crate::mutant::{self, Mutant};
@@ -41,6 +41,8 @@ pub enum Effect {
     Windows(u64, Vec<WindowWish>),
     /// Read this page of keys; then `keys_read`.
     Keys(KeyWish),
+    /// Ask the home of shared hosts, in place of what was asked before; its answer is the command `TakePermits`.
+    Ask(Box<PermitAsk>),
     /// Send this answer.
     Answer(CallId, Answer),
 }
@@ -369,6 +371,7 @@ impl Owner {
             self.effects.push(Effect::Windows(self.committed, wishes));
         }
         self.effects.extend(self.shard.key_wish().map(Effect::Keys));
+        self.effects.extend(self.shard.permit_ask().map(|ask| Effect::Ask(Box::new(ask))));
     }
 
     /// Runs waiting commands, as many as belong into the commit being filled.
@@ -400,6 +403,9 @@ impl Owner {
         if let (true, Command::Claim(params)) = (self.draining, &mut command) {
             params.wait_until = None;
             params.max = 0;
+        }
+        if let (true, Command::Permits(ask)) = (self.draining, &mut command) {
+            ask.wait_ms = 0;
         }
         match self.shard.execute(command, &queued.readings, now) {
             Reply::Now(answer) => self.hold(queued.call, answer),

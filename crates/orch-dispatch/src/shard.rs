@@ -16,12 +16,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
 use crate::arbiter::Arbiter;
-use crate::command::{ClaimParams, Command, NewJob, speaks_for};
+use crate::command::{ClaimParams, Command, HostSaid, NewJob, speaks_for};
 use crate::decide::{Desk, Moment};
 use crate::key_filter::{KeyFilter, KeyWish};
 use crate::lane::Held;
 use crate::mutant::{self, Mutant};
 use crate::output::Output;
+use crate::permit::Hosts;
 use crate::prepared::{Needs, Prepared, Readings};
 use crate::report::stale;
 use crate::session::Session;
@@ -32,7 +33,7 @@ use crate::warm;
 use crate::wheel::{Watched, Wheel};
 
 /// The form of snapshots that this code writes and reads.
-pub const SNAPSHOT_FORMAT: u32 = 3;
+pub const SNAPSHOT_FORMAT: u32 = 4;
 
 /// A parked claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -146,6 +147,8 @@ pub struct Shard {
     pub(crate) held: Held,
     /// Which keys are certainly new.
     pub(crate) keys: KeyFilter,
+    /// Hosts that all tenants share.
+    pub(crate) hosts: Hosts,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -183,6 +186,7 @@ impl Shard {
             sizes: Sizes::default(),
             held: Held::default(),
             keys: KeyFilter::default(),
+            hosts: Hosts::default(),
         }
     }
 
@@ -282,6 +286,7 @@ impl Shard {
             }
             tenant.jobs = jobs;
         }
+        self.begin_hosts();
     }
 
     /// The job types that say what payloads must look like, with their schemas.
@@ -315,7 +320,7 @@ impl Shard {
     /// When a `Tick` has something to do, at the earliest.
     #[must_use]
     pub fn next_moment(&self) -> Option<Timestamp> {
-        let waiters = self.waiters.iter().map(|waiter| waiter.until).min();
+        let waiters = self.waiters.iter().map(|waiter| waiter.until).chain(self.hosts.next_moment()).min();
         // While leases are out, time counts as served only as long as somebody looks at the clock.
         let served = self.tenants.any_leased().then(|| self.now.plus_ms(GAP_MS / 2));
         [self.wheel.next(), waiters, served].into_iter().flatten().min()
@@ -366,6 +371,7 @@ impl Shard {
     /// Drops a parked claim whose caller has gone.
     pub fn forget_waiter(&mut self, id: WaiterId) {
         self.waiters.retain(|waiter| waiter.id != id);
+        self.hosts.forget_waiter(id);
     }
 
     /// Answers all parked claims empty: the shard is about to be given up.
@@ -373,6 +379,7 @@ impl Shard {
         for waiter in std::mem::take(&mut self.waiters) {
             self.out.woken.push((waiter.id, Answer::Claimed(Vec::new())));
         }
+        self.wake_asks();
     }
 
     pub(crate) fn desk<'a>(&'a mut self, no: TenantNo, prepared: &'a Prepared) -> Option<Desk<'a>> {
@@ -456,12 +463,17 @@ impl Shard {
         let keys = self.out.rows.keys.len();
         let reply = match command {
             Command::Claim(params) => self.claim(params),
+            Command::Permits(ask) => self.permits(ask),
             command => Reply::Now(self.decide(command, readings)),
         };
         for used in self.out.rows.keys.iter().skip(keys).filter(|_| !mutant::on(Mutant::UsedKeysAreNew)) {
             self.keys.put(used.tenant, used.key, self.now);
         }
+        self.look_at_system();
         self.serve_waiters();
+        while self.hand_out() {
+            self.serve_waiters();
+        }
         reply
     }
 
@@ -479,6 +491,7 @@ impl Shard {
                 Answer::Done
             }
             Command::Read(read) => self.read(read),
+            Command::TakePermits(permits) => self.take_permits(permits),
             Command::Drain { tenant, session } => self.drain_session(tenant, session),
             Command::Ack { .. }
             | Command::Heartbeat { .. }
@@ -504,6 +517,7 @@ impl Shard {
         if let Some(mut desk) = self.desk(no, &nothing) {
             desk.emit(Fact::TenantCreated { name: row.name.clone(), tenant: row.id });
         }
+        self.tell_governed(no);
         let row = orch_core::port::TenantRow { no, created_at, shard: self.identity.shard, ..row };
         self.out.rows.tenants.push(row.clone());
         Answer::Tenant(row)
@@ -556,7 +570,11 @@ impl Shard {
                 done(self.at_desk(&tenants, token, readings, |desk| desk.log(token, lines)))
             }
             Command::Upstream { tenants, token, said } => {
-                done(self.at_desk(&tenants, token, readings, |desk| desk.upstream_said(token, said)))
+                let by_platform = tenants.contains(&TenantNo::SYSTEM);
+                let said = self.at_desk(&tenants, token, readings, |desk| desk.upstream_said(token, said));
+                done(said.map(|said| {
+                    said.into_iter().for_each(|said| self.upstream_answered(HostSaid { by_platform, ..said }));
+                }))
             }
             Command::CheckLease { tenants, token } => {
                 done(self.at_desk(&tenants, token, readings, |desk| desk.current(token).map(|_| ())))

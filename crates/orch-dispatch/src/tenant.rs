@@ -11,11 +11,12 @@ use orch_gates::Bucket;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{ConfigFound, OpenCounts};
-use crate::bucket::of_host;
+use crate::host::{Governed, Host, Shared};
 use crate::job::Job;
 use crate::json_text;
 use crate::lane::Lane;
 use crate::mutant::{self, Mutant};
+use crate::permit::Hand;
 use crate::warm::Warm;
 
 /// A declared thing's current version.
@@ -46,6 +47,8 @@ pub(crate) struct Group {
     pub leased: u32,
     /// Buckets of its source's host, by name.
     pub buckets: Vec<String>,
+    /// Whether the platform's buckets govern that host, too.
+    pub shared: Shared,
 }
 
 /// The state of a tenant.
@@ -67,6 +70,8 @@ pub(crate) struct Tenant {
     pub pauses: BTreeMap<PauseTarget, Pause>,
     /// What was spent of each bucket, by its name.
     pub buckets: BTreeMap<String, Bucket>,
+    /// Whose turn it is at each host that all share, by the host; only in `system`.
+    pub hosts: BTreeMap<String, Host>,
     /// Virtual time of the last lane served.
     pub vtime: u64,
     /// It is marked for deletion, and can be restored until then.
@@ -97,6 +102,12 @@ pub(crate) struct Index {
     pub hungry: BTreeSet<LaneNo>,
     /// Something may have become grantable: parked claims are worth a look.
     pub stirred: bool,
+    /// Hosts that the platform's buckets govern.
+    pub governed: Governed,
+    /// There are groups whose host is one of them.
+    pub any_shared: bool,
+    /// Permits that were not used yet. They are in memory alone.
+    pub hand: Hand,
 }
 
 impl Tenant {
@@ -114,6 +125,7 @@ impl Tenant {
             dependents: BTreeMap::new(),
             pauses: BTreeMap::new(),
             buckets: BTreeMap::new(),
+            hosts: BTreeMap::new(),
             vtime: 0,
             erase_at: None,
             index: Index::default(),
@@ -269,11 +281,14 @@ impl Tenant {
         let group_key = (key.job_type.clone(), key.source.clone());
         let groups = &mut self.index.groups;
         let group = *self.index.group_by_key.entry(group_key).or_insert_with(|| {
-            let (job_type, source) = (key.job_type.clone(), key.source.clone());
-            let buckets = of_host(&self.configs, source.as_deref());
-            groups.push(Group { job_type, source, buckets, ..Group::default() });
+            groups.push(Group { job_type: key.job_type.clone(), source: key.source.clone(), ..Group::default() });
             groups.len() - 1
         });
+        if group == self.index.groups.len() - 1 {
+            self.index.groups[group].buckets = self.own_buckets(key.source.as_deref());
+            self.index.groups[group].shared = self.shared_of(key.source.as_deref());
+            self.count_shared();
+        }
         self.index.group_of_lane.push(group);
         if let Some(concurrency) = &key.concurrency_key {
             let of = (key.job_type.clone(), concurrency.clone());

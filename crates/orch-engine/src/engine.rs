@@ -9,11 +9,12 @@ use orch_core::ids::{Incarnation, JobId, NodeId, ShardNo, TenantNo, v7};
 use orch_core::port::{BlobStore, Cluster, Ledger, NodeParams};
 use orch_core::{Timestamp, limits};
 use orch_dispatch::{Answer, Command};
-use tokio::sync::{Notify, OnceCell, watch};
+use tokio::sync::{Notify, OnceCell, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::admission::Admitted;
 use crate::clock::Clock;
+use crate::courier;
 use crate::error::Error;
 use crate::lanes::LaneNames;
 use crate::node::{Node, Seats, owner_of};
@@ -109,6 +110,7 @@ impl Engine {
         let changes = Arc::new(watch::channel(()).0);
         let look = Arc::new(Notify::new());
         let seats: Seats = Arc::new(RwLock::new(BTreeMap::new()));
+        let (couriers, seated) = mpsc::unbounded_channel();
         let task = Node {
             ledger: Arc::clone(&options.ledger),
             clock: clock.clone(),
@@ -121,6 +123,7 @@ impl Engine {
             changes: Arc::clone(&changes),
             stop: stop_in,
             look: Arc::clone(&look),
+            couriers,
         };
         let inner = Inner {
             ledger: options.ledger,
@@ -138,7 +141,9 @@ impl Engine {
             lanes: LaneNames::default(),
             ids: AtomicU64::new(0),
         };
-        Self { inner: Arc::new(inner) }
+        let engine = Self { inner: Arc::new(inner) };
+        tokio::spawn(courier::serve(Arc::downgrade(&engine.inner), seated));
+        engine
     }
 
     /// What this node is to the ledger's shards now.

@@ -8,6 +8,7 @@
 
 mod admission;
 mod clock;
+mod courier;
 mod engine;
 mod error;
 mod gateway;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use orch_core::ids::{NodeId, ShardNo};
 use orch_core::port::{Cluster, Ledger, NodeParams, ShardRow};
-use tokio::sync::{Mutex, Notify, watch};
+use orch_dispatch::command::PermitAsk;
+use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
@@ -53,6 +54,8 @@ pub(crate) struct Node {
     pub stop: watch::Receiver<bool>,
     /// Somebody met an owner that is none any more.
     pub look: Arc<Notify>,
+    /// Told of each seat, and of what its owners will ask of the home of shared hosts.
+    pub couriers: mpsc::UnboundedSender<(Seat, mpsc::UnboundedReceiver<PermitAsk>)>,
 }
 
 impl Node {
@@ -132,7 +135,9 @@ impl Node {
 
     /// Starts the keeper of a shard.
     fn keep(&self, row: &ShardRow, lease: watch::Receiver<NodeLease>) -> (watch::Sender<bool>, JoinHandle<()>) {
-        let (place, end) = seat(row.shard);
+        let (place, end, asked) = seat(row.shard);
+        // Without couriers the engine has stopped.
+        let _ = self.couriers.send((place.clone(), asked));
         self.seats.write().unwrap_or_else(PoisonError::into_inner).insert(row.shard, place.clone());
         let (wanted, wanted_out) = watch::channel(false);
         let keeper = Keeper {

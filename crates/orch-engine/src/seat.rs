@@ -3,6 +3,7 @@
 use orch_core::ids::ShardNo;
 use orch_core::limits;
 use orch_core::refusal::Refusal;
+use orch_dispatch::command::PermitAsk;
 use orch_dispatch::{Answer, Command};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -76,14 +77,17 @@ pub(crate) struct SeatEnd {
     pub role: watch::Sender<SeatRole>,
     pub admission: Arc<Admission>,
     pub schemas: Arc<PayloadSchemas>,
+    /// What the owner asks of the home of shared hosts.
+    pub asks: mpsc::UnboundedSender<PermitAsk>,
 }
 
-/// Both sides of a new seat.
-pub(crate) fn seat(shard: ShardNo) -> (Seat, SeatEnd) {
+/// Both sides of a new seat, and what its owners ask of the home of shared hosts.
+pub(crate) fn seat(shard: ShardNo) -> (Seat, SeatEnd, mpsc::UnboundedReceiver<PermitAsk>) {
     let queue = limits::COMMANDS_QUEUED_MAX as usize;
     let (usual, usual_in) = mpsc::channel(queue);
     let (reserved, reserved_in) = mpsc::channel(queue);
     let (role_out, role) = watch::channel(SeatRole::Away);
+    let (asks, asked) = mpsc::unbounded_channel();
     let (schemas, admission) = (Arc::<PayloadSchemas>::default(), Arc::<Admission>::default());
     let end = SeatEnd {
         shard,
@@ -92,8 +96,9 @@ pub(crate) fn seat(shard: ShardNo) -> (Seat, SeatEnd) {
         role: role_out,
         admission: Arc::clone(&admission),
         schemas: Arc::clone(&schemas),
+        asks,
     };
-    (Seat { usual, reserved, role, admission, schemas }, end)
+    (Seat { usual, reserved, role, admission, schemas }, end, asked)
 }
 
 impl Seat {
@@ -169,6 +174,8 @@ pub(crate) fn reserved(command: &Command) -> bool {
             | Command::Resume { .. }
             | Command::Upstream { .. }
             | Command::ResetBucket { .. }
+            | Command::Permits(_)
+            | Command::TakePermits(_)
             | Command::Drain { .. }
     )
 }

@@ -308,6 +308,10 @@ impl<'a> Serving<'a> {
                         let _ = events.send(Event::Keys(wish, keys));
                     });
                 }
+                Effect::Ask(ask) => {
+                    // Without a courier the engine has stopped.
+                    let _ = self.keeper.seat.asks.send(*ask);
+                }
                 Effect::Answer(call, answer) => {
                     if self.keeper.clock.elapsed() >= self.valid_until {
                         return Err("the node's lease ran out".to_owned());

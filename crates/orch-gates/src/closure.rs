@@ -52,6 +52,12 @@ impl Reports {
         Closing { own: Some(own), all: agreed.map(|agreed| agreed.min(for_all)) }
     }
 
+    /// Until when it is closed for this tenant by its own reports.
+    #[must_use]
+    pub fn closed_for(&self, tenant: TenantNo, now: Timestamp) -> Option<Timestamp> {
+        self.said.get(&tenant).copied().filter(|until| *until > now)
+    }
+
     /// An operator opens the host: nothing that was said before counts.
     pub fn reset(&mut self) {
         self.said.clear();

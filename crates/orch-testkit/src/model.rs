@@ -7,6 +7,7 @@ mod answers;
 mod buckets;
 mod clock;
 mod facts;
+mod hosts;
 mod log;
 mod rows;
 mod voices;
@@ -263,6 +264,7 @@ pub struct Model {
     /// The epoch of the last commit.
     pub epoch: u64,
     arbiter_seq: u64,
+    hosts: hosts::Hosts,
     /// Jobs accepted by key: for promise 2.
     accepted: BTreeMap<(TenantNo, [u8; 16]), Accepted>,
 }

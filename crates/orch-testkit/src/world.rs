@@ -6,6 +6,7 @@
 
 mod call;
 mod fault;
+mod home;
 mod node;
 mod operator;
 mod profile;
@@ -27,6 +28,7 @@ use crate::sim_ledger::SimLedger;
 
 pub use call::CallNo;
 use call::{Call, Outcome};
+use home::{Home, HomeEvent};
 use node::{Node, NodeEvent};
 use operator::Operator;
 pub use profile::Profile;
@@ -96,6 +98,8 @@ enum Event {
     Node(usize, NodeEvent),
     /// Something at the database.
     Database(node::DatabaseEvent),
+    /// Something at the home of shared hosts.
+    Home(HomeEvent),
     /// Something breaks.
     Fault,
     /// A recovery is made beside the owner and compared.
@@ -131,6 +135,9 @@ pub struct World {
     /// What the database's clock is ahead of true time.
     database_ahead: i64,
     nodes: Vec<Node>,
+    home: Home,
+    /// When the home was asked, by epoch and number.
+    asked_at: BTreeMap<(u64, u64), i64>,
     next_own: u64,
     clients: Vec<Client>,
     calls: BTreeMap<CallNo, Call>,
@@ -175,6 +182,8 @@ impl World {
             ledger: SimLedger::new(shard, incarnation),
             database_ahead: 0,
             nodes: Vec::new(),
+            home: Home::new(incarnation),
+            asked_at: BTreeMap::new(),
             next_own: 0,
             clients: Vec::new(),
             calls: BTreeMap::new(),
@@ -243,7 +252,7 @@ impl World {
     /// Runs the world to its end.
     #[must_use]
     pub fn run(mut self) -> Report {
-        let outcome = self.live().and_then(|()| self.drain());
+        let outcome = self.begin_home().and_then(|()| self.live()).and_then(|()| self.drain());
         let failure = outcome.err().map(|violation| Failure { step: self.step, violation });
         let trace = self.trace.take().map(Vec::from).unwrap_or_default();
         Report { steps: self.step, counts: self.model.counts, failure, trace }
@@ -302,6 +311,7 @@ impl World {
             Event::Timeout(call) => self.timeout(call),
             Event::Node(node, event) => return self.node_event(node, event),
             Event::Database(event) => return self.database_event(event),
+            Event::Home(event) => return self.home_event(event),
             Event::Fault => return self.fault(),
             Event::Audit => {
                 let next = self.rng.random_range(200..4_000);

@@ -9,10 +9,11 @@ use orch_testkit::model::Counts;
 use orch_testkit::world::{Report, World};
 
 /// What every full run must have shown, beside each kind of fact.
-const RACES: [&str; 54] = [
+const RACES: [&str; 57] = [
     "a claim sent again was answered",
     "a parked claim ended empty",
     "a parked claim was woken",
+    "a permit was used",
     "a reading failed",
     "attempt: failed",
     "attempt: given back by its report",
@@ -37,11 +38,13 @@ const RACES: [&str; 54] = [
     "end: skipped",
     "end: tries spent",
     "enqueue refused",
+    "fault: a call to the home of shared hosts is lost",
     "fault: crash",
     "fault: everybody stands still",
     "fault: frozen beyond its lease",
     "fault: frozen within its lease",
     "fault: the database restarts",
+    "fault: the home of shared hosts has a new owner",
     "fault: the database's clock steps back",
     "key mismatch refused",
     "key replayed",

@@ -63,6 +63,7 @@ pub(crate) fn samples() -> Vec<Fact> {
             lane: LaneNo(1),
             lease_ms: 60_000,
             not_before: None,
+            permit: None,
             prev: 7,
             session,
         },
@@ -101,6 +102,8 @@ pub(crate) fn samples() -> Vec<Fact> {
         Fact::BucketCut { bucket: "nvd".into(), cause: CutCause::Status(429), from: 1_000, job: job(1), to: 500 },
         Fact::BucketClosed { bucket: "nvd".into(), job: job(1), until: at },
         Fact::BucketReset { bucket: "nvd".into(), by: "me".into(), reason: Some("r".into()) },
+        Fact::PermitGiven { cost: 1, host: "h.example".into(), leaves_at: at, tenant: TenantNo(2), until: at },
+        Fact::HostClosed { host: "h.example".into(), job: job(1), tenant: TenantNo(2), until: at },
     ]
 }
 
@@ -127,13 +130,12 @@ fn a_grant_that_holds_its_request_back_says_until_when() {
     let grant = samples().into_iter().find(|fact| fact.kind() == "lease_granted").unwrap();
     let plain = serde_json::to_string(&grant).unwrap();
     assert!(!plain.contains("not_before"));
-    let Fact::LeaseGranted { attempt, auto_ack, claim, epoch, job, lane, lease_ms, prev, session, .. } = grant else {
-        panic!("{plain}")
-    };
-    let not_before = Some(Timestamp::from_millis(7));
-    let held = Fact::LeaseGranted { attempt, auto_ack, claim, epoch, job, lane, lease_ms, not_before, prev, session };
+    let mut held = grant;
+    if let Fact::LeaseGranted { not_before, permit, .. } = &mut held {
+        (*not_before, *permit) = (Some(Timestamp::from_millis(7)), Some(8));
+    }
     let text = serde_json::to_string(&held).unwrap();
-    assert!(text.contains(r#""lease_ms":60000,"not_before":7,"prev":"#), "{text}");
+    assert!(text.contains(r#""lease_ms":60000,"not_before":7,"permit":8,"prev":"#), "{text}");
     assert_eq!(serde_json::from_str::<Fact>(&text).unwrap(), held);
 }
 

@@ -67,7 +67,7 @@ impl Stage {
             match effect {
                 Effect::Append(append) => appends.push(*append),
                 Effect::Answer(CallId(call), _) => self.answered.push(call),
-                Effect::Prepare(..) | Effect::Windows(..) | Effect::Keys(..) => {}
+                Effect::Prepare(..) | Effect::Windows(..) | Effect::Keys(..) | Effect::Ask(_) => {}
             }
         }
         appends

@@ -4,5 +4,7 @@
 
 mod ageing;
 mod gateway;
+mod hosts;
 mod life;
+mod pair;
 mod world;

@@ -100,6 +100,10 @@ impl World {
     }
 
     pub async fn complete(&self, lease: &Lease, outcome: Report) -> Result<(), orch_core::Refusal> {
+        self.complete_as(self.tenant, lease, outcome).await
+    }
+
+    pub async fn complete_as(&self, of: TenantNo, lease: &Lease, outcome: Report) -> Result<(), orch_core::Refusal> {
         let completion = Completion {
             token: lease.grant.token,
             fingerprint: [matches!(outcome, Report::Succeeded { .. }).into(); 16],
@@ -107,7 +111,7 @@ impl World {
             artifacts: Vec::new(),
             follow_ups: Vec::new(),
         };
-        let command = Command::Complete { tenants: vec![self.tenant], completions: vec![completion] };
+        let command = Command::Complete { tenants: vec![of], completions: vec![completion] };
         match self.engine.command(command).await.unwrap() {
             Answer::Completed(mut items) => items.remove(0).map(|_| ()),
             answer => panic!("{answer:?}"),

@@ -56,7 +56,7 @@ const COVERED: [&str; 43] = [
 ];
 
 /// Defaults, and limits that no single call can meet: of the owner's memory, its commits and its time.
-const NOT_OF_THE_API: [&str; 33] = [
+const NOT_OF_THE_API: [&str; 35] = [
     "backoff_ms_default",
     "backoff_ms_max_default",
     "busy_tenant_calls",
@@ -78,6 +78,8 @@ const NOT_OF_THE_API: [&str; 33] = [
     "node_lease_ms",
     "page_default",
     "permit_ahead_ms",
+    "permit_wait_ms",
+    "permit_wishes_max",
     "ramp_ms_default",
     "reading_ahead",
     "second_append_facts",

@@ -38,8 +38,14 @@ pub(super) fn spend(
     let Some(lane) = tenant.lane(no) else { return Ok(false) };
     let cost = tenant.job_type(&lane.key.job_type).map_or(1, |doc| doc.cost);
     let host = lane.key.source.as_deref().and_then(|name| tenant.source(name)).and_then(|doc| doc.host.clone());
+    let Some(host) = host else { return Ok(false) };
+    spend_host(tenant, &host, cost, at)
+}
+
+/// Takes a request to a host that leaves at `at`. True: it spent of a bucket.
+pub(super) fn spend_host(tenant: &mut Tenant, host: &str, cost: u32, at: Timestamp) -> Result<bool, Violation> {
     let theirs = tenant.configs.iter().filter_map(|((kind, name), (doc, version, _))| match doc {
-        ConfigDoc::Bucket(doc) if *kind == ConfigKind::Bucket && Some(&doc.host) == host.as_ref() => {
+        ConfigDoc::Bucket(doc) if *kind == ConfigKind::Bucket && doc.host == host => {
             Some((name.clone(), doc.clone(), *version))
         }
         _ => None,

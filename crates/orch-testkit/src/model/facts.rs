@@ -78,6 +78,7 @@ impl Model {
             Fact::DeadLetterSettled { how, job, .. } => self.dead_letter_settled(no, how, *job),
             Fact::TenantMarked { .. } => self.marked(no, true),
             Fact::TenantRestored { .. } => self.marked(no, false),
+            Fact::PermitGiven { .. } | Fact::HostClosed { .. } => Err(bad("facts", "only `system` gives permits")),
             Fact::RowsKept { .. } | Fact::Turn { .. } => Err(bad("facts", "an arbiter's fact in a tenant's stream")),
         }
     }
@@ -234,6 +235,7 @@ impl Model {
             lane: lane_no,
             lease_ms,
             not_before,
+            permit,
             prev,
             session,
         } = &record.body
@@ -271,6 +273,7 @@ impl Model {
         not_paused(tenant, *lane_no)?;
         within_limits(tenant, *lane_no)?;
         let doc = tenant.policy(job).ok_or_else(|| bad("facts", "no such job type"))?;
+        let doc_cost = doc.cost;
         ensure(doc.lease_ms == *lease_ms, "facts", || format!("{id} has a lease of {lease_ms} ms"))?;
         let lease = Lease {
             epoch: *epoch,
@@ -284,6 +287,10 @@ impl Model {
             told_heard: false,
         };
         let spent = buckets::spend(tenant, *lane_no, record.at, *not_before)?;
+        let source = tenant.lane(*lane_no).and_then(|lane| lane.key.source.as_deref());
+        let host = source.and_then(|name| tenant.source(name)).and_then(|doc| doc.host.clone());
+        let leaves_at = not_before.unwrap_or(record.at);
+        let permitted = self.hosts.used(no, host.as_deref(), doc_cost, leaves_at, *permit)?;
         self.clock.granted((no, *id, *attempt), record.at, *lease_ms);
         set(tenant, *id, state, commit);
         let job = tenant.jobs.get_mut(id).ok_or_else(|| bad("facts", "no such job"))?;
@@ -294,6 +301,9 @@ impl Model {
         if let Some(lane) = tenant.lane_mut(*lane_no) {
             lane.ready.remove(&key);
             lane.head = if first { lane.head.max(key) } else { lane.head };
+        }
+        if permitted {
+            self.saw("a permit was used");
         }
         if spent {
             self.saw(if not_before.is_some() { "bucket spent ahead" } else { "bucket spent" });

@@ -14,7 +14,7 @@ impl World {
         let owner = self.nodes.iter().position(|node| node.owns());
         let any = self.rng.random_range(0..self.nodes.len());
         let victim = owner.filter(|_| self.rng.random_ratio(3, 4)).unwrap_or(any);
-        match self.rng.random_range(0..10) {
+        match self.rng.random_range(0..11) {
             0..3 => {
                 self.model.saw("fault: crash");
                 self.crash(victim);
@@ -36,7 +36,8 @@ impl World {
                     node.freeze(until);
                 }
             }
-            8 => {
+            8 => return self.home_fails_over(),
+            9 => {
                 self.model.saw("fault: the database's clock steps back");
                 self.database_ahead -= self.rng.random_range(1..4_000);
             }

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use orch_core::ids::NodeId;
 use orch_core::port::{Append, Commit, Ownership, SnapshotRow, TakeOver, WindowRow};
 use orch_core::time::Timestamp;
+use orch_dispatch::answer::Permits;
 use orch_dispatch::owner::PrepareId;
 use orch_dispatch::prepared::{Needs, Prepared};
 use orch_dispatch::shard::Identity;
-use orch_dispatch::{CallId, Effect, KeyWish, Owner, WindowWish};
+use orch_dispatch::{CallId, Command, Effect, KeyWish, Owner, WindowWish};
 use rand::Rng;
 
 use super::call::Call;
@@ -48,6 +49,8 @@ pub(super) enum NodeEvent {
     Window { own: u64, wish: WindowWish, began: u64, rows: Option<Vec<WindowRow>> },
     /// A page of keys is there, or the read failed.
     Keys { own: u64, wish: KeyWish, keys: Option<Vec<[u8; 16]>> },
+    /// The home of shared hosts answered.
+    Permits { own: u64, call: CallId, permits: Permits },
     /// The process starts again.
     Start,
 }
@@ -191,6 +194,11 @@ impl World {
                     self.model.saw("keys were read after a take-over");
                 }
                 return self.with_owner(n, |owner, now| owner.keys_read(&wish, keys.as_deref(), now), None);
+            }
+            NodeEvent::Permits { own, call, permits } if self.is_own(n, own) => {
+                self.permits_came(n, &permits);
+                let take = Command::TakePermits(permits);
+                return self.with_owner(n, |owner, now| owner.submit(call, take, now), None);
             }
             _ => {}
         }
@@ -431,6 +439,7 @@ impl World {
                     let late = self.delay(10, self.profile.read_ms_max);
                     self.after(late, Event::Database(DatabaseEvent::Keys { node: n, own, wish }));
                 }
+                Effect::Ask(ask) => self.ask_home(n, own, ask),
                 Effect::Answer(CallId(call), answer) => {
                     ensure(epoch == self.ledger.epoch(), "a fenced owner is silent", || format!("{answer:?}"))?;
                     let Some(call) = self.nodes[n].own.as_mut().and_then(|own| own.calls.remove(&call)) else {

@@ -21,7 +21,7 @@ pub(super) const TYPES: [&str; 3] = ["quick", "keyed", "slow"];
 pub(super) const SOURCE: &str = "upstream";
 
 /// Its host.
-const HOST: &str = "upstream.example";
+pub(super) const HOST: &str = "upstream.example";
 
 /// The bucket of its host.
 pub(super) const BUCKET: &str = "upstream";

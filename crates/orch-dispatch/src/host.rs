@@ -1,0 +1,285 @@
+//! Hosts that all tenants share: the buckets that `system` declares govern them, and each request needs a permit.
+//!
+//! The home of these hosts is the shard of `system`: only there are their buckets spent, in the sequence of `system`,
+//! by the fact of the permit. Who gets the next permit, and how it comes to its shard, is in `permit.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use orch_core::config::{self, ConfigDoc, ConfigKind};
+use orch_core::fact::Fact;
+use orch_core::ids::{JobId, TenantNo};
+use orch_core::limits::PERMIT_WISHES_MAX;
+use orch_core::time::Timestamp;
+use orch_gates::closure::Reports;
+use orch_gates::{Bucket, Cut, CutCause};
+use serde::{Deserialize, Serialize};
+
+use crate::bucket::{By, Opening, rules};
+use crate::command::{HostSaid, UpstreamSaid};
+use crate::permit::Hosts;
+use crate::prepared::Prepared;
+use crate::shard::Shard;
+use crate::tenant::{Group, Tenant};
+
+/// A tenant's refusal counts as long as this towards a cut that holds for all.
+const REFUSED_MS: u64 = 60_000;
+/// What one permit costs a tenant in virtual time, for each request.
+const STRIDE: u64 = 1 << 12;
+
+/// What `system` keeps of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Host {
+    /// Virtual time of the last permit.
+    vtime: u64,
+    /// Virtual times of the tenants that are ahead of it.
+    pass: BTreeMap<TenantNo, u64>,
+    /// Who said that it is closed.
+    pub reports: Reports,
+}
+
+impl Host {
+    /// A tenant's place in the order: idleness earns nothing.
+    pub fn place(&self, tenant: TenantNo) -> u64 {
+        self.pass.get(&tenant).copied().unwrap_or(0).max(self.vtime)
+    }
+
+    fn given(&mut self, tenant: TenantNo, cost: u32) {
+        let place = self.place(tenant);
+        self.vtime = place;
+        self.pass.retain(|_, pass| *pass > place);
+        self.pass.insert(tenant, place + STRIDE * u64::from(cost));
+    }
+
+    /// A tenant reported that the host is closed until then.
+    pub fn report(&mut self, tenant: TenantNo, until: Timestamp, now: Timestamp) {
+        self.reports.report(tenant, until, now);
+    }
+
+    /// An operator opened it.
+    pub fn reset(&mut self) {
+        self.reports.reset();
+    }
+}
+
+/// What governs the requests of a group of lanes besides its tenant's own buckets.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum Shared {
+    /// Nothing.
+    #[default]
+    Free,
+    /// Its host is governed: each request needs a permit.
+    Host(Arc<str>),
+    /// It has a host, and this shard has not heard yet which are governed.
+    Unknown,
+}
+
+/// The hosts that are governed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum Governed {
+    /// Not heard yet.
+    #[default]
+    Unknown,
+    /// These.
+    Those(Arc<BTreeSet<Arc<str>>>),
+}
+
+impl Governed {
+    /// What it means for work of a source with this host.
+    pub fn of(&self, host: Option<&str>) -> Shared {
+        match (self, host) {
+            (_, None) => Shared::Free,
+            (Self::Unknown, Some(_)) => Shared::Unknown,
+            (Self::Those(hosts), Some(host)) => hosts.get(host).cloned().map_or(Shared::Free, Shared::Host),
+        }
+    }
+}
+
+/// The buckets of a host among what a tenant declares.
+pub(crate) fn buckets_of<'a>(tenant: &'a Tenant, host: &'a str) -> impl Iterator<Item = &'a config::Bucket> {
+    let buckets = tenant.configs.range((ConfigKind::Bucket, String::new())..).map(|(_, found)| &found.doc);
+    buckets.filter_map(move |doc| match doc {
+        ConfigDoc::Bucket(doc) if doc.host == host => Some(doc),
+        _ => None,
+    })
+}
+
+impl Tenant {
+    /// `system`: a permit was given.
+    pub fn permit_given(&mut self, host: &str, tenant: TenantNo, cost: u32, leaves_at: Timestamp) {
+        self.hosts.entry(host.to_owned()).or_default().given(tenant, cost);
+        let docs: Vec<_> = buckets_of(self, host).cloned().collect();
+        for doc in docs {
+            self.buckets.entry(doc.name.clone()).or_default().spend(rules(&doc), cost, leaves_at);
+        }
+    }
+
+    /// `system`: when a request to this host may leave, and the bucket that holds it until then.
+    pub(crate) fn host_opens<'a>(&'a self, host: &'a str, cost: u32, now: Timestamp) -> Opening<'a> {
+        let mut opening = Opening { at: now, by: None };
+        let nothing = Bucket::default();
+        for doc in buckets_of(self, host) {
+            let (at, holder) = self.buckets.get(&doc.name).unwrap_or(&nothing).earliest(rules(doc), cost, now);
+            if at > opening.at {
+                opening = Opening { at, by: holder.map(|holder| By::Bucket(&doc.name, holder)) };
+            }
+        }
+        opening
+    }
+
+    /// Finds out anew which groups' hosts are governed.
+    pub fn index_shared(&mut self, governed: &Governed) {
+        self.index.governed = governed.clone();
+        for place in 0..self.index.groups.len() {
+            let source = self.index.groups[place].source.clone();
+            self.index.groups[place].shared = self.shared_of(source.as_deref());
+        }
+        self.index.stirred = true;
+        self.count_shared();
+    }
+
+    /// What governs work of a source.
+    pub fn shared_of(&self, source: Option<&str>) -> Shared {
+        let host = source.and_then(|name| self.source(name)).and_then(|doc| doc.host.as_deref());
+        self.index.governed.of(host)
+    }
+
+    pub fn count_shared(&mut self) {
+        let is_host = |group: &Group| matches!(group.shared, Shared::Host(_));
+        self.index.any_shared = self.index.groups.iter().any(is_host);
+    }
+}
+
+impl Shard {
+    /// Whether the buckets of `system` are spent here.
+    pub(crate) fn is_home(&self) -> bool {
+        self.identity.shard == TenantNo::SYSTEM.shard()
+    }
+
+    /// At home: looks whether `system` declares other hosts than before.
+    pub(crate) fn look_at_system(&mut self) {
+        if !self.is_home() {
+            return;
+        }
+        let version = self.tenants.get(TenantNo::SYSTEM).map_or(0, |system| system.config_version);
+        if self.hosts.looked == Some(version) {
+            return;
+        }
+        self.hosts.looked = Some(version);
+        let docs = self.tenants.get(TenantNo::SYSTEM).into_iter().flat_map(|system| system.configs.values());
+        let hosts = docs.filter_map(|found| match &found.doc {
+            ConfigDoc::Bucket(doc) => Some(Arc::from(doc.host.as_str())),
+            _ => None,
+        });
+        let governed = Governed::Those(Arc::new(hosts.collect()));
+        if governed != self.hosts.governed {
+            self.govern(governed, version);
+            let asks = std::mem::take(&mut self.hosts.asks);
+            let governed = self.governed_now();
+            for ask in asks.into_values() {
+                self.out.woken.push((ask.waiter, ask.end(governed.clone(), self.now)));
+            }
+        }
+    }
+
+    pub(crate) fn governed_now(&self) -> Option<(u64, Vec<String>)> {
+        let Governed::Those(hosts) = &self.hosts.governed else { return None };
+        Some((self.hosts.version?, hosts.iter().map(|host| host.to_string()).collect()))
+    }
+
+    pub(crate) fn govern(&mut self, governed: Governed, version: u64) {
+        for tenant in self.tenants.values_mut() {
+            tenant.index_shared(&governed);
+        }
+        self.hosts.governed = governed;
+        self.hosts.version = Some(version);
+    }
+
+    /// A tenant that came just now learns what is governed.
+    pub(crate) fn tell_governed(&mut self, no: TenantNo) {
+        let governed = self.hosts.governed.clone();
+        if let Some(tenant) = self.tenants.get_mut(no) {
+            tenant.index_shared(&governed);
+        }
+    }
+
+    /// After a recovery: nothing is known of shared hosts but what `system` declares, if that is here.
+    pub(crate) fn begin_hosts(&mut self) {
+        self.hosts = Hosts::default();
+        for tenant in self.tenants.values_mut() {
+            tenant.index.hand.clear();
+            tenant.index_shared(&Governed::Unknown);
+        }
+        self.look_at_system();
+    }
+
+    /// A worker said what an upstream answered to a request of this group's host.
+    pub(crate) fn upstream_answered(&mut self, said: HostSaid) {
+        if self.is_home() {
+            self.host_said(said);
+        } else if (self.hosts.said.len() as u64) < PERMIT_WISHES_MAX {
+            self.hosts.said.push(said);
+        }
+    }
+
+    /// At home: a refusal cuts the share for all, or "come again later" closes the host: for whom, `Reports` says.
+    pub(crate) fn host_said(&mut self, HostSaid { host, tenant: no, job, by_platform, said, sent }: HostSaid) {
+        let now = self.now;
+        let Some(system) = self.tenants.get(TenantNo::SYSTEM) else { return };
+        let by = if by_platform { TenantNo::SYSTEM } else { no };
+        let nothing = Bucket::default();
+        let mut facts = Vec::new();
+        let UpstreamSaid { throttled, retry_after_ms, .. } = said;
+        let mut all = None;
+        if let Some(ms) = retry_after_ms {
+            let mut reports = system.hosts.get(&host).map(|kept| kept.reports.clone()).unwrap_or_default();
+            let closing = reports.report(by, now.plus_ms(ms), now);
+            all = closing.all;
+            if let Some(until) = closing.own {
+                facts.push(Fact::HostClosed { host: host.clone(), job, tenant: no, until });
+            }
+        }
+        let cause = throttled.filter(|_| self.cuts_for_all(&host, by)).map(CutCause::Status);
+        for doc in buckets_of(system, &host) {
+            let bucket = system.buckets.get(&doc.name).unwrap_or(&nothing);
+            if let Some(Cut { cause, from, to, .. }) = cause.and_then(|cause| bucket.cut(rules(doc), cause, sent, now))
+            {
+                facts.push(Fact::BucketCut { bucket: doc.name.clone(), cause, from, job, to });
+            }
+            if let Some(until) = all.filter(|until| Some(*until) > bucket.closed_until(now).or(Some(now))) {
+                facts.push(Fact::BucketClosed { bucket: doc.name.clone(), job, until });
+            }
+        }
+        if throttled.is_some() {
+            self.hosts.refused.entry(Arc::from(host.as_str())).or_default().insert(no, now);
+        }
+        let prepared = Prepared::default();
+        if let Some(mut desk) = self.desk(TenantNo::SYSTEM, &prepared) {
+            facts.into_iter().for_each(|fact| {
+                desk.emit(fact);
+            });
+        }
+    }
+
+    /// One tenant's refusals slow others down only if another's say the same, or nobody else uses the host.
+    fn cuts_for_all(&self, host: &str, by: TenantNo) -> bool {
+        let recent = |at: Timestamp| self.now.ms_since(at) < REFUSED_MS;
+        let refused = self.hosts.refused.get(host);
+        let another = refused.is_some_and(|of| of.iter().any(|(no, at)| *no != by && recent(*at)));
+        let others = || {
+            let host = Arc::from(host);
+            let kept = self.tenants.get(TenantNo::SYSTEM).and_then(|system| system.hosts.get(&*host));
+            let ahead = kept.is_some_and(|kept| kept.pass.keys().any(|no| *no != by));
+            ahead || self.wishers(&host).any(|(no, _, _)| no != by)
+        };
+        by == TenantNo::SYSTEM || another || !others()
+    }
+}
+
+/// What a worker's report says of a shared host.
+pub(crate) fn said_of(tenant: &Tenant, id: JobId, said: UpstreamSaid, sent: Timestamp) -> Option<HostSaid> {
+    let job = tenant.jobs.get(&id)?;
+    let Shared::Host(host) = &tenant.group(job.lane).shared else { return None };
+    let host = host.to_string();
+    Some(HostSaid { host, tenant: tenant.no, job: id, by_platform: false, said, sent })
+}

@@ -1,0 +1,149 @@
+//! Judges permits to hosts that all tenants share: each is within the buckets' terms, in turn, and used once.
+
+use std::collections::BTreeMap;
+
+use orch_core::config::ConfigDoc;
+use orch_core::fact::{Fact, Record};
+use orch_core::ids::{Stream, TenantNo};
+use orch_core::time::Timestamp;
+use orch_dispatch::command::PermitWish;
+
+use super::{Judged, Model, Tenant, Violation, buckets, ensure};
+
+const LIMITS: &str = "12: limits hold";
+const TURNS: &str = "hosts are shared by turns";
+
+/// What a tenant may get of a host, in cost, while another that wishes for it gets nothing.
+const AHEAD_MAX: u32 = 6;
+
+/// What the home has given.
+#[derive(Debug, Default)]
+pub struct Hosts {
+    /// `system`.
+    system: Tenant,
+    permits: BTreeMap<u64, Given>,
+    /// Until when the host is closed for a tenant.
+    closed: BTreeMap<TenantNo, Timestamp>,
+    /// What was wished for in the last call, by tenant and cost.
+    wishes: BTreeMap<(TenantNo, u32), u32>,
+    /// What the first got while the second wished and got nothing.
+    ahead: BTreeMap<(TenantNo, TenantNo), u32>,
+}
+
+#[derive(Debug)]
+struct Given {
+    tenant: TenantNo,
+    host: String,
+    cost: u32,
+    leaves_at: Timestamp,
+    until: Timestamp,
+    used: bool,
+    /// What the home's clock was ahead of the tenant's when it came, and how far off an honest guess can be.
+    came: Option<(i64, u64)>,
+}
+
+impl Hosts {
+    /// Do the buckets of `system` govern this host?
+    fn govern(&self, host: &str) -> bool {
+        let docs = self.system.configs.values().map(|(doc, ..)| doc);
+        docs.into_iter().any(|doc| matches!(doc, ConfigDoc::Bucket(doc) if doc.host == host))
+    }
+}
+
+impl Model {
+    /// A shard's call with these wishes reached the home.
+    pub fn wished(&mut self, wishes: &[PermitWish]) {
+        self.hosts.wishes = wishes.iter().map(|wish| ((wish.tenant, wish.cost), wish.count)).collect();
+    }
+
+    /// A permit reached its tenant's shard.
+    pub fn permit_came(&mut self, seq: u64, ahead: i64, slack: u64) {
+        if let Some(given) = self.hosts.permits.get_mut(&seq) {
+            given.came = Some((ahead, slack));
+        }
+    }
+
+    /// A fact of the home's.
+    ///
+    /// # Errors
+    /// The promise that it breaks.
+    pub fn home_fact(&mut self, stream: Stream, record: &Record) -> Judged {
+        let hosts = &mut self.hosts;
+        match &record.body {
+            _ if stream != Stream::from(TenantNo::SYSTEM) => {}
+            Fact::ConfigSet { doc, version } => {
+                hosts.system.configs.insert((doc.kind(), doc.name().to_owned()), (doc.clone(), *version, 0));
+            }
+            Fact::BucketCut { .. } | Fact::BucketClosed { .. } | Fact::BucketReset { .. } => {
+                buckets::fact(&mut hosts.system, &record.body, record.at)?;
+            }
+            Fact::HostClosed { tenant, until, .. } => {
+                let closed = hosts.closed.entry(*tenant).or_default();
+                *closed = (*closed).max(*until);
+            }
+            Fact::PermitGiven { cost, host, leaves_at, tenant, until } => {
+                buckets::spend_host(&mut hosts.system, host, *cost, *leaves_at)?;
+                let closed = hosts.closed.get(tenant).copied().unwrap_or_default();
+                ensure(*leaves_at >= closed, LIMITS, || format!("`{host}` is closed for {tenant:?} until {closed}"))?;
+                hosts.in_turn(*tenant, *cost, record.at)?;
+                let (tenant, host, cost, leaves_at, until) = (*tenant, host.clone(), *cost, *leaves_at, *until);
+                hosts
+                    .permits
+                    .insert(record.seq, Given { tenant, host, cost, leaves_at, until, used: false, came: None });
+            }
+            _ => {}
+        }
+        self.saw(record.body.kind());
+        Ok(())
+    }
+}
+
+impl Hosts {
+    /// A permit goes to one tenant: the others that wish for one must not fall behind.
+    fn in_turn(&mut self, tenant: TenantNo, cost: u32, now: Timestamp) -> Judged {
+        if let Some(count) = self.wishes.get_mut(&(tenant, cost)) {
+            *count = count.saturating_sub(1);
+        }
+        self.ahead.retain(|(_, other), _| *other != tenant);
+        let open = |no: &TenantNo| self.closed.get(no).is_none_or(|until| *until <= now);
+        let others: Vec<_> =
+            self.wishes.iter().filter(|((no, _), count)| *no != tenant && **count > 0 && open(no)).collect();
+        let others: Vec<_> = others.into_iter().map(|((no, _), _)| *no).collect();
+        self.ahead.retain(|(one, other), _| *one != tenant || others.contains(other));
+        for other in others {
+            let ahead = self.ahead.entry((tenant, other)).or_default();
+            *ahead += cost;
+            ensure(*ahead <= AHEAD_MAX, TURNS, || format!("{tenant:?} got {ahead} while {other:?} wished for one"))?;
+        }
+        Ok(())
+    }
+
+    /// A grant of a job for this host, which leaves at `at`. True: it used a permit.
+    pub(super) fn used(
+        &mut self,
+        tenant: TenantNo,
+        host: Option<&str>,
+        cost: u32,
+        at: Timestamp,
+        permit: Option<u64>,
+    ) -> Result<bool, Violation> {
+        let governed = host.is_some_and(|host| self.govern(host));
+        ensure(governed == permit.is_some(), LIMITS, || format!("a grant for {host:?} has the permit {permit:?}"))?;
+        let Some(seq) = permit else { return Ok(false) };
+        let given = self.permits.get_mut(&seq);
+        let Some(given) = given else {
+            return Err(Violation { promise: LIMITS, text: format!("nobody gave permit {seq}") });
+        };
+        let theirs = given.tenant == tenant && Some(given.host.as_str()) == host && given.cost == cost;
+        ensure(theirs, LIMITS, || format!("permit {seq} is {given:?}, used by {tenant:?} for {host:?}"))?;
+        ensure(!std::mem::replace(&mut given.used, true), LIMITS, || format!("permit {seq} was used twice"))?;
+        let Some((ahead, slack)) = given.came else {
+            return Err(Violation { promise: LIMITS, text: format!("permit {seq} was used before it came") });
+        };
+        let at_home = at.millis() + ahead;
+        let slack = i64::try_from(slack).unwrap_or(i64::MAX) + 2;
+        let kept = at_home + slack >= given.leaves_at.millis() && at_home <= given.until.millis() + slack;
+        ensure(kept, LIMITS, || format!("permit {seq} is {given:?}, and was used at {at}"))?;
+        Ok(true)
+    }
+}
