@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::connector::Connector;
 use crate::limits;
+use crate::quota::Quota;
 use crate::refusal::{Code, Refusal};
 use crate::retry::Backoff;
 use crate::term::Term;
@@ -210,6 +211,8 @@ pub enum ConfigKind {
     Project,
     /// A bucket.
     Bucket,
+    /// A quota.
+    Quota,
 }
 
 /// One version of a declared thing.
@@ -224,6 +227,8 @@ pub enum ConfigDoc {
     Project(Project),
     /// A bucket.
     Bucket(Bucket),
+    /// A quota.
+    Quota(Quota),
 }
 
 impl ConfigDoc {
@@ -235,6 +240,7 @@ impl ConfigDoc {
             Self::Source(_) => ConfigKind::Source,
             Self::Project(_) => ConfigKind::Project,
             Self::Bucket(_) => ConfigKind::Bucket,
+            Self::Quota(_) => ConfigKind::Quota,
         }
     }
 
@@ -246,6 +252,7 @@ impl ConfigDoc {
             Self::Source(doc) => &doc.name,
             Self::Project(doc) => &doc.name,
             Self::Bucket(doc) => &doc.name,
+            Self::Quota(doc) => &doc.name,
         }
     }
 
@@ -259,6 +266,7 @@ impl ConfigDoc {
             Self::Source(doc) => doc.check(),
             Self::Project(doc) => check_name("name", &doc.name),
             Self::Bucket(doc) => doc.check(),
+            Self::Quota(doc) => doc.check(),
         }
     }
 }
@@ -313,7 +321,7 @@ fn is_one(cost: &u32) -> bool {
     *cost == 1
 }
 
-fn check_range(field: &str, value: u64, min: u64, max: u64) -> Result<(), Refusal> {
+pub(crate) fn check_range(field: &str, value: u64, min: u64, max: u64) -> Result<(), Refusal> {
     if (min..=max).contains(&value) {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::ConfigDoc;
+use crate::config::{ConfigDoc, ConfigKind};
 use crate::ids::{ClaimId, JobId, LaneNo, SessionId, TenantId, TenantNo, TokenId};
 use crate::job::{AttemptOutcome, Dependency, JobError, JobState, LaneKey, Origin};
 use crate::term::CutCause;
@@ -50,6 +50,8 @@ pub enum PauseTarget {
     JobType(String),
     /// One lane.
     Lane(LaneNo),
+    /// What a quota covers, by the quota's name.
+    Quota(String),
 }
 
 /// Why a waiting job became ready.
@@ -401,6 +403,20 @@ pub enum Fact {
         /// Until when.
         until: Timestamp,
     },
+    /// A declared thing is declared no more.
+    ConfigDeleted {
+        /// Who.
+        by: String,
+        /// Its kind.
+        kind: ConfigKind,
+        /// Its name.
+        name: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// The version that says so: one more than its last.
+        version: u64,
+    },
     /// Rows without facts of their own were written: checkpoints, log lines (only in the shard's own stream).
     RowsKept {
         /// Checkpoints.
@@ -479,13 +495,14 @@ impl Fact {
             Self::BucketReset { .. } => "bucket_reset",
             Self::PermitGiven { .. } => "permit_given",
             Self::HostClosed { .. } => "host_closed",
+            Self::ConfigDeleted { .. } => "config_deleted",
             Self::RowsKept { .. } => "rows_kept",
             Self::Turn { .. } => "turn",
         }
     }
 
     /// All kinds.
-    pub const KINDS: [&'static str; 25] = [
+    pub const KINDS: [&'static str; 26] = [
         "tenant_created",
         "config_set",
         "token_created",
@@ -511,6 +528,7 @@ impl Fact {
         "bucket_reset",
         "permit_given",
         "host_closed",
+        "config_deleted",
     ];
 }
 

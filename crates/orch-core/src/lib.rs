@@ -14,6 +14,7 @@ pub mod lease;
 pub mod limits;
 pub mod port;
 pub mod query;
+pub mod quota;
 pub mod refusal;
 pub mod retry;
 pub mod term;

@@ -125,6 +125,8 @@ pub enum Gate {
     Bucket,
     /// As many attempts as may be are under way.
     Concurrency,
+    /// A quota is used up, or paused.
+    Quota,
     /// No worker can take it.
     Worker,
     /// Others are ahead.
@@ -245,6 +247,23 @@ pub struct PauseFound {
     pub at: Timestamp,
 }
 
+/// What a quota's work uses, and what it may have now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuotaFound {
+    /// Attempts under way.
+    pub active: u32,
+    /// Jobs that wait in their lanes.
+    pub waiting: u64,
+    /// Its share of what the whole tenant may have under way, if that is limited.
+    pub share: Option<u32>,
+    /// Attempts that may still begin in this hour, if that is limited.
+    pub hour_left: Option<u32>,
+    /// When the next may begin, unless that is now.
+    pub opens_at: Option<Timestamp>,
+    /// Its work is held.
+    pub paused: bool,
+}
+
 /// What the home of shared hosts answers another shard.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Permits {
@@ -252,6 +271,8 @@ pub struct Permits {
     pub of: (u64, u64),
     /// The home's time when the call came in, and when it was answered.
     pub at: (Timestamp, Timestamp),
+    /// When the answer came, by the clock of the shard that asked; it says so itself.
+    pub came: Timestamp,
     /// The governed hosts and the version of what says so, if the caller knew of another.
     pub governed: Option<(u64, Vec<String>)>,
     /// Permits for its tenants.
@@ -341,6 +362,8 @@ pub enum Answer {
     OpenJobs(Vec<OpenJob>),
     /// What a rotation must leave.
     Rotation(Needed),
+    /// Quotas by name.
+    Quotas(Vec<(String, QuotaFound)>),
     /// Permits for another shard's tenants.
     Permits(Permits),
 }

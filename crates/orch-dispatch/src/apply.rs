@@ -42,6 +42,7 @@ impl Tenant {
                     self.lengthen_leases(doc);
                 }
                 self.index_buckets();
+                self.index_quotas();
                 self.refresh_all();
             }
             Fact::LaneOpened { key, lane } => {
@@ -89,6 +90,14 @@ impl Tenant {
                     host.reset();
                 }
                 self.index.stirred = true;
+            }
+            Fact::ConfigDeleted { kind, name, version, .. } => {
+                self.configs.remove(&(*kind, name.clone()));
+                self.gone.insert((*kind, name.clone()), *version);
+                self.config_version += 1;
+                self.index_buckets();
+                self.index_quotas();
+                self.refresh_all();
             }
             Fact::PermitGiven { cost, host, leaves_at, tenant, .. } => {
                 self.permit_given(host, *tenant, *cost, *leaves_at);
@@ -255,6 +264,9 @@ impl Tenant {
         if *attempt == 1 || !mutant::on(Mutant::BucketFreeForRetries) {
             let leaves = not_before.filter(|_| !mutant::on(Mutant::BucketCountsEarly));
             self.spend(*no, leaves.unwrap_or(record.at));
+        }
+        if *attempt == 1 || !mutant::on(Mutant::HourFreeForRetries) {
+            self.spend_hour(*no, not_before.unwrap_or(record.at));
         }
         let execution_ms = self.policy(*no).execution_ms_max;
         let fresh = !self.jobs.contains_key(id);

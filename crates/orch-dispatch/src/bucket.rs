@@ -37,6 +37,8 @@ pub(crate) struct Opening<'a> {
 pub(crate) enum By<'a> {
     /// A bucket, and what of it.
     Bucket(&'a str, Holder),
+    /// A quota: as many began within an hour as may.
+    Quota(&'a str),
     /// The platform's buckets of its host: it has no permit.
     Shared(&'a Arc<str>),
     /// It is not known yet whether its host is shared.
@@ -95,7 +97,7 @@ impl Tenant {
 
     /// When the next request of a group may leave.
     pub fn opens<'a>(&self, group: &'a Group, now: Timestamp) -> Opening<'a> {
-        if group.buckets.is_empty() && group.shared == Shared::Free {
+        if group.buckets.is_empty() && group.quotas.is_empty() && group.shared == Shared::Free {
             return Opening { at: now, by: None };
         }
         let own = self.own_opening(group, now);
@@ -111,7 +113,7 @@ impl Tenant {
         }
     }
 
-    /// When the next request of a group may leave by its tenant's own buckets.
+    /// When the next request of a group may leave by its tenant's own buckets and quotas.
     pub fn own_opening<'a>(&self, group: &'a Group, now: Timestamp) -> Opening<'a> {
         let mut opening = Opening { at: now, by: None };
         for name in &group.buckets {
@@ -121,7 +123,7 @@ impl Tenant {
                 opening = Opening { at, by: by.map(|holder| By::Bucket(name, holder)) };
             }
         }
-        opening
+        self.hourly_opening(group, opening, now)
     }
 
     /// Spends for a grant from this lane.

@@ -73,6 +73,8 @@ impl Tenant {
                 && types.contains(&group.job_type)
                 && (mutant::on(Mutant::PauseIgnored) || !self.group_paused(&group.job_type, group.source.as_deref()))
                 && !self.group_full(&group.job_type, group.source.as_deref())
+                && !self.quota_paused(group)
+                && (mutant::on(Mutant::QuotaIgnored) || self.quota_full(group).is_none())
         })
     }
 }

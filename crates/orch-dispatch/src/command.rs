@@ -252,6 +252,19 @@ pub enum Command {
         /// What must hold.
         expect: Expect,
     },
+    /// Something is declared no more.
+    DeleteConfig {
+        /// The tenant.
+        tenant: TenantNo,
+        /// Its kind.
+        kind: ConfigKind,
+        /// Its name.
+        name: String,
+        /// What must hold.
+        expect: Expect,
+        /// Who and why.
+        actor: Actor,
+    },
     /// Accept jobs: all of them or none.
     Enqueue {
         /// The tenant.
@@ -436,6 +449,7 @@ impl Command {
         match self {
             Self::RevokeToken { tenant, .. }
             | Self::PutConfig { tenant, .. }
+            | Self::DeleteConfig { tenant, .. }
             | Self::Enqueue { tenant, .. }
             | Self::Cancel { tenant, .. }
             | Self::Retry { tenant, .. }
@@ -549,6 +563,8 @@ pub enum Read {
         /// Its name.
         name: String,
     },
+    /// What the work of each quota uses.
+    Quotas(TenantNo),
     /// Open jobs in a state that is held in memory (blocked, scheduled, leased, running), ids falling from `before`.
     OpenJobs {
         /// The tenant.
@@ -577,6 +593,7 @@ impl Read {
             | Self::Workers(tenant)
             | Self::Pauses(tenant)
             | Self::Rotation(tenant)
+            | Self::Quotas(tenant)
             | Self::Bucket { tenant, .. }
             | Self::Explain { tenant, .. }
             | Self::OpenJobs { tenant, .. } => *tenant,

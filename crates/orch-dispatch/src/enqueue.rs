@@ -91,7 +91,8 @@ impl Desk<'_> {
 
     /// The command `Enqueue`.
     pub fn enqueue(&mut self, jobs: Vec<NewJob>, key: Option<KeyUse>) -> Answer {
-        match self.try_enqueue(jobs, key, "jobs") {
+        let room = if matches!(self.key_replay(key, ""), Ok(None)) { self.check_backlog(&jobs) } else { Ok(()) };
+        match room.and_then(|()| self.try_enqueue(jobs, key, "jobs")) {
             Ok(enqueued) => Answer::Enqueued(enqueued),
             Err(refusal) => Answer::Refused(refusal),
         }

@@ -16,6 +16,7 @@ use crate::bucket::{By, NEVER};
 use crate::command::speaks_for;
 use crate::host::Shared;
 use crate::job::Job;
+use crate::quota::Full;
 use crate::session::Session;
 use crate::shard::Shard;
 use crate::tenant::{Pause, Tenant};
@@ -133,6 +134,15 @@ impl Tenant {
             since: None,
             opens_at: None,
         }));
+        holds.extend(self.quota_full(self.group(no)).map(|full| {
+            let by = match full {
+                Full::Active(name, active) => format!("quota `{name}`: {active} attempts are under way, the most"),
+                Full::Share(name, share) => {
+                    format!("quota `{name}`: its share is {share}, others have the rest of what the tenant may have")
+                }
+            };
+            Hold { gate: Gate::Quota, by, since: None, opens_at: None }
+        }));
         holds
     }
 
@@ -143,6 +153,7 @@ impl Tenant {
             PauseTarget::Source(name) => key.source.as_ref() == Some(name),
             PauseTarget::JobType(name) => key.job_type == *name,
             PauseTarget::Lane(lane) => *lane == no,
+            PauseTarget::Quota(name) => self.group(no).quotas.contains(name),
         })
     }
 
@@ -153,6 +164,12 @@ impl Tenant {
         }
         let (name, holder) = match opening.by? {
             By::Bucket(name, holder) => (name, holder),
+            By::Quota(name) => {
+                let max = self.quota_doc(name).and_then(|doc| doc.per_hour_max).unwrap_or(0);
+                let by = format!("quota `{name}`: {max} attempts began within an hour");
+                let opens_at = Some(opening.grants_at()).filter(|_| opening.at != NEVER);
+                return Some(Hold { gate: Gate::Quota, by, since: None, opens_at });
+            }
             By::Shared(host) => {
                 let by = format!("shared: the platform's buckets of `{host}`; the next permit goes to another");
                 return Some(Hold { gate: Gate::Bucket, by, since: None, opens_at: None });
@@ -214,6 +231,7 @@ fn pause_hold(target: &PauseTarget, pause: &Pause) -> Hold {
         PauseTarget::Source(name) => format!("source `{name}`"),
         PauseTarget::JobType(name) => format!("job type `{name}`"),
         PauseTarget::Lane(no) => format!("lane {}", no.0),
+        PauseTarget::Quota(name) => format!("quota `{name}`"),
     };
     let why = pause.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     let by = format!("{what} is paused by {}{why}", pause.by);

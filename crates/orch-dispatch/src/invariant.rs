@@ -19,6 +19,7 @@ impl Shard {
             check_jobs(tenant)?;
             check_lanes(tenant)?;
             check_slots(tenant)?;
+            check_quotas(tenant)?;
             check_dependents(tenant)?;
         }
         Ok(())
@@ -66,6 +67,22 @@ fn check_lanes(tenant: &Tenant) -> Result<(), String> {
         }
         let leased = tenant.jobs.values().filter(|job| job.lane == no && job.lease.is_some()).count();
         ensure(leased == lane.leased as usize, || format!("lane {n} counts {} leases of {leased}", lane.leased))?;
+    }
+    Ok(())
+}
+
+fn check_quotas(tenant: &Tenant) -> Result<(), String> {
+    for (place, group) in tenant.index.groups.iter().enumerate() {
+        let lanes = tenant.lanes.iter().zip(&tenant.index.group_of_lane).filter(|(_, of)| **of == place);
+        let waiting: u64 = lanes.map(|(lane, _)| lane.waiting()).sum();
+        ensure(group.waiting == waiting, || format!("a group counts {} waiting jobs of {waiting}", group.waiting))?;
+    }
+    for (name, of) in &tenant.index.quotas {
+        let covered = || tenant.index.groups.iter().filter(|group| group.quotas.contains(name));
+        let (active, waiting) = covered().fold((0, 0), |(a, w), group| (a + group.leased, w + group.waiting));
+        ensure((of.active, of.waiting) == (active, waiting), || {
+            format!("quota `{name}` counts {of:?} of {active} under way and {waiting} waiting")
+        })?;
     }
     Ok(())
 }

@@ -48,6 +48,9 @@ pub(crate) struct Lane {
     /// The last committed position at which a window read found less than it asked for.
     #[serde(skip)]
     pub read_at: Option<u64>,
+    /// Jobs that its group counts as waiting in it.
+    #[serde(skip)]
+    pub counted: u64,
     /// It stands in its group's set of lanes that can be granted from, under this pass.
     #[serde(skip)]
     pub active: Option<u64>,
@@ -106,6 +109,7 @@ impl Lane {
             window_end: 0,
             loading: false,
             read_at: None,
+            counted: 0,
             active: None,
         }
     }

@@ -27,6 +27,7 @@ pub mod output;
 pub mod owner;
 mod permit;
 pub mod prepared;
+mod quota;
 mod read;
 mod report;
 mod session;

@@ -84,6 +84,16 @@ pub enum Mutant {
     PermitUsedLate = 40,
     /// Give permits to whoever comes first.
     HostWithoutTurns = 41,
+    /// Leave a quota's slot taken when an attempt ends.
+    QuotaSlotLeaked = 42,
+    /// Grant beyond what quotas let be under way.
+    QuotaIgnored = 43,
+    /// Count only first attempts towards what begins in an hour.
+    HourFreeForRetries = 44,
+    /// Keep what began within an hour in memory only.
+    HourNotSaved = 45,
+    /// Take jobs beyond a quota's backlog.
+    BacklogIgnored = 46,
     /// Take keys for new that lie in the ledger and were not read yet after a take-over.
     KeysUnreadAreNew = 34,
     /// Take keys for new that were used since the take-over.
@@ -92,7 +102,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 46] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -129,6 +139,11 @@ impl Mutant {
         Self::BucketFreeForRetries,
         Self::BucketNotSaved,
         Self::BucketCountsEarly,
+        Self::QuotaSlotLeaked,
+        Self::QuotaIgnored,
+        Self::HourFreeForRetries,
+        Self::HourNotSaved,
+        Self::BacklogIgnored,
         Self::PermitUsedTwice,
         Self::PermitUsedLate,
         Self::HostWithoutTurns,

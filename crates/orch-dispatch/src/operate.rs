@@ -176,6 +176,7 @@ impl Desk<'_> {
             PauseTarget::Tenant => true,
             PauseTarget::Source(name) => self.tenant.source(name).is_some(),
             PauseTarget::JobType(name) => self.tenant.job_type(name).is_some(),
+            PauseTarget::Quota(name) => !pause || self.tenant.quota_doc(name).is_some(),
             PauseTarget::Lane(no) => no.0 > 0 && (no.0 as usize) <= self.tenant.lanes.len(),
         };
         if !known {
@@ -192,6 +193,7 @@ impl Desk<'_> {
     pub fn put_config(&mut self, doc: ConfigDoc, expect: Expect) -> Answer {
         let (kind, name) = (doc.kind(), doc.name().to_owned());
         let current = self.tenant.config(kind, &name);
+        let before = self.tenant.gone.get(&(kind, name.clone())).copied().unwrap_or(0);
         let version = current.as_ref().map_or(0, |found| found.version);
         match expect {
             Expect::Absent if version > 0 => {
@@ -210,15 +212,15 @@ impl Desk<'_> {
         if let Err(refusal) = self.connector_stays(&doc, current.as_ref().map(|found| &found.doc)) {
             return Answer::Refused(refusal);
         }
-        if current.is_some_and(|found| found.doc == doc) {
+        if current.as_ref().is_some_and(|found| found.doc == doc) {
             return Answer::Config { version, created: false };
         }
-        let version = version + 1;
+        let version = version.max(before) + 1;
         let json = serde_json::to_vec(&doc).expect("a document holds only strings, numbers and lists");
         let (tenant, at) = (self.tenant.no, self.at.now);
         self.out.rows.configs.push(ConfigRow { tenant, kind, name, version, at, doc: json.into() });
         self.emit(Fact::ConfigSet { doc, version });
-        Answer::Config { version, created: version == 1 }
+        Answer::Config { version, created: current.is_none() }
     }
 
     /// A connector keeps its id for life, and no two sources of a tenant have the same.

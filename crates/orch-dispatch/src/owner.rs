@@ -209,7 +209,10 @@ impl Owner {
     }
 
     /// A command comes in. It runs at once if it needs no reading and the commit being filled has room.
-    pub fn submit(&mut self, call: CallId, command: Command, now: Timestamp) {
+    pub fn submit(&mut self, call: CallId, mut command: Command, now: Timestamp) {
+        if let Command::TakePermits(permits) = &mut command {
+            permits.came = now;
+        }
         let needs = self.shard.needs(&command);
         if matches!(command, Command::Heartbeat { .. }) && !mutant::on(Mutant::HeartbeatQueued) {
             // It makes no fact, so it needs no room; behind others it could come too late for its lease.

@@ -92,7 +92,13 @@ pub(crate) struct Hosts {
 impl Ask {
     /// What it is answered.
     pub fn end(self, governed: Option<(u64, Vec<String>)>, now: Timestamp) -> Answer {
-        Answer::Permits(Permits { of: self.order, at: (self.received, now), governed, permits: self.given })
+        Answer::Permits(Permits {
+            of: self.order,
+            at: (self.received, now),
+            governed,
+            permits: self.given,
+            ..Permits::default()
+        })
     }
 }
 
@@ -367,12 +373,8 @@ impl Shard {
             self.out.woken.push((before.waiter, before.end(None, now)));
         }
         if ask.known.is_none() || ask.known != self.hosts.version {
-            return Reply::Now(Answer::Permits(Permits {
-                of: order,
-                at,
-                governed: self.governed_now(),
-                permits: Vec::new(),
-            }));
+            let governed = self.governed_now();
+            return Reply::Now(Answer::Permits(Permits { of: order, at, governed, ..Permits::default() }));
         }
         if ask.wait_ms == 0 {
             return Reply::Now(nothing());
@@ -385,15 +387,17 @@ impl Shard {
     }
 
     /// The command `TakePermits`: what the home answered.
-    pub(crate) fn take_permits(&mut self, Permits { of, at, governed, permits }: Permits) -> Answer {
+    pub(crate) fn take_permits(&mut self, Permits { of, at, came, governed, permits }: Permits) -> Answer {
         let nothing = governed.is_none() && permits.is_empty();
         if let Some((version, hosts)) = governed {
             let hosts = hosts.into_iter().map(|host| Arc::from(host.as_str())).collect();
             self.govern(Governed::Those(Arc::new(hosts)), version);
         }
-        let ahead_ms = self.home_ahead_ms(of, at);
+        let ahead_ms = self.home_ahead_ms(of, at, came);
         let here = |moment: Timestamp| Timestamp::from_millis(moment.millis() - ahead_ms);
-        for permit in permits {
+        // Moments on a clock that stands still cannot be told apart.
+        let usable = came >= self.now;
+        for permit in permits.into_iter().filter(|_| usable) {
             let host = Arc::from(permit.host.as_str());
             let (leaves_at, until) = (here(permit.leaves_at), here(permit.until));
             self.in_hand(&Permit { leaves_at, until, ..permit }, host);
@@ -410,10 +414,10 @@ impl Shard {
     /// How many milliseconds the home's clock is ahead of this shard's, as far as the call proves it: the home had it
     /// after it was sent and before it was answered. Where that leaves a choice the clocks agree, or else permits come
     /// rather too late than too early.
-    fn home_ahead_ms(&self, of: (u64, u64), (received, answered): (Timestamp, Timestamp)) -> i64 {
+    fn home_ahead_ms(&self, of: (u64, u64), (received, answered): (Timestamp, Timestamp), came: Timestamp) -> i64 {
         let known = self.hosts.sent.iter().find(|(number, _)| (self.identity.epoch, *number) == of);
-        let Some((_, sent)) = known else { return answered.millis() - self.now.millis() };
-        let least = answered.millis() - self.now.millis();
+        let Some((_, sent)) = known else { return answered.millis() - came.millis() };
+        let least = answered.millis() - came.millis();
         let most = received.millis() - sent.millis();
         if least <= 0 && most >= 0 { 0 } else { least }
     }
@@ -424,7 +428,7 @@ impl Shard {
             return None;
         }
         let now = self.now;
-        let wishes = self.hosts.wishes.iter().filter(|(_, wish)| wish.count > 0);
+        let wishes = self.hosts.wishes.iter().filter(|(_, wish)| wish.count > 0 && !self.stands_still);
         let wishes = wishes.filter(|(_, wish)| wish.look == self.hosts.look || wish.until > now);
         let wishes = wishes.map(|((host, tenant, cost), wish)| PermitWish {
             host: host.to_string(),

@@ -6,18 +6,23 @@ use orch_core::refusal::{Code, Refusal};
 use orch_core::time::Timestamp;
 
 use crate::answer::{Answer, ConfigFound, LaneFound, Needed, OpenJob, PauseFound, WorkerFound};
-use crate::bucket;
 use crate::command::Read;
 use crate::mutant::{self, Mutant};
 use crate::prepared::Prepared;
 use crate::shard::Shard;
 use crate::tenant::Tenant;
+use crate::{bucket, quota};
 
 impl Shard {
     /// Answers a question.
     pub(crate) fn read(&mut self, read: Read) -> Answer {
         let no = match &read {
-            Read::Lanes(no) | Read::Summary(no) | Read::Workers(no) | Read::Pauses(no) | Read::Rotation(no) => *no,
+            Read::Lanes(no)
+            | Read::Summary(no)
+            | Read::Workers(no)
+            | Read::Pauses(no)
+            | Read::Rotation(no)
+            | Read::Quotas(no) => *no,
             Read::Marks => return Answer::Marks(self.marks()),
             Read::Jobs { tenant, .. }
             | Read::Config { tenant, .. }
@@ -56,6 +61,7 @@ impl Shard {
             }
             Read::Pauses(_) => Answer::Pauses(pauses(desk.tenant)),
             Read::Bucket { name, .. } => Answer::Bucket(bucket::found(desk.tenant, &name, desk.at.now)),
+            Read::Quotas(_) => Answer::Quotas(quota::found(desk.tenant, desk.at.now)),
             Read::OpenJobs { state, before, limit, .. } => {
                 let ids = open_ids(desk.tenant, state, before, limit);
                 Answer::OpenJobs(ids.into_iter().filter_map(seen).collect())

@@ -137,6 +137,8 @@ pub struct Shard {
     pub(crate) openings: BTreeMap<TenantNo, Timestamp>,
     pub(crate) now: Timestamp,
     pub(crate) served: bool,
+    /// The clock that it was given last was behind its own time, which waits for it.
+    pub(crate) stands_still: bool,
     pub(crate) out: Output,
     /// Number of the last commit whose facts are in the state, the one being filled not counted.
     pub(crate) taken: u64,
@@ -180,6 +182,7 @@ impl Shard {
             openings: BTreeMap::new(),
             now: Timestamp::ZERO,
             served: false,
+            stands_still: false,
             out: Output::default(),
             taken: 0,
             ledger_time: Timestamp::ZERO,
@@ -217,6 +220,9 @@ impl Shard {
             }
             if mutant::on(Mutant::BucketNotSaved) {
                 tenant.buckets.clear();
+            }
+            if mutant::on(Mutant::HourNotSaved) {
+                tenant.hours.clear();
             }
             tenant.rebuild();
         }
@@ -617,6 +623,7 @@ impl Shard {
             Command::Pause { target, actor, .. } => desk.pause(target, actor, true),
             Command::Resume { target, actor, .. } => desk.pause(target, actor, false),
             Command::PutConfig { doc, expect, .. } => desk.put_config(doc, expect),
+            Command::DeleteConfig { kind, name, expect, actor, .. } => desk.delete_config(kind, name, expect, actor),
             Command::CreateToken(row) => desk.create_token(row),
             Command::RevokeToken { row, .. } => desk.revoke_token(row),
             Command::MarkTenant { actor, .. } => desk.mark_tenant(actor),

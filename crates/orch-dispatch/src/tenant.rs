@@ -11,12 +11,14 @@ use orch_gates::Bucket;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{ConfigFound, OpenCounts};
+use crate::bucket::By;
 use crate::host::{Governed, Host, Shared};
 use crate::job::Job;
 use crate::json_text;
 use crate::lane::Lane;
 use crate::mutant::{self, Mutant};
 use crate::permit::Hand;
+use crate::quota::Use;
 use crate::warm::Warm;
 
 /// A declared thing's current version.
@@ -36,15 +38,20 @@ pub(crate) struct Pause {
     pub at: Timestamp,
 }
 
-/// Lanes of one job type and source, which share pauses and limits.
+/// Lanes of one job type, source and project, which share pauses and limits.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
     pub job_type: String,
     pub source: Option<String>,
+    pub project: String,
     /// Lanes that could be granted from, the least served first.
     pub active: BTreeSet<(u64, LaneNo)>,
     /// Jobs handed out.
     pub leased: u32,
+    /// Jobs that wait in its lanes.
+    pub waiting: u64,
+    /// Quotas that cover it, by name.
+    pub quotas: Vec<String>,
     /// Buckets of its source's host, by name.
     pub buckets: Vec<String>,
     /// Whether the platform's buckets govern that host, too.
@@ -72,6 +79,10 @@ pub(crate) struct Tenant {
     pub buckets: BTreeMap<String, Bucket>,
     /// Whose turn it is at each host that all share, by the host; only in `system`.
     pub hosts: BTreeMap<String, Host>,
+    /// What began within an hour under each quota that limits that, by its name.
+    pub hours: BTreeMap<String, Bucket>,
+    /// The last versions of what is declared no more.
+    pub gone: BTreeMap<(ConfigKind, String), u64>,
     /// Virtual time of the last lane served.
     pub vtime: u64,
     /// It is marked for deletion, and can be restored until then.
@@ -87,7 +98,9 @@ pub(crate) struct Tenant {
 pub(crate) struct Index {
     pub lane_by_key: BTreeMap<LaneKey, LaneNo>,
     pub groups: Vec<Group>,
-    pub group_by_key: BTreeMap<(String, Option<String>), usize>,
+    pub group_by_key: BTreeMap<(String, Option<String>, String), usize>,
+    /// What is used of each quota.
+    pub quotas: BTreeMap<String, Use>,
     pub group_of_lane: Vec<usize>,
     pub leased_by_type: BTreeMap<String, u32>,
     pub leased_by_source: BTreeMap<String, u32>,
@@ -126,6 +139,8 @@ impl Tenant {
             pauses: BTreeMap::new(),
             buckets: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            hours: BTreeMap::new(),
+            gone: BTreeMap::new(),
             vtime: 0,
             erase_at: None,
             index: Index::default(),
@@ -196,7 +211,9 @@ impl Tenant {
     /// Is this lane held by a pause, its own or one of its kind?
     pub fn lane_paused(&self, no: LaneNo) -> bool {
         let key = &self.lane(no).key;
-        self.pauses.contains_key(&PauseTarget::Lane(no)) || self.group_paused(&key.job_type, key.source.as_deref())
+        self.pauses.contains_key(&PauseTarget::Lane(no))
+            || self.group_paused(&key.job_type, key.source.as_deref())
+            || self.quota_paused(self.group(no))
     }
 
     /// What holds a lane, for people.
@@ -209,10 +226,18 @@ impl Tenant {
             return Some("paused");
         }
         if self.opens(self.group(no), now).grants_at() > now {
-            return Some("bucket");
+            return Some(if self.hourly(no, now) { "quota" } else { "bucket" });
+        }
+        if self.quota_full(self.group(no)).is_some() {
+            return Some("quota");
         }
         let full = self.group_full(&lane.key.job_type, lane.key.source.as_deref()) || self.key_full(lane);
         full.then_some("concurrency")
+    }
+
+    /// Is it an hourly quota that holds the lane?
+    fn hourly(&self, no: LaneNo, now: Timestamp) -> bool {
+        matches!(self.opens(self.group(no), now).by, Some(By::Quota(_)))
     }
 
     /// The group of a lane.
@@ -226,7 +251,15 @@ impl Tenant {
         let open = lane.next().is_some() && !self.pauses.contains_key(&PauseTarget::Lane(no)) && !self.key_full(lane);
         let (pass, was) = (lane.pass, lane.active);
         let hungry = lane.unloaded() > 0 && lane.window.len() < 512;
+        let (waiting, counted) = (lane.waiting(), lane.counted);
         let wanted = open.then_some(pass);
+        if waiting != counted {
+            let group = self.index.group_of_lane[no.0 as usize - 1];
+            let moved = |count: u64| (count + waiting).saturating_sub(counted);
+            self.index.groups[group].waiting = moved(self.index.groups[group].waiting);
+            self.count_quotas(group, |of| of.waiting = moved(of.waiting));
+            self.lane_mut(no).counted = waiting;
+        }
         if was != wanted {
             let group = self.index.group_of_lane[no.0 as usize - 1];
             let active = &mut self.index.groups[group].active;
@@ -278,15 +311,17 @@ impl Tenant {
     /// Puts a lane into the indexes.
     pub fn index_lane(&mut self, no: LaneNo) {
         let key = self.lane(no).key.clone();
-        let group_key = (key.job_type.clone(), key.source.clone());
+        let group_key = (key.job_type.clone(), key.source.clone(), key.project.clone());
         let groups = &mut self.index.groups;
         let group = *self.index.group_by_key.entry(group_key).or_insert_with(|| {
-            groups.push(Group { job_type: key.job_type.clone(), source: key.source.clone(), ..Group::default() });
+            let (job_type, source, project) = (key.job_type.clone(), key.source.clone(), key.project.clone());
+            groups.push(Group { job_type, source, project, ..Group::default() });
             groups.len() - 1
         });
         if group == self.index.groups.len() - 1 {
             self.index.groups[group].buckets = self.own_buckets(key.source.as_deref());
             self.index.groups[group].shared = self.shared_of(key.source.as_deref());
+            self.index.groups[group].quotas = self.quotas_of(&key.job_type, &key.project);
             self.count_shared();
         }
         self.index.group_of_lane.push(group);
@@ -304,6 +339,7 @@ impl Tenant {
         *self.index.by_session.entry(session).or_default() += 1;
         let group = self.index.group_of_lane[no.0 as usize - 1];
         self.index.groups[group].leased += 1;
+        self.count_quotas(group, |of| of.active += 1);
         bump(&mut self.index.leased_by_type, &key.job_type);
         if let Some(source) = &key.source {
             bump(&mut self.index.leased_by_source, source);
@@ -337,7 +373,11 @@ impl Tenant {
         // A slot that comes free is work for a parked claim only where the limit was reached.
         self.index.stirred |= self.group_full(&key.job_type, key.source.as_deref());
         let group = self.index.group_of_lane[no.0 as usize - 1];
+        self.index.stirred |= !self.index.groups[group].quotas.is_empty();
         self.index.groups[group].leased -= 1;
+        if !mutant::on(Mutant::QuotaSlotLeaked) {
+            self.count_quotas(group, |of| of.active -= 1);
+        }
         drop_one(&mut self.index.leased_by_type, &key.job_type);
         if let Some(source) = &key.source {
             drop_one(&mut self.index.leased_by_source, source);

@@ -101,6 +101,7 @@ impl Shard {
                 }
             }
         }
+        self.stands_still = now < self.now;
         self.now = self.now.max(now);
         self.served = true;
     }

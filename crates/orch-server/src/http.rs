@@ -23,6 +23,7 @@ pub mod pauses;
 pub mod prefer;
 pub mod projects;
 pub mod query;
+pub mod quotas;
 pub mod request_id;
 pub mod segment;
 pub mod shards;
@@ -63,6 +64,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(sources::routes())
         .merge(projects::routes())
         .merge(buckets::routes())
+        .merge(quotas::routes())
         .merge(explain::routes())
         .merge(lanes::routes())
         .merge(pauses::routes())

@@ -41,6 +41,7 @@ const SECURITY: &str = "token";
         (name = "sources", description = "Registered upstreams"),
         (name = "projects", description = "Groupings inside a tenant"),
         (name = "buckets", description = "What hosts allow, and how much of it is used"),
+        (name = "quotas", description = "How much of a tenant's work may be under way, begin in an hour, or wait"),
         (name = "lanes", description = "What jobs wait in"),
         (name = "pauses", description = "What operators hold back"),
         (name = "nodes", description = "The processes that serve the ledger"),

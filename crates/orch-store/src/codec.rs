@@ -97,6 +97,7 @@ pub fn kind_word(kind: ConfigKind) -> &'static str {
         ConfigKind::Source => "source",
         ConfigKind::Project => "project",
         ConfigKind::Bucket => "bucket",
+        ConfigKind::Quota => "quota",
     }
 }
 

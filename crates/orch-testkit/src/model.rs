@@ -9,6 +9,7 @@ mod clock;
 mod facts;
 mod hosts;
 mod log;
+mod quotas;
 mod rows;
 mod voices;
 
@@ -191,6 +192,10 @@ pub struct Tenant {
     pub pauses: BTreeSet<PauseTarget>,
     /// Buckets, by name.
     pub buckets: BTreeMap<String, Bucket>,
+    /// When attempts under each hourly quota began: under which version of it.
+    pub hours: BTreeMap<String, Vec<(u64, Timestamp)>>,
+    /// The last versions of what is declared no more.
+    pub gone: BTreeMap<(ConfigKind, String), u64>,
     /// Keys: fingerprint, jobs, when, commit.
     pub keys: BTreeMap<[u8; 16], KeyAnswer>,
     /// Longest lease that a job type ever had.

@@ -9,8 +9,10 @@ use orch_testkit::model::Counts;
 use orch_testkit::world::{Report, World};
 
 /// What every full run must have shown, beside each kind of fact.
-const RACES: [&str; 57] = [
+const RACES: [&str; 59] = [
+    "a backlog was full",
     "a claim sent again was answered",
+    "a grant under a quota",
     "a parked claim ended empty",
     "a parked claim was woken",
     "a permit was used",

@@ -95,6 +95,14 @@ pub fn buckets() -> ArgValueCandidates {
     })
 }
 
+/// The quotas.
+pub fn quotas() -> ArgValueCandidates {
+    live(async |client: Client| {
+        let found = client.quotas().list(None).await?.items;
+        Ok(found.iter().map(|it| candidate(&it.name, it.description.as_deref().unwrap_or_default())).collect())
+    })
+}
+
 /// The projects.
 pub fn projects() -> ArgValueCandidates {
     live(async |client: Client| {

@@ -34,6 +34,7 @@ mod plant;
 mod private_file;
 mod progress;
 mod project;
+mod quota;
 mod rehearsal;
 mod replica;
 mod report;
@@ -96,6 +97,9 @@ enum Command {
     /// What hosts allow.
     #[command(subcommand)]
     Bucket(bucket::Command),
+    /// How much of the tenant's work may be under way, begin in an hour, or wait.
+    #[command(subcommand)]
+    Quota(quota::Command),
     /// Dead letters: list, show, replay, discard.
     #[command(subcommand)]
     DeadLetter(dead_letter::Command),
@@ -240,6 +244,7 @@ async fn run_command(command: Command, connection: &Connection, output: &Output)
         Command::JobType(command) => job_type::run(command, &connection.client()?, output).await,
         Command::Project(command) => project::run(command, &connection.client()?, output).await,
         Command::Bucket(command) => bucket::run(command, &connection.client()?, output).await,
+        Command::Quota(command) => quota::run(command, &connection.client()?, output).await,
         Command::Artifact(command) => artifact::run(command, &connection.client()?, output).await,
         Command::Api(args) => api::run(args, &connection.client()?, output).await,
         Command::Source(command) => source::run(command, &connection.client()?, output).await,

@@ -50,6 +50,14 @@ pub enum Target {
         #[command(flatten)]
         why: Why,
     },
+    /// What a quota covers.
+    Quota {
+        /// The quota's name.
+        #[arg(add = complete::quotas())]
+        name: String,
+        #[command(flatten)]
+        why: Why,
+    },
     /// One lane.
     Lane {
         /// Its number, as `orch lane list` shows it.
@@ -96,6 +104,7 @@ fn wire(target: Target) -> (PauseTarget, Why) {
         Target::Tenant { why } => (PauseTarget::Tenant, why),
         Target::Source { name, why } => (PauseTarget::Source(name), why),
         Target::JobType { name, why } => (PauseTarget::JobType(name), why),
+        Target::Quota { name, why } => (PauseTarget::Quota(name), why),
         Target::Lane { number, why } => (PauseTarget::Lane(number), why),
     }
 }

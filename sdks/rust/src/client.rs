@@ -22,6 +22,7 @@ use crate::nodes::{Nodes, Shards};
 use crate::page::{Items, Page};
 use crate::pause::{PauseOut, PauseTarget};
 use crate::projects::Projects;
+use crate::quotas::Quotas;
 use crate::sources::Sources;
 use crate::tenants::Tenants;
 use crate::tokens::Tokens;
@@ -168,6 +169,12 @@ impl Client {
     #[must_use]
     pub fn buckets(&self) -> Buckets<'_> {
         Buckets(self)
+    }
+
+    /// Calls about quotas: what may be under way, begin in an hour, or wait.
+    #[must_use]
+    pub fn quotas(&self) -> Quotas<'_> {
+        Quotas(self)
     }
 
     /// Calls about projects.

@@ -15,6 +15,8 @@ pub enum PauseTarget {
     JobType(String),
     /// One lane.
     Lane(u32),
+    /// What a quota covers, by the quota's name.
+    Quota(String),
 }
 
 /// A pause that holds.

@@ -104,6 +104,13 @@ pub(crate) fn samples() -> Vec<Fact> {
         Fact::BucketReset { bucket: "nvd".into(), by: "me".into(), reason: Some("r".into()) },
         Fact::PermitGiven { cost: 1, host: "h.example".into(), leaves_at: at, tenant: TenantNo(2), until: at },
         Fact::HostClosed { host: "h.example".into(), job: job(1), tenant: TenantNo(2), until: at },
+        Fact::ConfigDeleted {
+            by: "me".into(),
+            kind: ConfigKind::Quota,
+            name: "q".into(),
+            reason: Some("r".into()),
+            version: 3,
+        },
     ]
 }
 

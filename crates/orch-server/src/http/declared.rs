@@ -24,6 +24,7 @@ use super::error::Problem;
 use super::json::Json;
 use super::query::Query;
 use super::words::{Moment, PageOut};
+use super::workers::reports::EmptyOut;
 use super::{page_of, unexpected};
 use crate::access::{Caller, Scope, require};
 use crate::state::AppState;
@@ -36,6 +37,8 @@ pub trait Declared: Serialize + Sized {
     const NAME: &'static str;
     /// Its path segment.
     const PATH: &'static str;
+    /// What changing it needs.
+    const SCOPE: Scope = Scope::Operate;
 
     /// Its name.
     fn name(&self) -> &str;
@@ -138,7 +141,7 @@ pub async fn create<T: Declared>(
     keyed: bool,
     body: T,
 ) -> Result<Response, Problem> {
-    require(caller, Scope::Operate)?;
+    require(caller, T::SCOPE)?;
     query.none()?;
     let (name, doc) = (body.name().to_owned(), body.into_doc());
     let problem = match put(app, caller, doc.clone(), Expect::Absent).await {
@@ -164,7 +167,7 @@ pub async fn replace<T: Declared>(
     headers: &HeaderMap,
     mut body: T,
 ) -> Result<Response, Problem> {
-    require(caller, Scope::Operate)?;
+    require(caller, T::SCOPE)?;
     query.none()?;
     if body.name().is_empty() {
         body.set_name(name.to_owned());
@@ -187,6 +190,26 @@ pub async fn replace<T: Declared>(
             let detail = format!("this {} exists: name its version with If-Match, as its ETag has it", T::NAME);
             Err(Problem::new(Code::VersionRequired, detail))
         }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Deletes the current version, or the one that `If-Match` names.
+pub async fn delete<T: Declared>(
+    app: &AppState,
+    caller: &Caller,
+    name: &str,
+    query: Query,
+    headers: &HeaderMap,
+) -> Result<Json<EmptyOut>, Problem> {
+    require(caller, T::SCOPE)?;
+    query.none()?;
+    let expect = if headers.contains_key(IF_MATCH) { expect(headers)? } else { Expect::Any };
+    let (tenant, kind, name, actor) = (caller.tenant(), T::KIND, name.to_owned(), caller.actor(None));
+    match app.engine().command(Command::DeleteConfig { tenant, kind, name, expect, actor }).await.map_err(Problem::from)
+    {
+        Ok(_) => Ok(Json(EmptyOut {})),
+        Err(problem) if problem.code() == Code::NotFound => Err(Problem::not_found(T::NAME)),
         Err(problem) => Err(problem),
     }
 }
@@ -228,6 +251,7 @@ fn check_texts(doc: &ConfigDoc) -> Result<(), Refusal> {
         ConfigDoc::JobType(doc) => return described(&doc.description),
         ConfigDoc::Project(doc) => return described(&doc.description),
         ConfigDoc::Bucket(doc) => return described(&doc.description),
+        ConfigDoc::Quota(doc) => return described(&doc.description),
         ConfigDoc::Source(doc) => doc,
     };
     described(&source.description)?;

@@ -85,6 +85,9 @@ fn advice(gate: Gate) -> &'static str {
         Gate::Paused => "`orch pause resume` with the same target",
         Gate::Bucket => "`orch bucket state` shows what is left; `orch bucket reset` opens it again after a refusal",
         Gate::Concurrency => "wait for an attempt to end, or raise the limit of the job type or source",
+        Gate::Quota => {
+            "`orch quota summary` shows what is used; `orch quota put` changes it, `orch quota resume` ends a pause"
+        }
         Gate::Worker => "start a worker that takes the job type, or one more; `orch worker list` shows who is there",
         Gate::Turn => "nothing: it is next in its turn; a higher priority takes more turns",
     }

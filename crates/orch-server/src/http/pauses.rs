@@ -43,6 +43,8 @@ pub enum TargetBody {
     JobType(String),
     /// One lane, by number.
     Lane(u32),
+    /// What a quota covers, by the quota's name.
+    Quota(String),
 }
 
 // Written out, since a derived schema would let each form have further members.
@@ -57,7 +59,8 @@ impl PartialSchema for TargetBody {
             .item(tenant.description(Some("All work of the tenant.")))
             .item(only("source", LineText::schema()).description(Some("Jobs of a source, by name.")))
             .item(only("job_type", LineText::schema()).description(Some("Jobs of a type, by name.")))
-            .item(only("lane", SmallNumber::schema()).description(Some("One lane, by number.")));
+            .item(only("lane", SmallNumber::schema()).description(Some("One lane, by number.")))
+            .item(only("quota", LineText::schema()).description(Some("What a quota covers, by the quota's name.")));
         target.description(Some("What can be paused.")).into()
     }
 }
@@ -75,6 +78,7 @@ impl From<TargetBody> for PauseTarget {
             TargetBody::Source(name) => Self::Source(name),
             TargetBody::JobType(name) => Self::JobType(name),
             TargetBody::Lane(no) => Self::Lane(LaneNo(no)),
+            TargetBody::Quota(name) => Self::Quota(name),
         }
     }
 }
@@ -86,6 +90,7 @@ impl From<PauseTarget> for TargetBody {
             PauseTarget::Source(name) => Self::Source(name),
             PauseTarget::JobType(name) => Self::JobType(name),
             PauseTarget::Lane(no) => Self::Lane(no.0),
+            PauseTarget::Quota(name) => Self::Quota(name),
         }
     }
 }
@@ -181,7 +186,7 @@ pub async fn resume(
 
 fn checked(body: PauseIn) -> Result<(PauseTarget, Option<String>), Problem> {
     let mut refusals = Refusals::default();
-    if let TargetBody::Source(name) | TargetBody::JobType(name) = &body.target {
+    if let TargetBody::Source(name) | TargetBody::JobType(name) | TargetBody::Quota(name) = &body.target {
         refusals.note(check_text("target", name, limits::NAME_CHARS_MAX));
     }
     let reason = refusals.note(check_reason(body.reason)).flatten();

@@ -15,7 +15,7 @@ const OPEN: [&str; 1] = ["get_health"];
 
 /// How another tenant's caller fares with this tenant's ids and names: the status of the call.
 /// Whatever the status, nothing of this tenant may be in the answer, and nothing of it may change.
-const PROBES: [(&str, u16); 64] = [
+const PROBES: [(&str, u16); 70] = [
     ("ack_leases", 200),
     ("append_job_logs", 409),
     ("cancel_job", 404),
@@ -27,6 +27,7 @@ const PROBES: [(&str, u16); 64] = [
     ("create_job_type", 201),
     ("create_jobs", 422),
     ("create_project", 201),
+    ("create_quota", 201),
     ("create_source", 201),
     ("create_tenant", 403),
     ("create_token", 403),
@@ -38,6 +39,7 @@ const PROBES: [(&str, u16); 64] = [
     ("drain_worker", 404),
     ("explain_job", 404),
     ("explain_lane", 404),
+    ("delete_quota", 404),
     ("export_tenant", 404),
     ("get_artifact", 404),
     ("get_bucket", 404),
@@ -47,6 +49,7 @@ const PROBES: [(&str, u16); 64] = [
     ("get_job", 404),
     ("get_job_type", 404),
     ("get_project", 404),
+    ("get_quota", 404),
     ("get_source", 404),
     ("get_tenant", 404),
     ("get_token", 404),
@@ -64,6 +67,7 @@ const PROBES: [(&str, u16); 64] = [
     ("list_parents", 409),
     ("list_pauses", 200),
     ("list_projects", 200),
+    ("list_quotas", 200),
     ("list_shards", 403),
     ("list_sources", 200),
     ("list_tenants", 403),
@@ -72,27 +76,31 @@ const PROBES: [(&str, u16); 64] = [
     ("move_shard", 403),
     ("open_worker_session", 201),
     ("pause", 404),
+    ("pause_quota", 404),
     ("release_leases", 200),
     ("report_upstream", 409),
     ("reset_bucket", 404),
     ("restore_tenant", 403),
     ("resume", 404),
+    ("resume_quota", 200),
     ("revoke_token", 404),
     ("replay_dead_letter", 404),
     ("undrain_node", 403),
 ];
 
 /// As `PROBES`, for those whose name or place is the caller's own.
-const MORE_PROBES: [(&str, u16); 9] = [
+const MORE_PROBES: [(&str, u16); 11] = [
     ("get_job_detail", 404),
     ("get_job_summary", 404),
     ("put_artifact", 201),
     ("put_bucket", 428),
     ("put_job_type", 201),
     ("put_project", 428),
+    ("put_quota", 428),
     ("put_source", 428),
     ("retry_job", 404),
     ("summarize_jobs", 200),
+    ("summarize_quotas", 200),
 ];
 
 /// Things of one tenant, all of whose names and ids hold no word of another's.
@@ -108,6 +116,7 @@ const JOB_TYPE: &str = "acme-secret-type";
 const SOURCE: &str = "acme-secret-source";
 const PROJECT: &str = "acme-secret-project";
 const BUCKET: &str = "acme-secret-bucket";
+const QUOTA: &str = "acme-secret-quota";
 
 fn bucket() -> Value {
     json!({"host": "acme-secret-host", "terms": [{"limit": 9, "window_ms": 1_000}]})
@@ -118,6 +127,7 @@ async fn things(acme: &Client) -> Things {
     acme.put(&format!("/sources/{SOURCE}"), json!({"kind": "x"})).await;
     acme.put(&format!("/projects/{PROJECT}"), json!({})).await;
     acme.put(&format!("/buckets/{BUCKET}"), bucket()).await;
+    acme.put(&format!("/quotas/{QUOTA}"), json!({"active_max": 9})).await;
     let dead = acme.dead(JOB_TYPE).await;
     let (job, token) = acme.leased(JOB_TYPE).await;
     let session = acme.session(&[JOB_TYPE]).await;
@@ -137,6 +147,7 @@ fn path_of(path: &str, operation: &str, things: &Things) -> String {
         name if name.ends_with("source") => SOURCE,
         name if name.ends_with("tenant") => "acme",
         name if name.contains("bucket") => BUCKET,
+        name if name.contains("quota") => QUOTA,
         _ => PROJECT,
     };
     let path = path.strip_prefix(orch_server::BASE).unwrap_or(path);
@@ -158,6 +169,8 @@ fn body_of(operation: &str, things: &Things) -> Option<Value> {
         "create_project" => json!({"name": PROJECT}),
         "create_bucket" => json!({"name": BUCKET, "host": "h", "terms": [{"limit": 1, "window_ms": 1}]}),
         "put_bucket" => bucket(),
+        "create_quota" => json!({"name": QUOTA, "active_max": 1}),
+        "put_quota" => json!({"active_max": 9}),
         "put_job_type" | "put_source" | "put_project" | "cancel_job" | "retry_job" => json!({}),
         "replay_dead_letter" | "discard_dead_letter" => json!({"reason": "mine"}),
         "declare_from_catalogue" => json!({"names": ["export.*"]}),
@@ -174,7 +187,7 @@ fn body_of(operation: &str, things: &Things) -> Option<Value> {
         "complete_leases" => json!({"items": [{"token": token, "outcome": "succeeded"}]}),
         "create_follow_ups" => json!({"token": token, "jobs": [{"job_type": "own"}]}),
         "report_upstream" => json!({"token": token, "status": 429}),
-        "reset_bucket" => json!({"reason": "mine"}),
+        "reset_bucket" | "pause_quota" | "resume_quota" => json!({"reason": "mine"}),
         "append_job_logs" => json!({"token": token, "lines": [{"message": "mine"}]}),
         _ => return None,
     })
@@ -262,7 +275,7 @@ on_each_ledger! {
     async fn a_token_without_the_scope_is_refused_everywhere(app) {
         let acme = app.acme().await;
         let things = things(&acme).await;
-        let nobody = app.client(app.acme.no, &["orch:quota", "orch:backfill"]).await;
+        let nobody = app.client(app.acme.no, &["orch:backfill"]).await;
         let before = seen(app, &acme, &things).await;
         for (method, path, id) in ids() {
             if !OPEN.contains(&id.as_str()) {

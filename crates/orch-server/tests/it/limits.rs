@@ -9,11 +9,12 @@ use sha2::{Digest as _, Sha256};
 use crate::app::{Client, TestApp, claim_id, job_id, on_each_ledger};
 
 /// Limits that the tests below meet and pass.
-const COVERED: [&str; 43] = [
+const COVERED: [&str; 45] = [
     "ahead_days_max",
     "artifact_bytes_max",
     "artifacts_max",
     "backoff_ms_max",
+    "backlog_max",
     "body_bytes_max",
     "checkpoint_bytes_max",
     "claim_max",
@@ -53,6 +54,7 @@ const COVERED: [&str; 43] = [
     "result_bytes_max",
     "terms_max",
     "tries_max",
+    "weight_max",
 ];
 
 /// Defaults, and limits that no single call can meet: of the owner's memory, its commits and its time.
@@ -337,6 +339,18 @@ on_each_ledger! {
             acme.put("/buckets/bad", bad).await.blames(422, "limit_exceeded", field);
         }
         acme.get("/buckets/bad").await.problem(404, "not_found");
+    }
+
+    async fn the_numbers_of_a_quota(app) {
+        let acme = app.acme().await;
+        for (field, highest) in [("backlog_max", limits::BACKLOG_MAX), ("weight", limits::WEIGHT_MAX)] {
+            let with = |value: u64| json!({"job_type": "t", field: value});
+            assert_eq!(acme.put(&format!("/quotas/{field}"), with(highest)).await.status, 201);
+            for value in [0, highest + 1] {
+                acme.put("/quotas/bad", with(value)).await.blames(422, "limit_exceeded", field);
+            }
+        }
+        acme.get("/quotas/bad").await.problem(404, "not_found");
     }
 
     async fn the_numbers_of_a_job_type(app) {

@@ -22,6 +22,7 @@ mod lists;
 mod openapi;
 mod pauses;
 mod problems;
+mod quotas;
 mod reports;
 mod serving;
 mod sources;

@@ -155,6 +155,10 @@ impl Model {
             Code::UnknownSource => {
                 jobs.iter().any(|job| job.lane.source.as_deref().is_some_and(|name| t.source(name).is_none()))
             }
+            Code::BacklogFull => {
+                self.saw("a backlog was full");
+                true
+            }
             Code::DependencyCycle | Code::TimeOutOfRange | Code::UnknownProject => true,
             _ => false,
         };

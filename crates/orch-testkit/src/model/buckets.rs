@@ -108,7 +108,7 @@ pub(super) fn fact(tenant: &mut Tenant, fact: &Fact, at: Timestamp) -> Judged {
 }
 
 /// Counts back from the last grant.
-fn is_kept(name: &str, term: &Term, spent: &[(Timestamp, u32)]) -> Judged {
+pub(super) fn is_kept(name: &str, term: &Term, spent: &[(Timestamp, u32)]) -> Judged {
     let Some((last, _)) = spent.last() else { return Ok(()) };
     let mut sum = 0_u64;
     for (at, cost) in spent.iter().rev() {

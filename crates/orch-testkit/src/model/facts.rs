@@ -1,12 +1,12 @@
 //! Judges each fact of a tenant by what its history and the callers' log allow, then takes it into the model.
 
-use orch_core::config::ConfigDoc;
+use orch_core::config::{ConfigDoc, ConfigKind};
 use orch_core::fact::{EndCause, Fact, NextTry, PauseTarget, ReadyCause, Record, Settlement};
 use orch_core::ids::{JobId, LaneNo, TenantNo};
 use orch_core::job::{AttemptOutcome, DependsOn, JobState};
 use orch_core::port::Append;
 
-use super::{AttemptEnd, Job, Judged, Lane, Lease, Model, Said, Tenant, Violation, buckets, ensure};
+use super::{AttemptEnd, Job, Judged, Lane, Lease, Model, Said, Tenant, Violation, buckets, ensure, quotas};
 
 /// Has a parent ended in a way that makes the job pointless?
 pub(super) fn doomed(tenant: &Tenant, job: &Job) -> bool {
@@ -43,6 +43,7 @@ impl Model {
         match &record.body {
             Fact::TenantCreated { .. } => ensure(record.seq == 1, "facts", || "a tenant is born late".to_owned()),
             Fact::ConfigSet { doc, version } => self.config_set(no, doc, *version),
+            Fact::ConfigDeleted { kind, name, version, .. } => self.config_deleted(no, *kind, name, *version),
             Fact::TokenCreated { token, .. } | Fact::TokenRevoked { token } => {
                 ensure(self.log.tokens.contains(token), ASKED, || format!("token {token}"))
             }
@@ -97,13 +98,26 @@ impl Model {
         let commit = self.commit;
         let tenant = self.tenants.entry(no).or_default();
         let key = (doc.kind(), doc.name().to_owned());
-        let before = tenant.configs.get(&key).map_or(0, |(_, version, _)| *version);
+        let gone = tenant.gone.get(&key).copied().unwrap_or(0);
+        let before = tenant.configs.get(&key).map_or(gone, |(_, version, _)| *version);
         ensure(version == before + 1, "facts", || format!("version {version} after {before}"))?;
         if let ConfigDoc::JobType(doc) = doc {
             let most = tenant.lease_ms_most.entry(doc.name.clone()).or_default();
             *most = (*most).max(doc.lease_ms);
         }
         tenant.configs.insert(key, (doc.clone(), version, commit));
+        tenant.config_version += 1;
+        Ok(())
+    }
+
+    fn config_deleted(&mut self, no: TenantNo, kind: ConfigKind, name: &str, version: u64) -> Judged {
+        let key = (kind, name.to_owned());
+        let asked = self.log.deleted.contains(&(no, kind, name.to_owned()));
+        ensure(asked, ASKED, || format!("{name} was deleted"))?;
+        let tenant = self.tenants.entry(no).or_default();
+        let before = tenant.configs.remove(&key).map_or(0, |(_, version, _)| version);
+        ensure(before > 0 && version == before + 1, "facts", || format!("{name} ends as {version} after {before}"))?;
+        tenant.gone.insert(key, version);
         tenant.config_version += 1;
         Ok(())
     }
@@ -169,6 +183,9 @@ impl Model {
         tenant.jobs.insert(*id, job);
         if *state == JobState::Ready {
             enter(tenant, *id, *lane, record.seq)?;
+            if self.log.submitted.contains(id) {
+                quotas::waits(tenant, *lane)?;
+            }
         }
         Ok(())
     }
@@ -290,6 +307,7 @@ impl Model {
         let source = tenant.lane(*lane_no).and_then(|lane| lane.key.source.as_deref());
         let host = source.and_then(|name| tenant.source(name)).and_then(|doc| doc.host.clone());
         let leaves_at = not_before.unwrap_or(record.at);
+        let under_quota = quotas::granted(tenant, *lane_no, leaves_at)?;
         let permitted = self.hosts.used(no, host.as_deref(), doc_cost, leaves_at, *permit)?;
         self.clock.granted((no, *id, *attempt), record.at, *lease_ms);
         set(tenant, *id, state, commit);
@@ -301,6 +319,9 @@ impl Model {
         if let Some(lane) = tenant.lane_mut(*lane_no) {
             lane.ready.remove(&key);
             lane.head = if first { lane.head.max(key) } else { lane.head };
+        }
+        if under_quota {
+            self.saw("a grant under a quota");
         }
         if permitted {
             self.saw("a permit was used");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use orch_core::config::ConfigDoc;
+use orch_core::config::{ConfigDoc, ConfigKind};
 use orch_core::fact::PauseTarget;
 use orch_core::ids::{ClaimId, JobId, SessionId, TenantNo, TokenId};
 use orch_core::lease::Token;
@@ -69,6 +69,10 @@ pub struct CallLog {
     pub tokens: BTreeSet<TokenId>,
     /// Jobs of whose requests an upstream said something.
     pub upstreams: BTreeSet<(TenantNo, JobId)>,
+    /// Declared things that were to be deleted.
+    pub deleted: BTreeSet<(TenantNo, ConfigKind, String)>,
+    /// Jobs that submitters asked for; workers' follow-ups are not among them.
+    pub submitted: HashSet<JobId>,
     /// Buckets that were reset.
     pub resets: BTreeSet<(TenantNo, String)>,
 }
@@ -77,7 +81,13 @@ impl CallLog {
     /// A call begins.
     pub fn begin(&mut self, call: u64, command: &Command) {
         match command {
-            Command::Enqueue { tenant, jobs, key } => self.jobs(call, *tenant, jobs, *key),
+            Command::Enqueue { tenant, jobs, key } => {
+                self.submitted.extend(jobs.iter().map(|job| job.id));
+                self.jobs(call, *tenant, jobs, *key);
+            }
+            Command::DeleteConfig { tenant, kind, name, .. } => {
+                self.deleted.insert((*tenant, *kind, name.clone()));
+            }
             Command::FollowUps { token, jobs, key, .. } => self.jobs(call, token.tenant, jobs, *key),
             Command::Complete { completions, .. } => {
                 for completion in completions {

@@ -142,9 +142,9 @@ impl World {
     }
 
     /// An answer reaches an ownership: what the two clocks say is noted for the judge.
-    pub(super) fn permits_came(&mut self, node: usize, permits: &Permits) {
+    pub(super) fn permits_came(&mut self, node: usize, permits: &Permits, ahead: i64) {
         let Some(now) = self.nodes[node].owner_now(self.t) else { return };
-        let ahead = (self.t + self.home.ahead).max(self.home.shard.now().millis()) - now.millis();
+        let ahead = self.t + ahead - now.millis();
         let sent = self.asked_at.get(&permits.of).copied().unwrap_or(self.t);
         let parked = permits.at.1.ms_since(permits.at.0);
         let slack = u64::try_from(self.t - sent).unwrap_or(0).saturating_sub(parked);
@@ -162,7 +162,9 @@ impl World {
         let (permits, usual) =
             if lost { (Permits { of: permits.of, ..Permits::default() }, 200) } else { (permits, 3) };
         let late = self.delay(usual, 300);
-        self.after(late, Event::Node(node, NodeEvent::Permits { own, call, permits }));
+        // What the home's clock is ahead of true time now; another owner's may not be.
+        let ahead = (self.t + self.home.ahead).max(self.home.shard.now().millis()) - self.t;
+        self.after(late, Event::Node(node, NodeEvent::Permits { own, call, permits, ahead }));
     }
 
     /// The home has a new owner, which knows what was committed and nothing else.

@@ -50,7 +50,7 @@ pub(super) enum NodeEvent {
     /// A page of keys is there, or the read failed.
     Keys { own: u64, wish: KeyWish, keys: Option<Vec<[u8; 16]>> },
     /// The home of shared hosts answered.
-    Permits { own: u64, call: CallId, permits: Permits },
+    Permits { own: u64, call: CallId, permits: Permits, ahead: i64 },
     /// The process starts again.
     Start,
 }
@@ -195,8 +195,8 @@ impl World {
                 }
                 return self.with_owner(n, |owner, now| owner.keys_read(&wish, keys.as_deref(), now), None);
             }
-            NodeEvent::Permits { own, call, permits } if self.is_own(n, own) => {
-                self.permits_came(n, &permits);
+            NodeEvent::Permits { own, call, permits, ahead } if self.is_own(n, own) => {
+                self.permits_came(n, &permits, ahead);
                 let take = Command::TakePermits(permits);
                 return self.with_owner(n, |owner, now| owner.submit(call, take, now), None);
             }

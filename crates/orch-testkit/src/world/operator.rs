@@ -98,6 +98,12 @@ impl Operator {
                     setup::source(world)
                 } else if world.chance(150) {
                     setup::bucket(world)
+                } else if world.chance(200) {
+                    let name = setup::QUOTAS[world.rng.random_range(0..setup::QUOTAS.len())];
+                    if world.chance(400) {
+                        return Some(delete(tenant, name));
+                    }
+                    setup::quota(world, name)
                 } else {
                     let name = TYPES[world.rng.random_range(0..TYPES.len())];
                     setup::job_type(world, name)
@@ -150,11 +156,20 @@ fn deletion(world: &mut World) -> Option<Command> {
     })
 }
 
-/// Whatever is paused goes on.
+fn delete(tenant: TenantNo, quota: &str) -> Command {
+    let (kind, name) = (ConfigKind::Quota, quota.to_owned());
+    Command::DeleteConfig { tenant, kind, name, expect: Expect::Any, actor: actor() }
+}
+
+/// Whatever is paused goes on, and quotas end: what began within an hour would hold too long.
 fn resume_all(world: &World) -> Vec<Command> {
+    let quotas = world.model.tenants.iter().flat_map(|(no, tenant)| {
+        let names = tenant.configs.keys().filter(|(kind, _)| *kind == ConfigKind::Quota);
+        names.map(|(_, name)| delete(*no, name))
+    });
     let all =
         world.model.tenants.iter().flat_map(|(no, tenant)| tenant.pauses.iter().map(|target| (*no, target.clone())));
-    all.map(|(tenant, target)| Command::Resume { tenant, target, actor: actor() }).collect()
+    all.map(|(tenant, target)| Command::Resume { tenant, target, actor: actor() }).chain(quotas).collect()
 }
 
 /// A job to do something to: known, or (rarely) of another tenant, or nobody's.
@@ -179,8 +194,9 @@ fn waiting(world: &mut World, tenant: TenantNo, state: JobState) -> Option<JobId
 
 fn pause_target(world: &mut World, tenant: TenantNo) -> PauseTarget {
     let lanes = world.model.tenants.get(&tenant).map_or(0, |tenant| tenant.lanes.len());
-    match world.rng.random_range(0..4) {
+    match world.rng.random_range(0..5) {
         0 => PauseTarget::Tenant,
+        4 => PauseTarget::Quota(setup::QUOTAS[world.rng.random_range(0..setup::QUOTAS.len())].to_owned()),
         1 => PauseTarget::Source(SOURCE.to_owned()),
         2 => PauseTarget::JobType(TYPES[world.rng.random_range(0..TYPES.len())].to_owned()),
         _ => PauseTarget::Lane(LaneNo(u32::try_from(world.rng.random_range(0..=lanes + 1)).unwrap_or(0))),

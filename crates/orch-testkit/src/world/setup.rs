@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use orch_core::config::{Bucket, ConfigDoc, JobType, Project, Source};
 use orch_core::ids::{TenantId, TenantNo};
 use orch_core::port::TenantRow;
+use orch_core::quota::Quota;
 use orch_core::term::Term;
 use orch_core::time::Timestamp;
 use orch_dispatch::Command;
@@ -75,6 +76,35 @@ pub(super) fn bucket(world: &mut World) -> ConfigDoc {
     ConfigDoc::Bucket(Bucket { name: BUCKET.to_owned(), host: HOST.to_owned(), terms, ..Bucket::default() })
 }
 
+/// Names of the quotas.
+pub(super) const QUOTAS: [&str; 4] = ["all", "side", "keyed", "hourly"];
+
+/// A quota as the world likes it: low.
+pub(super) fn quota(world: &mut World, name: &str) -> ConfigDoc {
+    let rng = &mut world.rng;
+    let mut doc = Quota { name: name.to_owned(), ..Quota::default() };
+    match name {
+        "all" => doc.active_max = Some(rng.random_range(3..9)),
+        "side" => {
+            doc.project = Some(PROJECT.to_owned());
+            doc.active_max = Some(rng.random_range(1..3));
+            doc.reserved = rng.random_ratio(1, 2).then_some(1);
+        }
+        "keyed" => {
+            doc.job_type = Some("keyed".to_owned());
+            doc.backlog_max = Some(rng.random_range(2..12));
+            doc.weight = Some(rng.random_range(1..4));
+        }
+        _ => {
+            doc.job_type = Some("quick".to_owned());
+            let per_hour = rng.random_range(6..60);
+            doc.per_hour_max = Some(per_hour);
+            doc.burst = rng.random_ratio(1, 3).then(|| rng.random_range(2..=per_hour));
+        }
+    }
+    ConfigDoc::Quota(doc)
+}
+
 /// A tenant to be.
 pub(super) fn tenant(world: &mut World, name: String) -> Command {
     let at = Timestamp::from_millis(world.t);
@@ -93,6 +123,11 @@ impl Setup {
             let mut docs: Vec<_> = TYPES.iter().map(|name| job_type(world, name)).collect();
             docs.push(source(world));
             docs.push(bucket(world));
+            for name in QUOTAS {
+                if world.chance(300) {
+                    docs.push(quota(world, name));
+                }
+            }
             docs.push(ConfigDoc::Project(Project { name: PROJECT.to_owned(), ..Project::default() }));
             todo.extend(docs.into_iter().map(|doc| Command::PutConfig { tenant, doc, expect: Expect::Any }));
         }

@@ -1,0 +1,232 @@
+//! Quotas of a tenant: which of them cover a group of lanes, what they admit, and what a grant spends of an hour.
+//!
+//! What is under way is counted by the leases themselves; what began within an hour is spent by the grant's fact.
+
+use std::collections::BTreeMap;
+
+use orch_core::config::{ConfigDoc, ConfigKind};
+use orch_core::fact::{Fact, PauseTarget};
+use orch_core::ids::LaneNo;
+use orch_core::quota::Quota;
+use orch_core::refusal::{Code, Refusal};
+use orch_core::term::Term;
+use orch_core::time::Timestamp;
+use orch_gates::Bucket;
+use orch_gates::allotment::{Party, allot};
+use orch_gates::bucket::Rules;
+
+use crate::answer::{Answer, QuotaFound};
+use crate::bucket::{By, Opening};
+use crate::command::{Actor, Expect, NewJob};
+use crate::decide::Desk;
+use crate::mutant::{self, Mutant};
+use crate::tenant::{Group, Tenant, Versioned};
+
+/// What the work that a quota covers uses now.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Use {
+    /// Attempts under way.
+    pub active: u32,
+    /// Jobs that wait in their lanes.
+    pub waiting: u64,
+}
+
+/// What holds a group back for a quota.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// As many are under way as it allows.
+    Active(String, u32),
+    /// Others have their share of what the tenant may have under way.
+    Share(String, u32),
+}
+
+impl Tenant {
+    /// The declared quotas.
+    pub fn quotas(&self) -> impl Iterator<Item = &Quota> {
+        let from =
+            self.configs.range((ConfigKind::Quota, String::new())..).map(|(_, found): (_, &Versioned)| &found.doc);
+        from.filter_map(|doc| match doc {
+            ConfigDoc::Quota(doc) => Some(doc),
+            _ => None,
+        })
+    }
+
+    /// The declared quota of this name.
+    pub fn quota_doc(&self, name: &str) -> Option<&Quota> {
+        match self.configs.get(&(ConfigKind::Quota, name.to_owned())).map(|found| &found.doc) {
+            Some(ConfigDoc::Quota(doc)) => Some(doc),
+            _ => None,
+        }
+    }
+
+    /// Names of the quotas that cover a group.
+    pub fn quotas_of(&self, job_type: &str, project: &str) -> Vec<String> {
+        self.quotas().filter(|doc| doc.covers(job_type, project)).map(|doc| doc.name.clone()).collect()
+    }
+
+    /// Finds each group's quotas anew, and counts what they cover.
+    pub fn index_quotas(&mut self) {
+        let mut uses = BTreeMap::<String, Use>::new();
+        for place in 0..self.index.groups.len() {
+            let group = &self.index.groups[place];
+            let names = self.quotas_of(&group.job_type, &group.project);
+            for name in &names {
+                let of = uses.entry(name.clone()).or_default();
+                of.active += group.leased;
+                of.waiting += group.waiting;
+            }
+            self.index.groups[place].quotas = names;
+        }
+        self.index.quotas = uses;
+    }
+
+    /// Takes a change of what a group uses into what its quotas count.
+    pub fn count_quotas(&mut self, group: usize, change: impl Fn(&mut Use)) {
+        let names = &self.index.groups[group].quotas;
+        for name in names {
+            change(self.index.quotas.entry(name.clone()).or_default());
+        }
+    }
+
+    /// Is work of this group held by a pause of one of its quotas?
+    pub fn quota_paused(&self, group: &Group) -> bool {
+        let paused = |name: &String| self.pauses.contains_key(&PauseTarget::Quota(name.clone()));
+        !group.quotas.is_empty() && group.quotas.iter().any(paused)
+    }
+
+    /// The quota that keeps more of this group from being handed out.
+    pub fn quota_full(&self, group: &Group) -> Option<Full> {
+        if group.quotas.is_empty() {
+            return None;
+        }
+        let used = |name: &str| self.index.quotas.get(name).copied().unwrap_or_default();
+        let docs: Vec<_> = group.quotas.iter().filter_map(|name| self.quota_doc(name)).collect();
+        for doc in &docs {
+            if doc.active_max.is_some_and(|max| used(&doc.name).active >= max) {
+                return Some(Full::Active(doc.name.clone(), used(&doc.name).active));
+            }
+        }
+        let whole = docs.iter().find(|doc| doc.covers_all() && doc.active_max.is_some())?;
+        let shares = self.shares(whole);
+        let own = docs.iter().filter(|doc| !doc.covers_all());
+        let mut own = own.filter_map(|doc| Some((doc, *shares.get(doc.name.as_str())?)));
+        own.find(|(doc, share)| used(&doc.name).active >= *share)
+            .map(|(doc, share)| Full::Share(doc.name.clone(), share))
+    }
+
+    /// What each quota's work may have of what the whole tenant may have under way.
+    fn shares(&self, whole: &Quota) -> BTreeMap<&str, u32> {
+        let capacity = whole.active_max.unwrap_or(u32::MAX);
+        let used = |name: &str| self.index.quotas.get(name).copied().unwrap_or_default();
+        let parts: Vec<_> = self.quotas().filter(|doc| !doc.covers_all()).collect();
+        let wanted = |of: Use| of.active.saturating_add(u32::try_from(of.waiting).unwrap_or(u32::MAX));
+        let mut parties: Vec<_> = parts
+            .iter()
+            .map(|doc| Party {
+                wanted: wanted(used(&doc.name)),
+                reserved: doc.reserved.unwrap_or(0),
+                most: doc.active_max.unwrap_or(u32::MAX),
+                priority: doc.priority.unwrap_or(0),
+                weight: doc.weight.unwrap_or(1),
+            })
+            .collect();
+        // What none of them covers has a share like any other.
+        let rest = self.index.groups.iter().filter(|group| group.quotas.iter().all(|name| *name == whole.name));
+        let rest = rest.fold(Use::default(), |sum, group| Use {
+            active: sum.active + group.leased,
+            waiting: sum.waiting + group.waiting,
+        });
+        parties.push(Party { wanted: wanted(rest), reserved: 0, most: u32::MAX, priority: 0, weight: 1 });
+        let given = allot(capacity, &parties);
+        parts.iter().map(|doc| doc.name.as_str()).zip(given).collect()
+    }
+
+    /// When the hourly quotas of a group let the next attempt begin.
+    pub fn hourly_opening<'a>(&self, group: &'a Group, mut opening: Opening<'a>, now: Timestamp) -> Opening<'a> {
+        for name in &group.quotas {
+            let Some(term) = self.quota_doc(name).and_then(Quota::hourly) else { continue };
+            let Some(spent) = self.hours.get(name) else { continue };
+            let (at, _) = spent.earliest(rules(&[term]), 1, now);
+            if at > opening.at {
+                opening = Opening { at, by: Some(By::Quota(name)) };
+            }
+        }
+        opening
+    }
+
+    /// Spends of an hour for a grant from this lane.
+    pub fn spend_hour(&mut self, no: LaneNo, at: Timestamp) {
+        for name in self.group(no).quotas.clone() {
+            if let Some(term) = self.quota_doc(&name).and_then(Quota::hourly) {
+                self.hours.entry(name).or_default().spend(rules(&[term]), 1, at);
+            }
+        }
+    }
+}
+
+fn rules(terms: &[Term]) -> Rules<'_> {
+    Rules { terms, ramp_ms: 1 }
+}
+
+impl Desk<'_> {
+    /// Whether the backlog has room for new jobs of a call. Those that were accepted before count once.
+    pub fn check_backlog(&self, jobs: &[NewJob]) -> Result<(), Refusal> {
+        for doc in self.tenant.quotas() {
+            let Some(max) = doc.backlog_max else { continue };
+            let new = |job: &&NewJob| {
+                doc.covers(&job.lane.job_type, &job.lane.project)
+                    && !matches!(self.key_replay(job.key, "idempotency_key"), Ok(Some(_)))
+            };
+            let waiting = self.tenant.index.quotas.get(&doc.name).copied().unwrap_or_default().waiting;
+            let more = jobs.iter().filter(new).count() as u64;
+            if more > 0 && waiting + more > max && !mutant::on(Mutant::BacklogIgnored) {
+                let detail = format!("quota `{}`: {waiting} jobs wait, and at most {max} may", doc.name);
+                return Err(Refusal::new(Code::BacklogFull, detail));
+            }
+        }
+        Ok(())
+    }
+
+    /// The command `DeleteConfig`.
+    pub fn delete_config(&mut self, kind: ConfigKind, name: String, expect: Expect, actor: Actor) -> Answer {
+        let Some(found) = self.tenant.config(kind, &name) else {
+            return Answer::Refused(Refusal::new(Code::NotFound, "there is nothing of this name"));
+        };
+        if let Expect::Version(wanted) = expect
+            && wanted != found.version
+        {
+            let detail = format!("the current version is {}, not {wanted}", found.version);
+            return Answer::Refused(Refusal::new(Code::VersionConflict, detail));
+        }
+        let Actor { by, reason } = actor;
+        let version = found.version + 1;
+        let (tenant, at) = (self.tenant.no, self.at.now);
+        let doc = bytes::Bytes::from_static(b"null");
+        self.out.rows.configs.push(orch_core::port::ConfigRow { tenant, kind, name: name.clone(), version, at, doc });
+        self.emit(Fact::ConfigDeleted { by, kind, name, reason, version });
+        Answer::Done
+    }
+}
+
+/// What the work of each quota uses, and what it may have now.
+pub(crate) fn found(tenant: &Tenant, now: Timestamp) -> Vec<(String, QuotaFound)> {
+    let whole = tenant.quotas().find(|doc| doc.covers_all() && doc.active_max.is_some());
+    let shares = whole.map(|whole| tenant.shares(whole)).unwrap_or_default();
+    let one = |doc: &Quota| {
+        let of = tenant.index.quotas.get(&doc.name).copied().unwrap_or_default();
+        let nothing = Bucket::default();
+        let spent = tenant.hours.get(&doc.name).unwrap_or(&nothing);
+        let hourly = doc.hourly();
+        let opens_at = hourly.map(|term| spent.earliest(rules(&[term]), 1, now).0).filter(|at| *at > now);
+        let found = QuotaFound {
+            active: of.active,
+            waiting: of.waiting,
+            share: shares.get(doc.name.as_str()).copied(),
+            hour_left: hourly.and_then(|term| spent.left(rules(&[term]), now).first().copied()),
+            opens_at,
+            paused: tenant.pauses.contains_key(&PauseTarget::Quota(doc.name.clone())),
+        };
+        (doc.name.clone(), found)
+    };
+    tenant.quotas().map(one).collect()
+}
