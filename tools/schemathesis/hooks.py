@@ -44,6 +44,8 @@ STATE_CODES = {
 # Rules over two members at once, which the document states in words.
 RELATIONS = [
     ("limit_exceeded", re.compile(r"^backoff_ms_max$")),  # not below `backoff_ms`
+    ("limit_exceeded", re.compile(r"^open_ms_max$")),  # not below `open_ms`
+    ("invalid_field", re.compile(r"^(host|job_type)$")),  # a breaker names exactly one of the two
     ("limit_exceeded", re.compile(r"^terms\[\d+\]\.burst$")),  # not above `limit`
     ("limit_exceeded", re.compile(r"^connector\.rate\.burst$")),  # not above `requests_per_minute`
     ("invalid_field", re.compile(r"^idempotency_key$")),  # not another key than the header's
@@ -222,7 +224,7 @@ def before_call(context, case, kwargs):
             ground_path(name, case, turn)
         if body is not None:
             ground_body(name, body, turn)
-    if name in ("put_source", "put_job_type", "put_project", "put_bucket") and body is not None and "name" in body:
+    if name in ("put_source", "put_job_type", "put_project", "put_bucket", "put_breaker") and body is not None and "name" in body:
         # The body may repeat the name in the path, and must not differ from it.
         body["name"] = case.path_parameters["name"]
     if turn % 2 and case.query.get("cursor") is not None:

@@ -1,4 +1,6 @@
-//! Declared things: job types, sources, projects. Each change is a new version of the whole document.
+//! Declared things: job types, sources, projects, buckets, breakers. Each change is a new version of the whole document.
+
+mod breaker;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +12,8 @@ use crate::quota::Quota;
 use crate::refusal::{Code, Refusal};
 use crate::retry::Backoff;
 use crate::term::Term;
+
+pub use breaker::Breaker;
 
 /// The policy of a named kind of work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,6 +217,8 @@ pub enum ConfigKind {
     Bucket,
     /// A quota.
     Quota,
+    /// A breaker.
+    Breaker,
 }
 
 /// One version of a declared thing.
@@ -229,6 +235,8 @@ pub enum ConfigDoc {
     Bucket(Bucket),
     /// A quota.
     Quota(Quota),
+    /// A breaker.
+    Breaker(Breaker),
 }
 
 impl ConfigDoc {
@@ -241,6 +249,7 @@ impl ConfigDoc {
             Self::Project(_) => ConfigKind::Project,
             Self::Bucket(_) => ConfigKind::Bucket,
             Self::Quota(_) => ConfigKind::Quota,
+            Self::Breaker(_) => ConfigKind::Breaker,
         }
     }
 
@@ -253,6 +262,7 @@ impl ConfigDoc {
             Self::Project(doc) => &doc.name,
             Self::Bucket(doc) => &doc.name,
             Self::Quota(doc) => &doc.name,
+            Self::Breaker(doc) => &doc.name,
         }
     }
 
@@ -267,6 +277,7 @@ impl ConfigDoc {
             Self::Project(doc) => check_name("name", &doc.name),
             Self::Bucket(doc) => doc.check(),
             Self::Quota(doc) => doc.check(),
+            Self::Breaker(doc) => doc.check(),
         }
     }
 }

@@ -205,6 +205,9 @@ pub enum Fact {
         attempt: u32,
         /// The grant counts as the worker's acknowledgement.
         auto_ack: bool,
+        /// A breaker that was open lets it through, to see whether the upstream is well again.
+        #[serde(default, skip_serializing_if = "is_false")]
+        canary: bool,
         /// The claim call that asked.
         claim: ClaimId,
         /// The owner's epoch, part of the token.
@@ -243,6 +246,9 @@ pub enum Fact {
         /// What went wrong.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<JobError>,
+        /// It failed, and costs no try: a breaker was open, or it was its canary.
+        #[serde(default, skip_serializing_if = "is_false")]
+        free: bool,
         /// For a lost lease: the last sign of life that was reckoned with.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         heard_at: Option<Timestamp>,
@@ -417,6 +423,26 @@ pub enum Fact {
         /// The version that says so: one more than its last.
         version: u64,
     },
+    /// An operator opened a breaker: nothing is handed out until it is reset.
+    BreakerTripped {
+        /// The breaker.
+        breaker: String,
+        /// Who.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// An operator closed a breaker, with nothing counted.
+    BreakerReset {
+        /// The breaker.
+        breaker: String,
+        /// Who.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// Rows without facts of their own were written: checkpoints, log lines (only in the shard's own stream).
     RowsKept {
         /// Checkpoints.
@@ -496,13 +522,15 @@ impl Fact {
             Self::PermitGiven { .. } => "permit_given",
             Self::HostClosed { .. } => "host_closed",
             Self::ConfigDeleted { .. } => "config_deleted",
+            Self::BreakerTripped { .. } => "breaker_tripped",
+            Self::BreakerReset { .. } => "breaker_reset",
             Self::RowsKept { .. } => "rows_kept",
             Self::Turn { .. } => "turn",
         }
     }
 
     /// All kinds.
-    pub const KINDS: [&'static str; 26] = [
+    pub const KINDS: [&'static str; 28] = [
         "tenant_created",
         "config_set",
         "token_created",
@@ -529,7 +557,14 @@ impl Fact {
         "permit_given",
         "host_closed",
         "config_deleted",
+        "breaker_tripped",
+        "breaker_reset",
     ];
+}
+
+// The form that `skip_serializing_if` wants.
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 #[cfg(test)]

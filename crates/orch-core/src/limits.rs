@@ -179,6 +179,26 @@ limits! {
     PERMIT_WAIT_MS = 200, "permit_wait_ms", "twice as long as permits are given ahead";
     /// Permits to one host that a tenant can wish for at a time.
     PERMIT_WISHES_MAX = 1_000, "permit_wishes_max", "as many as a claim takes";
+    /// Parts of a hundred that must fail for a breaker to open, when nothing else is said.
+    BREAKER_FAILURES_PERCENT_DEFAULT = 50, "breaker_failures_percent_default", "half: fewer are an upstream's bad day";
+    /// Outcomes in its window before a breaker opens, when nothing else is said.
+    BREAKER_OUTCOMES_DEFAULT = 20, "breaker_outcomes_default", "fewer say little of a share";
+    /// The most outcomes that a breaker may ask for.
+    BREAKER_OUTCOMES_MAX = 100_000, "breaker_outcomes_max", "a breaker that wants more never opens in time";
+    /// Milliseconds that a breaker stays open the first time, when nothing else is said.
+    BREAKER_OPEN_MS_DEFAULT = 10_000, "breaker_open_ms_default", "a restart takes about as long";
+    /// Milliseconds that a breaker stays open at most, when nothing else is said.
+    BREAKER_OPEN_MS_MAX_DEFAULT = 300_000, "breaker_open_ms_max_default", "what a recovered upstream waits at most";
+    /// Milliseconds of a breaker's window, when nothing else is said.
+    BREAKER_WINDOW_MS_DEFAULT = 60_000, "breaker_window_ms_default", "a minute: older outcomes say little of now";
+    /// The shortest window of a breaker.
+    BREAKER_WINDOW_MS_MIN = 10, "breaker_window_ms_min", "a window has ten slots";
+    /// The longest of a breaker's lengths of time.
+    BREAKER_MS_MAX = 86_400_000, "breaker_ms_max", "longer than a day is a pause";
+    /// Attempts under way at which a breaker's ramp is over, when nothing else is said.
+    BREAKER_RAMP_DEFAULT = 64, "breaker_ramp_default", "as many as one turn of a tenant";
+    /// The same, at most.
+    BREAKER_RAMP_MAX = 10_000, "breaker_ramp_max", "each step is a success";
     /// Milliseconds that a node's lease on its shards lasts.
     NODE_LEASE_MS = 4_000, "node_lease_ms", "first grant within 6 s of a kill";
 }

@@ -11,7 +11,7 @@ use orch_core::refusal::Refusal;
 use orch_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use orch_gates::Cut;
+pub use orch_gates::{BreakerState, Cut};
 
 use crate::command::Progress;
 use crate::json_text;
@@ -121,6 +121,8 @@ pub enum Gate {
     Deleting,
     /// A pause.
     Paused,
+    /// Too many attempts failed, or an operator opened its breaker.
+    Breaker,
     /// What its host allows is spent, or the host is closed.
     Bucket,
     /// As many attempts as may be are under way.
@@ -172,6 +174,25 @@ pub struct BucketFound {
     pub cuts: Vec<Cut>,
 }
 
+/// A breaker as the owner knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakerFound {
+    /// What it does.
+    pub state: BreakerState,
+    /// Since when.
+    pub since: Timestamp,
+    /// The operator who opened it.
+    pub tripped_by: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// Attempts under way that it governs.
+    pub under_way: u32,
+    /// Good outcomes in its window.
+    pub good: u64,
+    /// Failures in its window.
+    pub bad: u64,
+}
+
 /// A lane as the owner knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaneFound {
@@ -183,7 +204,7 @@ pub struct LaneFound {
     pub ready: u64,
     /// Jobs handed out.
     pub leased: u64,
-    /// Something holds it: `deleting`, `paused`, `concurrency`, or nothing.
+    /// Something holds it: `deleting`, `paused`, `breaker`, `bucket`, `concurrency`, or nothing.
     pub held_by: Option<Cow<'static, str>>,
 }
 
@@ -358,6 +379,8 @@ pub enum Answer {
     Explained(Option<Explained>),
     /// A bucket; `None`: there is none of that name.
     Bucket(Option<BucketFound>),
+    /// A breaker; `None`: there is none of that name.
+    Breaker(Option<BreakerFound>),
     /// Open jobs in one state.
     OpenJobs(Vec<OpenJob>),
     /// What a rotation must leave.

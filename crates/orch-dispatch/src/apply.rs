@@ -1,7 +1,7 @@
 //! `apply(fact)`: the only way a tenant's state changes. Live and recovered states go through here alike,
 //! so nothing in this file may depend on anything but the state and the record.
 
-use orch_core::config::{ConfigDoc, JobType};
+use orch_core::config::{ConfigDoc, ConfigKind, JobType};
 use orch_core::fact::{Fact, NextTry, PauseTarget, Record};
 use orch_core::ids::{JobId, LaneNo};
 use orch_core::job::{AttemptOutcome, DependsOn, JobState};
@@ -9,6 +9,7 @@ use orch_core::time::Timestamp;
 use orch_core::transition::{Event, next};
 use orch_gates::Cut;
 
+use crate::breaker;
 use crate::job::{Job, Lease};
 use crate::lane::Lane;
 use crate::mutant::{self, Mutant};
@@ -36,14 +37,15 @@ impl Tenant {
         match &record.body {
             Fact::ConfigSet { doc, version } => {
                 self.config_version += 1;
+                if let ConfigDoc::Breaker(doc) = doc {
+                    self.breaker_declared(doc, record.at);
+                }
                 let key = (doc.kind(), doc.name().to_owned());
                 self.configs.insert(key, Versioned { doc: doc.clone(), version: *version, at: record.at });
                 if let ConfigDoc::JobType(doc) = doc {
                     self.lengthen_leases(doc);
                 }
-                self.index_buckets();
-                self.index_quotas();
-                self.refresh_all();
+                self.index_declared();
             }
             Fact::LaneOpened { key, lane } => {
                 debug_assert_eq!(lane.0 as usize, self.lanes.len() + 1, "lanes are numbered without gaps");
@@ -58,7 +60,10 @@ impl Tenant {
                 self.change(*job, record.seq, Event::Acknowledged);
             }
             Fact::AttemptEnded { .. } => self.attempt_ended(record, wheel),
-            Fact::JobFinished { job, state, lane, .. } => self.finished(*job, *state, *lane),
+            Fact::JobFinished { cause, job, lane, state, .. } => {
+                self.attempt_over(*job, breaker::said_of_finished(*cause), record.at);
+                self.finished(*job, *state, *lane);
+            }
             Fact::CancelRequested { grace_until, job, .. } => {
                 self.cancel_requested(*job, *grace_until, record.seq, wheel)
             }
@@ -95,15 +100,29 @@ impl Tenant {
                 self.configs.remove(&(*kind, name.clone()));
                 self.gone.insert((*kind, name.clone()), *version);
                 self.config_version += 1;
-                self.index_buckets();
-                self.index_quotas();
-                self.refresh_all();
+                if *kind == ConfigKind::Breaker {
+                    self.breakers.remove(name);
+                }
+                self.index_declared();
             }
             Fact::PermitGiven { cost, host, leaves_at, tenant, .. } => {
                 self.permit_given(host, *tenant, *cost, *leaves_at);
             }
             Fact::HostClosed { host, tenant, until, .. } => {
                 self.hosts.entry(host.clone()).or_default().report(*tenant, *until, record.at);
+            }
+            Fact::BreakerTripped { breaker, by, reason } => {
+                if let Some(kept) = self.breakers.get_mut(breaker) {
+                    kept.breaker.trip(record.at);
+                    kept.tripped = Some(Pause { by: by.clone(), reason: reason.clone(), at: record.at });
+                }
+            }
+            Fact::BreakerReset { breaker, .. } => {
+                if let Some(kept) = self.breakers.get_mut(breaker) {
+                    kept.breaker.reset(record.at);
+                    kept.tripped = None;
+                }
+                self.index.stirred = true;
             }
             Fact::TenantCreated { .. }
             | Fact::TokenCreated { .. }
@@ -124,6 +143,14 @@ impl Tenant {
         for lease in self.jobs.values_mut().filter(of_type).filter_map(|job| job.lease.as_mut()) {
             lease.longest_ms = lease.longest_ms.max(doc.lease_ms);
         }
+    }
+
+    /// Finds out anew which declared things each group of lanes has to do with.
+    fn index_declared(&mut self) {
+        self.index_buckets();
+        self.index_quotas();
+        self.index_breakers();
+        self.refresh_all();
     }
 
     fn refresh_all(&mut self) {
@@ -248,6 +275,7 @@ impl Tenant {
         let Fact::LeaseGranted {
             attempt,
             auto_ack,
+            canary,
             claim,
             epoch,
             job: id,
@@ -268,6 +296,8 @@ impl Tenant {
         if *attempt == 1 || !mutant::on(Mutant::HourFreeForRetries) {
             self.spend_hour(*no, not_before.unwrap_or(record.at));
         }
+        let probes = self.attempt_began(*no, record.at);
+        debug_assert_eq!(*canary, !probes.is_empty(), "a canary says so");
         let execution_ms = self.policy(*no).execution_ms_max;
         let fresh = !self.jobs.contains_key(id);
         let vtime = self.vtime;
@@ -292,6 +322,7 @@ impl Tenant {
             lease_ms: *lease_ms,
             longest_ms: *lease_ms,
             not_before: *not_before,
+            probes,
             execution_ms,
             grace_until: None,
             until: record.at.plus_ms(*lease_ms),
@@ -330,14 +361,17 @@ impl Tenant {
     }
 
     fn attempt_ended(&mut self, record: &Record, wheel: &mut Wheel) {
-        let Fact::AttemptEnded { attempt, error, job: id, next, outcome, report, .. } = &record.body else { return };
+        let Fact::AttemptEnded { attempt, error, free, job: id, next, outcome, report, .. } = &record.body else {
+            return;
+        };
+        self.attempt_over(*id, breaker::said_of_ended(*outcome), record.at);
         let epoch = self.jobs.get(id).and_then(|job| job.lease.as_ref()).map_or(0, |lease| lease.epoch);
         self.unlease(*id);
         if let Some(job) = self.jobs.get_mut(id) {
             let costs_try = match outcome {
                 AttemptOutcome::Lost => mutant::on(Mutant::LostCountsAsTry),
                 AttemptOutcome::Released => mutant::on(Mutant::ReleaseCostsTry),
-                _ => true,
+                _ => !free,
             };
             job.tries += u32::from(costs_try);
             job.lost += u32::from(*outcome == AttemptOutcome::Lost);

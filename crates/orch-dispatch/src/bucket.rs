@@ -55,14 +55,23 @@ impl Opening<'_> {
     }
 }
 
+/// The host of a source.
+pub(crate) fn host_of<'a>(
+    configs: &'a BTreeMap<(ConfigKind, String), Versioned>,
+    source: Option<&str>,
+) -> Option<&'a str> {
+    let source = source.and_then(|name| configs.get(&(ConfigKind::Source, name.to_owned())));
+    match source.map(|found| &found.doc) {
+        Some(ConfigDoc::Source(config::Source { host, .. })) => host.as_deref(),
+        _ => None,
+    }
+}
+
 /// Names of the buckets of a source's host.
 fn of_host(configs: &BTreeMap<(ConfigKind, String), Versioned>, source: Option<&str>) -> Vec<String> {
-    let source = source.and_then(|name| configs.get(&(ConfigKind::Source, name.to_owned())));
-    let Some(ConfigDoc::Source(config::Source { host: Some(host), .. })) = source.map(|found| &found.doc) else {
-        return Vec::new();
-    };
+    let Some(host) = host_of(configs, source) else { return Vec::new() };
     let buckets = configs.range((ConfigKind::Bucket, String::new())..).map(|(_, found)| &found.doc);
-    let theirs = buckets.filter(|doc| matches!(doc, ConfigDoc::Bucket(doc) if doc.host == *host));
+    let theirs = buckets.filter(|doc| matches!(doc, ConfigDoc::Bucket(doc) if doc.host == host));
     theirs.map(|doc| doc.name().to_owned()).collect()
 }
 

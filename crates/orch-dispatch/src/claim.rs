@@ -49,23 +49,32 @@ impl Tenant {
 
     /// The lane to grant from next, among those whose job type is in `types` and that nothing holds.
     pub(crate) fn next_lane(&self, types: &[String], now: Timestamp) -> Option<LaneNo> {
-        let open = self.admitted(types).filter(|group| self.opens(group, now).grants_at() <= now);
+        let open = self.admitted(types).filter(|group| self.lets(group, now));
         // A permit in hand is used first: it does not last.
         let free = |group: &Group| group.shared == Shared::Free;
         open.filter_map(|group| Some((free(group), group.active.first()?))).min().map(|(_, (_, no))| *no)
     }
 
-    /// When `next_lane` may know one, at the earliest, if nothing but buckets holds all.
+    /// When `next_lane` may know one, at the earliest, if nothing but buckets and breakers holds all. A breaker that
+    /// waits for an attempt to end stirs when it does.
     pub(crate) fn next_opening(&self, types: &[String], now: Timestamp) -> Option<Timestamp> {
         let opens = |group| {
+            let admitted = self.admits_at(group, now)?;
             let opening = self.opens(group, now);
             // With its own buckets open, only its permit is lacking.
-            if opening.at == NEVER { self.own_opening(group, now).at } else { opening.grants_at() }
+            let own = if opening.at == NEVER { self.own_opening(group, now).at } else { opening.grants_at() };
+            Some(admitted.max(own))
         };
-        self.admitted(types).map(opens).filter(|at| *at > now).min()
+        self.admitted(types).filter_map(opens).filter(|at| *at > now).min()
     }
 
-    /// Groups with work in `types` that nothing but a bucket holds.
+    /// Do the buckets and breakers of a group let a lease be granted now?
+    fn lets(&self, group: &Group, now: Timestamp) -> bool {
+        let admits = group.breakers.is_empty() || self.admits_at(group, now).is_some_and(|at| at <= now);
+        admits && self.opens(group, now).grants_at() <= now
+    }
+
+    /// Groups with work in `types` that nothing but a bucket or a breaker holds.
     pub(crate) fn admitted(&self, types: &[String]) -> impl Iterator<Item = &Group> {
         let groups = if self.erase_at.is_some() { &[][..] } else { &self.index.groups[..] };
         groups.iter().filter(move |group| {
@@ -112,9 +121,11 @@ impl Desk<'_> {
             }
             _ => None,
         };
+        let canary = self.tenant.is_canary(no);
         self.emit(Fact::LeaseGranted {
             attempt,
             auto_ack: taker.auto_ack,
+            canary,
             claim: taker.claim,
             epoch: self.at.epoch,
             job,
@@ -253,7 +264,7 @@ impl Shard {
         if tenant.next_lane(taker.job_types, self.now).is_some() {
             return Some((self.arbiter.place(no), no));
         }
-        // Whoever waits for a bucket is looked at again when that opens.
+        // Whoever waits for a bucket or a breaker is looked at again when that opens.
         let opens = tenant.next_opening(taker.job_types, self.now)?;
         self.watch_opening(no, opens);
         None

@@ -346,6 +346,24 @@ pub enum Command {
         /// Who and why.
         actor: Actor,
     },
+    /// Open a breaker until it is reset.
+    TripBreaker {
+        /// The tenant.
+        tenant: TenantNo,
+        /// Its name.
+        breaker: String,
+        /// Who and why.
+        actor: Actor,
+    },
+    /// Close a breaker, with nothing counted.
+    ResetBreaker {
+        /// The tenant.
+        tenant: TenantNo,
+        /// Its name.
+        breaker: String,
+        /// Who and why.
+        actor: Actor,
+    },
     /// Is this attempt's lease current? (For reads under a fence.)
     CheckLease {
         /// The caller's tenants.
@@ -460,6 +478,8 @@ impl Command {
             | Self::MarkTenant { tenant, .. }
             | Self::RestoreTenant { tenant, .. }
             | Self::ResetBucket { tenant, .. }
+            | Self::TripBreaker { tenant, .. }
+            | Self::ResetBreaker { tenant, .. }
             | Self::Drain { tenant, .. } => *tenant,
             Self::CreateToken(row) => row.tenant,
             Self::OpenSession(params) => params.session.tenant(),
@@ -565,6 +585,13 @@ pub enum Read {
     },
     /// What the work of each quota uses.
     Quotas(TenantNo),
+    /// What a breaker does now, and what it counts.
+    Breaker {
+        /// The tenant.
+        tenant: TenantNo,
+        /// Its name.
+        name: String,
+    },
     /// Open jobs in a state that is held in memory (blocked, scheduled, leased, running), ids falling from `before`.
     OpenJobs {
         /// The tenant.
@@ -595,6 +622,7 @@ impl Read {
             | Self::Rotation(tenant)
             | Self::Quotas(tenant)
             | Self::Bucket { tenant, .. }
+            | Self::Breaker { tenant, .. }
             | Self::Explain { tenant, .. }
             | Self::OpenJobs { tenant, .. } => *tenant,
             Self::Marks => TenantNo::SYSTEM,

@@ -9,9 +9,11 @@ use orch_core::ids::{JobId, LaneNo, TenantNo};
 use orch_core::job::JobState;
 use orch_core::limits::LEASE_MS_DEFAULT;
 use orch_core::time::Timestamp;
+use orch_gates::BreakerState;
 use orch_gates::bucket::Holder;
 
 use crate::answer::{Explained, Gate, Hold};
+use crate::breaker::Kept;
 use crate::bucket::{By, NEVER};
 use crate::command::speaks_for;
 use crate::host::Shared;
@@ -111,8 +113,11 @@ impl Tenant {
                 Some(Hold { gate: Gate::Dependencies, by, since: None, opens_at: None })
             }
             JobState::Scheduled => {
-                let by =
-                    if job.tries > 0 { format!("back-off after try {}", job.tries) } else { "not_before".to_owned() };
+                let by = match (job.tries, job.attempt) {
+                    (0, 0) => "not_before".to_owned(),
+                    (0, attempt) => format!("back-off after attempt {attempt}, which cost no try"),
+                    (tries, _) => format!("back-off after try {tries}"),
+                };
                 Some(Hold { gate: Gate::Time, by, since: None, opens_at: job.due_at })
             }
             _ => None,
@@ -127,6 +132,7 @@ impl Tenant {
             holds.push(Hold { gate: Gate::Deleting, by, since: None, opens_at: None });
         }
         holds.extend(self.pauses_of(no).map(|(target, pause)| pause_hold(target, pause)));
+        holds.extend(self.group(no).breakers.iter().filter_map(|name| self.breaker_hold(name, now)));
         holds.extend(self.bucket_hold(no, now));
         holds.extend(self.full(no).into_iter().map(|by| Hold {
             gate: Gate::Concurrency,
@@ -155,6 +161,28 @@ impl Tenant {
             PauseTarget::Lane(lane) => *lane == no,
             PauseTarget::Quota(name) => self.group(no).quotas.contains(name),
         })
+    }
+
+    fn breaker_hold(&self, name: &str, now: Timestamp) -> Option<Hold> {
+        let opens_at = self.breaker_admits_at(name, now);
+        if opens_at == Some(now) {
+            return None;
+        }
+        let Kept { breaker, tripped } = self.breakers.get(name)?;
+        let does = match breaker.state() {
+            BreakerState::Ramp { most, .. } => {
+                format!("lets {most} attempts be under way, and one more after each success")
+            }
+            BreakerState::Probing { .. } => "waits for the one attempt that it let through".to_owned(),
+            BreakerState::Open { .. } | BreakerState::Closed => "is open: too many attempts failed".to_owned(),
+            BreakerState::Tripped => {
+                let by = tripped.as_ref().map(|pause| pause.by.as_str()).unwrap_or_default();
+                let why = tripped.as_ref().and_then(|pause| pause.reason.as_ref()).map(|reason| format!(": {reason}"));
+                format!("was opened by {by}{}", why.unwrap_or_default())
+            }
+        };
+        let by = format!("breaker `{name}` {does}");
+        Some(Hold { gate: Gate::Breaker, by, since: Some(breaker.since()), opens_at })
     }
 
     fn bucket_hold(&self, no: LaneNo, now: Timestamp) -> Option<Hold> {

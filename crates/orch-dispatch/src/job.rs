@@ -49,6 +49,8 @@ pub(crate) struct Lease {
     pub longest_ms: u64,
     /// Its first request leaves then and not before.
     pub not_before: Option<Timestamp>,
+    /// The breakers whose canary it is.
+    pub probes: Box<[String]>,
     /// How long the attempt may run, as its worker was told at the grant.
     pub execution_ms: u64,
     /// Until then a canceled attempt may end by itself.

@@ -6,6 +6,7 @@
 pub mod answer;
 mod apply;
 mod arbiter;
+mod breaker;
 mod bucket;
 mod claim;
 pub mod command;

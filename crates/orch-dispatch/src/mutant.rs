@@ -94,6 +94,18 @@ pub enum Mutant {
     HourNotSaved = 45,
     /// Take jobs beyond a quota's backlog.
     BacklogIgnored = 46,
+    /// Keep what breakers know in memory only.
+    BreakerNotSaved = 50,
+    /// Count a canary's failure as a try.
+    CanaryCostsTry = 51,
+    /// Count failures as tries although a breaker is open.
+    OpenCostsTry = 52,
+    /// Let more through while a canary is under way.
+    TwoCanaries = 53,
+    /// Let everything through as soon as a canary has succeeded.
+    RampIgnored = 54,
+    /// Tell breakers that an attempt that was given back failed.
+    ReleaseCountsAsFailure = 55,
     /// Take keys for new that lie in the ledger and were not read yet after a take-over.
     KeysUnreadAreNew = 34,
     /// Take keys for new that were used since the take-over.
@@ -102,7 +114,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 52] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -147,6 +159,12 @@ impl Mutant {
         Self::PermitUsedTwice,
         Self::PermitUsedLate,
         Self::HostWithoutTurns,
+        Self::BreakerNotSaved,
+        Self::CanaryCostsTry,
+        Self::OpenCostsTry,
+        Self::TwoCanaries,
+        Self::RampIgnored,
+        Self::ReleaseCountsAsFailure,
         Self::KeysUnreadAreNew,
         Self::UsedKeysAreNew,
     ];

@@ -171,8 +171,13 @@ impl Tenant {
             }
             let waiting = group.active.iter().map(|(_, lane)| self.lane(*lane).waiting());
             let count = waiting.fold(0_u64, u64::saturating_add).min(PERMIT_WISHES_MAX);
+            // What its breakers would not let through is not wished for.
+            let count = u32::try_from(count).unwrap_or(u32::MAX).min(self.breakers_let(group, now));
+            if count == 0 {
+                continue;
+            }
             let lack: &mut u32 = lacking.entry((Arc::clone(host), cost)).or_default();
-            *lack = lack.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+            *lack = lack.saturating_add(count);
         }
         lacking
     }

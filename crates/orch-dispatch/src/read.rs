@@ -11,7 +11,7 @@ use crate::mutant::{self, Mutant};
 use crate::prepared::Prepared;
 use crate::shard::Shard;
 use crate::tenant::Tenant;
-use crate::{bucket, quota};
+use crate::{breaker, bucket, quota};
 
 impl Shard {
     /// Answers a question.
@@ -28,6 +28,7 @@ impl Shard {
             | Read::Config { tenant, .. }
             | Read::Configs { tenant, .. }
             | Read::Bucket { tenant, .. }
+            | Read::Breaker { tenant, .. }
             | Read::Explain { tenant, .. }
             | Read::OpenJobs { tenant, .. } => *tenant,
         };
@@ -62,6 +63,7 @@ impl Shard {
             Read::Pauses(_) => Answer::Pauses(pauses(desk.tenant)),
             Read::Bucket { name, .. } => Answer::Bucket(bucket::found(desk.tenant, &name, desk.at.now)),
             Read::Quotas(_) => Answer::Quotas(quota::found(desk.tenant, desk.at.now)),
+            Read::Breaker { name, .. } => Answer::Breaker(breaker::found(desk.tenant, &name, desk.at.now)),
             Read::OpenJobs { state, before, limit, .. } => {
                 let ids = open_ids(desk.tenant, state, before, limit);
                 Answer::OpenJobs(ids.into_iter().filter_map(seen).collect())

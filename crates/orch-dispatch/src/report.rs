@@ -171,15 +171,16 @@ impl Desk<'_> {
         })
     }
 
-    /// An attempt that counts as a try ended without success.
+    /// An attempt ended without success. It counts as a try, unless a breaker knew that its upstream does not work.
     pub fn failed_attempt(&mut self, id: JobId, outcome: AttemptOutcome, error: JobError, report: Option<Reported>) {
         let job = &self.tenant.jobs[&id];
+        let free = self.tenant.fails_free(job);
         let (attempt, prev, tries) = (job.attempt, job.last_seq, job.tries + 1);
         let tries_max = self.tenant.policy(job.lane).tries_max;
         let cause = if !error.retryable {
             Some(EndCause::NotRetryable)
         } else {
-            (tries >= tries_max).then_some(EndCause::TriesSpent)
+            (tries >= tries_max && !free).then_some(EndCause::TriesSpent)
         };
         if let Some(cause) = cause {
             self.finish(id, JobState::Failed, cause, Some(outcome), Some(error), report);
@@ -188,7 +189,7 @@ impl Desk<'_> {
         let next = NextTry::At(self.retry_at(id, Some(&error)));
         let report = report.map(|report| format!("{:032x}", u128::from_be_bytes(report.fingerprint)));
         let error = Some(error);
-        self.emit(Fact::AttemptEnded { attempt, error, heard_at: None, job: id, next, outcome, prev, report });
+        self.emit(Fact::AttemptEnded { attempt, error, free, heard_at: None, job: id, next, outcome, prev, report });
     }
 
     /// One token of `Release`.
@@ -211,7 +212,17 @@ impl Desk<'_> {
         let (attempt, prev, outcome) = (job.attempt, job.last_seq, AttemptOutcome::Released);
         let report = fingerprint.map(|bytes| format!("{:032x}", u128::from_be_bytes(bytes)));
         let next = NextTry::Now;
-        self.emit(Fact::AttemptEnded { attempt, error: None, heard_at: None, job: id, next, outcome, prev, report });
+        self.emit(Fact::AttemptEnded {
+            attempt,
+            error: None,
+            free: false,
+            heard_at: None,
+            job: id,
+            next,
+            outcome,
+            prev,
+            report,
+        });
     }
 
     /// The command `FollowUps`.

@@ -133,7 +133,7 @@ pub struct Shard {
     pub(crate) waiters: VecDeque<Waiter>,
     pub(crate) next_waiter: u64,
     pub(crate) wheel: Wheel,
-    /// When each tenant that waits for a bucket is looked at again.
+    /// When each tenant that waits for a bucket or a breaker is looked at again.
     pub(crate) openings: BTreeMap<TenantNo, Timestamp>,
     pub(crate) now: Timestamp,
     pub(crate) served: bool,
@@ -223,6 +223,9 @@ impl Shard {
             }
             if mutant::on(Mutant::HourNotSaved) {
                 tenant.hours.clear();
+            }
+            if mutant::on(Mutant::BreakerNotSaved) {
+                tenant.breakers.clear();
             }
             tenant.rebuild();
         }
@@ -629,6 +632,8 @@ impl Shard {
             Command::MarkTenant { actor, .. } => desk.mark_tenant(actor),
             Command::RestoreTenant { actor, .. } => desk.restore_tenant(actor),
             Command::ResetBucket { bucket, actor, .. } => desk.reset_bucket(bucket, actor),
+            Command::TripBreaker { breaker, actor, .. } => desk.trip_breaker(breaker, actor),
+            Command::ResetBreaker { breaker, actor, .. } => desk.reset_breaker(breaker, actor),
             _ => Answer::Done,
         }
     }

@@ -11,6 +11,7 @@ use orch_gates::Bucket;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{ConfigFound, OpenCounts};
+use crate::breaker::{self, Kept};
 use crate::bucket::By;
 use crate::host::{Governed, Host, Shared};
 use crate::job::Job;
@@ -56,6 +57,8 @@ pub(crate) struct Group {
     pub buckets: Vec<String>,
     /// Whether the platform's buckets govern that host, too.
     pub shared: Shared,
+    /// Breakers that govern its job type or its source's host, by name.
+    pub breakers: Vec<String>,
 }
 
 /// The state of a tenant.
@@ -83,6 +86,8 @@ pub(crate) struct Tenant {
     pub hours: BTreeMap<String, Bucket>,
     /// The last versions of what is declared no more.
     pub gone: BTreeMap<(ConfigKind, String), u64>,
+    /// What is known of each breaker, by its name.
+    pub breakers: BTreeMap<String, Kept>,
     /// Virtual time of the last lane served.
     pub vtime: u64,
     /// It is marked for deletion, and can be restored until then.
@@ -105,6 +110,8 @@ pub(crate) struct Index {
     pub leased_by_type: BTreeMap<String, u32>,
     pub leased_by_source: BTreeMap<String, u32>,
     pub leased_by_key: BTreeMap<(String, String), u32>,
+    /// Attempts under way that each breaker governs.
+    pub under_way: BTreeMap<String, u32>,
     pub lanes_by_key: BTreeMap<(String, String), Vec<LaneNo>>,
     pub by_claim: BTreeSet<(SessionId, ClaimId, JobId)>,
     pub by_session: BTreeMap<SessionId, u32>,
@@ -141,6 +148,7 @@ impl Tenant {
             hosts: BTreeMap::new(),
             hours: BTreeMap::new(),
             gone: BTreeMap::new(),
+            breakers: BTreeMap::new(),
             vtime: 0,
             erase_at: None,
             index: Index::default(),
@@ -225,10 +233,14 @@ impl Tenant {
         if self.lane_paused(no) {
             return Some("paused");
         }
-        if self.opens(self.group(no), now).grants_at() > now {
+        let group = self.group(no);
+        if self.admits_at(group, now).is_none_or(|at| at > now) {
+            return Some("breaker");
+        }
+        if self.opens(group, now).grants_at() > now {
             return Some(if self.hourly(no, now) { "quota" } else { "bucket" });
         }
-        if self.quota_full(self.group(no)).is_some() {
+        if self.quota_full(group).is_some() {
             return Some("quota");
         }
         let full = self.group_full(&lane.key.job_type, lane.key.source.as_deref()) || self.key_full(lane);
@@ -322,6 +334,7 @@ impl Tenant {
             self.index.groups[group].buckets = self.own_buckets(key.source.as_deref());
             self.index.groups[group].shared = self.shared_of(key.source.as_deref());
             self.index.groups[group].quotas = self.quotas_of(&key.job_type, &key.project);
+            self.index.groups[group].breakers = breaker::governing(&self.configs, &key.job_type, key.source.as_deref());
             self.count_shared();
         }
         self.index.group_of_lane.push(group);
@@ -338,8 +351,12 @@ impl Tenant {
         self.index.by_claim.insert((session, claim, job));
         *self.index.by_session.entry(session).or_default() += 1;
         let group = self.index.group_of_lane[no.0 as usize - 1];
-        self.index.groups[group].leased += 1;
         self.count_quotas(group, |of| of.active += 1);
+        let group = &mut self.index.groups[group];
+        group.leased += 1;
+        for name in &group.breakers {
+            bump(&mut self.index.under_way, name);
+        }
         bump(&mut self.index.leased_by_type, &key.job_type);
         if let Some(source) = &key.source {
             bump(&mut self.index.leased_by_source, source);
@@ -374,9 +391,13 @@ impl Tenant {
         self.index.stirred |= self.group_full(&key.job_type, key.source.as_deref());
         let group = self.index.group_of_lane[no.0 as usize - 1];
         self.index.stirred |= !self.index.groups[group].quotas.is_empty();
-        self.index.groups[group].leased -= 1;
         if !mutant::on(Mutant::QuotaSlotLeaked) {
             self.count_quotas(group, |of| of.active -= 1);
+        }
+        let group = &mut self.index.groups[group];
+        group.leased -= 1;
+        for name in &group.breakers {
+            drop_one(&mut self.index.under_way, name);
         }
         drop_one(&mut self.index.leased_by_type, &key.job_type);
         if let Some(source) = &key.source {

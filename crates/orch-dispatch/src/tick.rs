@@ -78,7 +78,8 @@ impl Desk<'_> {
             self.end(id, JobState::Failed, EndCause::WorkerLost, AttemptOutcome::Lost, Some(error));
         } else {
             let (error, next, outcome) = (Some(error), NextTry::Now, AttemptOutcome::Lost);
-            self.emit(Fact::AttemptEnded { attempt, error, heard_at, job: id, next, outcome, prev, report: None });
+            let (free, report) = (false, None);
+            self.emit(Fact::AttemptEnded { attempt, error, free, heard_at, job: id, next, outcome, prev, report });
         }
     }
 }

@@ -18,7 +18,7 @@ pub enum Watched {
     Job(JobId),
     /// All jobs that a claim still has: a grant of hundreds costs one entry.
     Claim(SessionId, ClaimId),
-    /// The buckets of a tenant: one of them opens.
+    /// The buckets and breakers of a tenant: one of them opens.
     Opening,
 }
 

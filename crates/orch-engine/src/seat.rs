@@ -176,6 +176,8 @@ pub(crate) fn reserved(command: &Command) -> bool {
             | Command::ResetBucket { .. }
             | Command::Permits(_)
             | Command::TakePermits(_)
+            | Command::TripBreaker { .. }
+            | Command::ResetBreaker { .. }
             | Command::Drain { .. }
     )
 }

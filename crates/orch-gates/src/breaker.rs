@@ -5,19 +5,15 @@
 //! that what waited does not fall upon an upstream that has just come back.
 
 use orch_core::Timestamp;
-use orch_core::refusal::{Code, Refusal};
 use serde::{Deserialize, Serialize};
 
 use crate::mutant::{self, Mutant};
 
 /// Slots of the rolling window.
 const SLOTS: usize = 10;
-/// The ramp is over when so many attempts may be under way.
-const RAMP_MAX: u32 = 64;
 
 /// When a breaker opens and for how long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerPolicy {
     /// It opens when so many parts of a hundred of the outcomes in the window are failures…
     pub failures_percent: u32,
@@ -27,37 +23,10 @@ pub struct BreakerPolicy {
     pub open_ms: u64,
     /// It never stays open for longer than this between two canaries.
     pub open_ms_max: u64,
+    /// The ramp is over when so many attempts may be under way.
+    pub ramp_max: u32,
     /// The length of the window.
     pub window_ms: u64,
-}
-
-impl Default for BreakerPolicy {
-    fn default() -> Self {
-        Self { failures_percent: 50, outcomes_min: 20, open_ms: 10_000, open_ms_max: 300_000, window_ms: 60_000 }
-    }
-}
-
-impl BreakerPolicy {
-    /// Checks each field against its limit; `path` names the policy in the document.
-    ///
-    /// # Errors
-    /// A refusal that names the first field out of range.
-    pub fn check(&self, path: &str) -> Result<(), Refusal> {
-        let range = |field: &str, value: u64, min: u64, max: u64| {
-            if (min..=max).contains(&value) {
-                return Ok(());
-            }
-            let field = format!("{path}.{field}");
-            let detail = format!("`{field}` is {value}; it must lie between {min} and {max}");
-            Err(Refusal::field(Code::LimitExceeded, field, detail))
-        };
-        const DAY: u64 = 24 * 60 * 60 * 1_000;
-        range("failures_percent", u64::from(self.failures_percent), 1, 100)?;
-        range("outcomes_min", u64::from(self.outcomes_min), 1, 100_000)?;
-        range("open_ms", self.open_ms, 1, DAY)?;
-        range("open_ms_max", self.open_ms_max, self.open_ms, DAY)?;
-        range("window_ms", self.window_ms, SLOTS as u64, DAY)
-    }
 }
 
 /// What a breaker does now.
@@ -112,6 +81,12 @@ impl Default for Breaker {
 }
 
 impl Breaker {
+    /// Closed since `now`, with nothing counted.
+    #[must_use]
+    pub fn new(now: Timestamp) -> Self {
+        Self { since: now, ..Self::default() }
+    }
+
     /// May an attempt begin, when `under_way` are? `Err`: when it can, at the earliest, if that is known.
     ///
     /// # Errors
@@ -157,7 +132,7 @@ impl Breaker {
             }
             (BreakerState::Probing { spell }, good) if canary && began >= self.since => match good {
                 Some(true) => {
-                    let most = if mutant::on(Mutant::NoRamp) { RAMP_MAX } else { 1 };
+                    let most = if mutant::on(Mutant::NoRamp) { policy.ramp_max } else { 1 };
                     self.set(BreakerState::Ramp { most, spell }, now);
                 }
                 Some(false) => self.open(policy, spell + 1, now),
@@ -167,7 +142,7 @@ impl Breaker {
             (BreakerState::Ramp { most, spell }, Some(good)) if began >= self.since => {
                 if !good {
                     self.open(policy, spell + 1, now);
-                } else if most >= RAMP_MAX {
+                } else if most >= policy.ramp_max {
                     self.slots = [Slot::default(); SLOTS];
                     self.set(BreakerState::Closed, now);
                 } else {
@@ -203,6 +178,23 @@ impl Breaker {
         self.since
     }
 
+    /// It is known that the upstream does not work: a failure says nothing new, and costs no try.
+    #[must_use]
+    pub fn spares(&self) -> bool {
+        matches!(self.state, BreakerState::Open { .. } | BreakerState::Probing { .. } | BreakerState::Tripped)
+    }
+
+    /// Outcomes in a window of this length: good ones, bad ones.
+    #[must_use]
+    pub fn counted(&self, window_ms: u64, now: Timestamp) -> (u64, u64) {
+        self.sums(slot_number(window_ms, now))
+    }
+
+    /// Nothing is counted any more: the window has another length, and its slots mean other moments.
+    pub fn forget(&mut self) {
+        self.slots = [Slot::default(); SLOTS];
+    }
+
     fn set(&mut self, state: BreakerState, now: Timestamp) {
         self.state = state;
         self.since = now;
@@ -217,8 +209,7 @@ impl Breaker {
 
     /// Counts an outcome. True: too many of them are failures.
     fn count(&mut self, policy: &BreakerPolicy, good: bool, now: Timestamp) -> bool {
-        let width = (policy.window_ms / SLOTS as u64).max(1);
-        let number = now.ms_since(Timestamp::ZERO) / width;
+        let number = slot_number(policy.window_ms, now);
         let slot = &mut self.slots[usize::try_from(number % SLOTS as u64).unwrap_or(0)];
         if slot.number != number {
             *slot = Slot { number, ..Slot::default() };
@@ -228,20 +219,35 @@ impl Breaker {
         } else {
             slot.bad += 1
         }
-        let inside = self.slots.iter().filter(|slot| slot.number + SLOTS as u64 > number);
-        let (all, bad) = inside.fold((0_u64, 0_u64), |(all, bad), slot| {
-            (all + u64::from(slot.good) + u64::from(slot.bad), bad + u64::from(slot.bad))
-        });
-        !good && all >= u64::from(policy.outcomes_min) && bad * 100 >= all * u64::from(policy.failures_percent)
+        let (all_good, all_bad) = self.sums(number);
+        let all = all_good + all_bad;
+        !good && all >= u64::from(policy.outcomes_min) && all_bad * 100 >= all * u64::from(policy.failures_percent)
     }
+
+    /// What the window counts whose last slot has this number.
+    fn sums(&self, number: u64) -> (u64, u64) {
+        let inside = self.slots.iter().filter(|slot| slot.number <= number && slot.number + SLOTS as u64 > number);
+        inside.fold((0, 0), |(good, bad), slot| (good + u64::from(slot.good), bad + u64::from(slot.bad)))
+    }
+}
+
+/// Which slot of windows of this length a moment lies in.
+fn slot_number(window_ms: u64, now: Timestamp) -> u64 {
+    now.ms_since(Timestamp::ZERO) / (window_ms / SLOTS as u64).max(1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const POLICY: BreakerPolicy =
-        BreakerPolicy { failures_percent: 50, outcomes_min: 4, open_ms: 1_000, open_ms_max: 3_000, window_ms: 10_000 };
+    const POLICY: BreakerPolicy = BreakerPolicy {
+        failures_percent: 50,
+        outcomes_min: 4,
+        open_ms: 1_000,
+        open_ms_max: 3_000,
+        ramp_max: 64,
+        window_ms: 10_000,
+    };
 
     fn at(ms: i64) -> Timestamp {
         Timestamp::from_millis(1_000_000 + ms)
@@ -280,6 +286,34 @@ mod tests {
     }
 
     #[test]
+    fn what_is_counted_is_told_and_forgotten() {
+        let mut breaker = Breaker::new(at(0));
+        breaker.ended(&POLICY, Some(false), false, at(-1), at(0));
+        assert_eq!(breaker.counted(POLICY.window_ms, at(0)), (0, 0), "it began before");
+        for good in [true, false, true] {
+            breaker.ended(&POLICY, Some(good), false, at(0), at(0));
+        }
+        assert_eq!(breaker.counted(POLICY.window_ms, at(9_000)), (2, 1));
+        assert_eq!(breaker.counted(POLICY.window_ms, at(10_000)), (0, 0));
+        breaker.forget();
+        assert_eq!(breaker.counted(POLICY.window_ms, at(0)), (0, 0));
+    }
+
+    #[test]
+    fn while_it_knows_better_failures_are_spared() {
+        let mut breaker = opened();
+        assert!(breaker.spares());
+        breaker.began(at(1_000));
+        assert!(breaker.spares());
+        breaker.ended(&POLICY, Some(true), true, at(1_000), at(1_100));
+        assert!(!breaker.spares(), "in the ramp a failure is news");
+        breaker.trip(at(1_200));
+        assert!(breaker.spares());
+        breaker.reset(at(1_300));
+        assert!(!breaker.spares());
+    }
+
+    #[test]
     fn one_canary_at_a_time_and_longer_pauses() {
         let mut breaker = opened();
         assert_eq!(breaker.admits(0, at(999)), Err(Some(at(1_000))));
@@ -312,7 +346,7 @@ mod tests {
         let mut breaker = opened();
         breaker.began(at(1_000));
         breaker.ended(&POLICY, Some(true), true, at(1_000), at(1_100));
-        for most in 1..RAMP_MAX {
+        for most in 1..POLICY.ramp_max {
             assert_eq!(breaker.admits(most - 1, at(2_000)), Ok(()));
             assert_eq!(breaker.admits(most, at(2_000)), Err(None));
             breaker.ended(&POLICY, Some(true), false, at(2_000), at(2_000));

@@ -5,8 +5,14 @@ use orch_gates::{Breaker, BreakerPolicy, BreakerState};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
-const POLICY: BreakerPolicy =
-    BreakerPolicy { failures_percent: 50, outcomes_min: 5, open_ms: 500, open_ms_max: 4_000, window_ms: 2_000 };
+const POLICY: BreakerPolicy = BreakerPolicy {
+    failures_percent: 50,
+    outcomes_min: 5,
+    open_ms: 500,
+    open_ms_max: 4_000,
+    ramp_max: 64,
+    window_ms: 2_000,
+};
 const CASES: u32 = 600;
 
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! The router: all routes under one base, problems for everything else, request ids, panics caught.
 
 pub mod artifacts;
+pub mod breakers;
 pub mod buckets;
 pub mod catalogue;
 pub mod connectors;
@@ -65,6 +66,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(projects::routes())
         .merge(buckets::routes())
         .merge(quotas::routes())
+        .merge(breakers::routes())
         .merge(explain::routes())
         .merge(lanes::routes())
         .merge(pauses::routes())

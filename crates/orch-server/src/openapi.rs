@@ -42,6 +42,7 @@ const SECURITY: &str = "token";
         (name = "projects", description = "Groupings inside a tenant"),
         (name = "buckets", description = "What hosts allow, and how much of it is used"),
         (name = "quotas", description = "How much of a tenant's work may be under way, begin in an hour, or wait"),
+        (name = "breakers", description = "What stops handing out when too many attempts fail"),
         (name = "lanes", description = "What jobs wait in"),
         (name = "pauses", description = "What operators hold back"),
         (name = "nodes", description = "The processes that serve the ledger"),

@@ -98,6 +98,7 @@ pub fn kind_word(kind: ConfigKind) -> &'static str {
         ConfigKind::Project => "project",
         ConfigKind::Bucket => "bucket",
         ConfigKind::Quota => "quota",
+        ConfigKind::Breaker => "breaker",
     }
 }
 

@@ -4,6 +4,7 @@
 //! callers are told, `clock.rs` knows how long a lease may live at most.
 
 mod answers;
+mod breakers;
 mod buckets;
 mod clock;
 mod facts;
@@ -23,6 +24,7 @@ use orch_core::lease::Token;
 use orch_core::port::Append;
 use orch_core::time::Timestamp;
 
+pub use breakers::{Breaker, Phase};
 pub use buckets::Bucket;
 pub use clock::LeaseClock;
 pub use log::{CallLog, Said};
@@ -85,6 +87,8 @@ pub struct Lease {
     pub told_ms: u64,
     /// Somebody was told that a sign of life of it was taken.
     pub told_heard: bool,
+    /// The breakers whose canary it is.
+    pub probes: Vec<String>,
 }
 
 impl Lease {
@@ -196,6 +200,8 @@ pub struct Tenant {
     pub hours: BTreeMap<String, Vec<(u64, Timestamp)>>,
     /// The last versions of what is declared no more.
     pub gone: BTreeMap<(ConfigKind, String), u64>,
+    /// Breakers, by name.
+    pub breakers: BTreeMap<String, Breaker>,
     /// Keys: fingerprint, jobs, when, commit.
     pub keys: BTreeMap<[u8; 16], KeyAnswer>,
     /// Longest lease that a job type ever had.

@@ -9,7 +9,7 @@ use orch_testkit::model::Counts;
 use orch_testkit::world::{Report, World};
 
 /// What every full run must have shown, beside each kind of fact.
-const RACES: [&str; 59] = [
+const RACES: [&str; 66] = [
     "a backlog was full",
     "a claim sent again was answered",
     "a grant under a quota",
@@ -22,6 +22,13 @@ const RACES: [&str; 59] = [
     "attempt: lost",
     "attempt: released or unheard",
     "attempt: timed out",
+    "breaker closed after its ramp",
+    "breaker opened",
+    "breaker: a canary came to nothing",
+    "breaker: a canary failed",
+    "breaker: a canary succeeded",
+    "breaker: a ramp ended in a failure",
+    "breaker: a ramp was full",
     "bucket spent",
     "bucket spent ahead",
     "bucket_closed",

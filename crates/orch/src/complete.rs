@@ -103,6 +103,15 @@ pub fn quotas() -> ArgValueCandidates {
     })
 }
 
+/// The breakers.
+pub fn breakers() -> ArgValueCandidates {
+    live(async |client: Client| {
+        let found = client.breakers().list(None).await?.items;
+        let target = |it: &orch_client::Breaker| it.host.clone().or_else(|| it.job_type.clone()).unwrap_or_default();
+        Ok(found.iter().map(|it| candidate(&it.name, &target(it))).collect())
+    })
+}
+
 /// The projects.
 pub fn projects() -> ArgValueCandidates {
     live(async |client: Client| {

@@ -6,6 +6,7 @@ mod access;
 mod api;
 mod artifact;
 mod bootstrap;
+mod breaker;
 mod bucket;
 mod complete;
 mod config;
@@ -100,6 +101,9 @@ enum Command {
     /// How much of the tenant's work may be under way, begin in an hour, or wait.
     #[command(subcommand)]
     Quota(quota::Command),
+    /// What stops handing out when too many attempts fail.
+    #[command(subcommand)]
+    Breaker(breaker::Command),
     /// Dead letters: list, show, replay, discard.
     #[command(subcommand)]
     DeadLetter(dead_letter::Command),
@@ -243,6 +247,7 @@ async fn run_command(command: Command, connection: &Connection, output: &Output)
         Command::Job(command) => job::run(command, &connection.client()?, output).await,
         Command::JobType(command) => job_type::run(command, &connection.client()?, output).await,
         Command::Project(command) => project::run(command, &connection.client()?, output).await,
+        Command::Breaker(command) => breaker::run(command, &connection.client()?, output).await,
         Command::Bucket(command) => bucket::run(command, &connection.client()?, output).await,
         Command::Quota(command) => quota::run(command, &connection.client()?, output).await,
         Command::Artifact(command) => artifact::run(command, &connection.client()?, output).await,

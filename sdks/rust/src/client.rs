@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::artifacts::Artifacts;
+use crate::breakers::Breakers;
 use crate::buckets::Buckets;
 use crate::dead_letters::DeadLetters;
 use crate::error::Error;
@@ -175,6 +176,12 @@ impl Client {
     #[must_use]
     pub fn quotas(&self) -> Quotas<'_> {
         Quotas(self)
+    }
+
+    /// Calls about breakers: what stops handing out when too many attempts fail.
+    #[must_use]
+    pub fn breakers(&self) -> Breakers<'_> {
+        Breakers(self)
     }
 
     /// Calls about projects.

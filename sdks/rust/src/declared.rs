@@ -81,6 +81,7 @@ fn written<T: Serialize>(document: &T) -> Result<Map<String, Value>, Error> {
     Ok(members)
 }
 
-fn decode<T: DeserializeOwned>(path: &str, value: Value) -> Result<T, Error> {
+/// A document as it was answered.
+pub fn decode<T: DeserializeOwned>(path: &str, value: Value) -> Result<T, Error> {
     serde_json::from_value(value).map_err(|source| Error::Decode { call: format!("PUT {path}"), source })
 }

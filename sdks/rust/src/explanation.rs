@@ -9,7 +9,8 @@ use crate::job::JobState;
 /// A gate that holds something back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
-    /// Which: `dependencies`, `time`, `deleting`, `paused`, `bucket`, `concurrency`, `worker` or `turn`. More may come.
+    /// Which: `dependencies`, `time`, `deleting`, `paused`, `breaker`, `bucket`, `concurrency`, `worker` or `turn`. More
+    /// may come.
     pub gate: String,
     /// Who or what holds it; what belongs to other tenants is `shared`.
     pub by: String,

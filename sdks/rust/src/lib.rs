@@ -22,6 +22,8 @@
 
 mod artifact;
 mod artifacts;
+mod breaker;
+mod breakers;
 mod bucket;
 mod buckets;
 mod budget;
@@ -62,6 +64,8 @@ mod workers;
 
 pub use artifact::ArtifactRef;
 pub use artifacts::Artifacts;
+pub use breaker::{Breaker, BreakerState};
+pub use breakers::Breakers;
 pub use bucket::{Bucket, BucketState, Cut, Term};
 pub use buckets::Buckets;
 pub use client::{Client, ClientBuilder};

@@ -57,6 +57,7 @@ pub(crate) fn samples() -> Vec<Fact> {
         Fact::LeaseGranted {
             attempt: 1,
             auto_ack: true,
+            canary: false,
             claim: ClaimId::v7(at, 3),
             epoch: 4,
             job: job(1),
@@ -71,6 +72,7 @@ pub(crate) fn samples() -> Vec<Fact> {
         Fact::AttemptEnded {
             attempt: 1,
             error: Some(error.clone()),
+            free: false,
             heard_at: Some(at),
             job: job(1),
             next: NextTry::At(at),
@@ -111,6 +113,8 @@ pub(crate) fn samples() -> Vec<Fact> {
             reason: Some("r".into()),
             version: 3,
         },
+        Fact::BreakerTripped { breaker: "nvd".into(), by: "me".into(), reason: Some("r".into()) },
+        Fact::BreakerReset { breaker: "nvd".into(), by: "me".into(), reason: None },
     ]
 }
 
@@ -132,18 +136,36 @@ fn bytes_are_canonical_and_read_back() {
     }
 }
 
+/// A sample with one of its optional members set.
+fn with(kind: &str, member: &str, value: serde_json::Value) -> (Fact, String) {
+    let plain = samples().into_iter().find(|fact| fact.kind() == kind).unwrap();
+    let mut json = serde_json::to_value(&plain).unwrap();
+    assert!(json[kind].get(member).is_none(), "`{member}` is not written where it says nothing");
+    json[kind][member] = value;
+    let fact: Fact = serde_json::from_value(json).unwrap();
+    let text = serde_json::to_string(&fact).unwrap();
+    assert_eq!(serde_json::from_str::<Fact>(&text).unwrap(), fact);
+    (fact, text)
+}
+
 #[test]
 fn a_grant_that_holds_its_request_back_says_until_when() {
-    let grant = samples().into_iter().find(|fact| fact.kind() == "lease_granted").unwrap();
-    let plain = serde_json::to_string(&grant).unwrap();
-    assert!(!plain.contains("not_before"));
-    let mut held = grant;
-    if let Fact::LeaseGranted { not_before, permit, .. } = &mut held {
-        (*not_before, *permit) = (Some(Timestamp::from_millis(7)), Some(8));
-    }
-    let text = serde_json::to_string(&held).unwrap();
-    assert!(text.contains(r#""lease_ms":60000,"not_before":7,"permit":8,"prev":"#), "{text}");
-    assert_eq!(serde_json::from_str::<Fact>(&text).unwrap(), held);
+    let (held, text) = with("lease_granted", "not_before", 7.into());
+    assert!(matches!(held, Fact::LeaseGranted { not_before: Some(at), .. } if at == Timestamp::from_millis(7)));
+    assert!(text.contains(r#""lease_ms":60000,"not_before":7,"prev":"#), "{text}");
+    let (held, text) = with("lease_granted", "permit", 8.into());
+    assert!(matches!(held, Fact::LeaseGranted { permit: Some(8), .. }));
+    assert!(text.contains(r#""lease_ms":60000,"permit":8,"prev":"#), "{text}");
+}
+
+#[test]
+fn a_canary_and_a_free_failure_say_so() {
+    let (canary, text) = with("lease_granted", "canary", true.into());
+    assert!(matches!(canary, Fact::LeaseGranted { canary: true, .. }));
+    assert!(text.contains(r#""auto_ack":true,"canary":true,"claim":"#), "{text}");
+    let (free, text) = with("attempt_ended", "free", true.into());
+    assert!(matches!(free, Fact::AttemptEnded { free: true, .. }));
+    assert!(text.contains(r#"},"free":true,"heard_at":"#), "{text}");
 }
 
 #[test]

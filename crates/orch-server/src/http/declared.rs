@@ -252,6 +252,7 @@ fn check_texts(doc: &ConfigDoc) -> Result<(), Refusal> {
         ConfigDoc::Project(doc) => return described(&doc.description),
         ConfigDoc::Bucket(doc) => return described(&doc.description),
         ConfigDoc::Quota(doc) => return described(&doc.description),
+        ConfigDoc::Breaker(doc) => return described(&doc.description),
         ConfigDoc::Source(doc) => doc,
     };
     described(&source.description)?;

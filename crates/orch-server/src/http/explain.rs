@@ -27,7 +27,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
 /// A gate that holds something back.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HoldOut {
-    /// Which: `dependencies`, `time`, `deleting`, `paused`, `bucket`, `concurrency`, `worker` or `turn`. More may come.
+    /// Which: `dependencies`, `time`, `deleting`, `paused`, `breaker`, `bucket`, `concurrency`, `worker` or `turn`. More
+    /// may come.
     #[schema(value_type = String, example = "bucket")]
     pub gate: Gate,
     /// Who or what holds it; what belongs to other tenants is `shared`.
@@ -83,6 +84,9 @@ fn advice(gate: Gate) -> &'static str {
         Gate::Time => "`orch job retry` tries a job in back-off at once",
         Gate::Deleting => "`orch tenant restore` takes the mark back",
         Gate::Paused => "`orch pause resume` with the same target",
+        Gate::Breaker => {
+            "`orch breaker state` shows what failed and when it is tried again; `orch breaker reset` closes it"
+        }
         Gate::Bucket => "`orch bucket state` shows what is left; `orch bucket reset` opens it again after a refusal",
         Gate::Concurrency => "wait for an attempt to end, or raise the limit of the job type or source",
         Gate::Quota => {

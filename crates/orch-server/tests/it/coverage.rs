@@ -15,12 +15,13 @@ const OPEN: [&str; 1] = ["get_health"];
 
 /// How another tenant's caller fares with this tenant's ids and names: the status of the call.
 /// Whatever the status, nothing of this tenant may be in the answer, and nothing of it may change.
-const PROBES: [(&str, u16); 70] = [
+const PROBES: [(&str, u16); 75] = [
     ("ack_leases", 200),
     ("append_job_logs", 409),
     ("cancel_job", 404),
     ("claim_leases", 404),
     ("complete_leases", 200),
+    ("create_breaker", 201),
     ("create_bucket", 201),
     ("create_follow_ups", 409),
     ("create_job", 422),
@@ -42,6 +43,8 @@ const PROBES: [(&str, u16); 70] = [
     ("delete_quota", 404),
     ("export_tenant", 404),
     ("get_artifact", 404),
+    ("get_breaker", 404),
+    ("get_breaker_state", 404),
     ("get_bucket", 404),
     ("get_bucket_state", 404),
     ("get_dead_letter", 404),
@@ -54,6 +57,7 @@ const PROBES: [(&str, u16); 70] = [
     ("get_tenant", 404),
     ("get_token", 404),
     ("heartbeat_leases", 404),
+    ("list_breakers", 200),
     ("list_buckets", 200),
     ("list_dead_letters", 200),
     ("list_job_attempts", 404),
@@ -79,6 +83,7 @@ const PROBES: [(&str, u16); 70] = [
     ("pause_quota", 404),
     ("release_leases", 200),
     ("report_upstream", 409),
+    ("reset_breaker", 404),
     ("reset_bucket", 404),
     ("restore_tenant", 403),
     ("resume", 404),
@@ -89,10 +94,11 @@ const PROBES: [(&str, u16); 70] = [
 ];
 
 /// As `PROBES`, for those whose name or place is the caller's own.
-const MORE_PROBES: [(&str, u16); 11] = [
+const MORE_PROBES: [(&str, u16); 13] = [
     ("get_job_detail", 404),
     ("get_job_summary", 404),
     ("put_artifact", 201),
+    ("put_breaker", 428),
     ("put_bucket", 428),
     ("put_job_type", 201),
     ("put_project", 428),
@@ -101,6 +107,7 @@ const MORE_PROBES: [(&str, u16); 11] = [
     ("retry_job", 404),
     ("summarize_jobs", 200),
     ("summarize_quotas", 200),
+    ("trip_breaker", 404),
 ];
 
 /// Things of one tenant, all of whose names and ids hold no word of another's.
@@ -117,6 +124,7 @@ const SOURCE: &str = "acme-secret-source";
 const PROJECT: &str = "acme-secret-project";
 const BUCKET: &str = "acme-secret-bucket";
 const QUOTA: &str = "acme-secret-quota";
+const BREAKER: &str = "acme-secret-breaker";
 
 fn bucket() -> Value {
     json!({"host": "acme-secret-host", "terms": [{"limit": 9, "window_ms": 1_000}]})
@@ -128,6 +136,7 @@ async fn things(acme: &Client) -> Things {
     acme.put(&format!("/projects/{PROJECT}"), json!({})).await;
     acme.put(&format!("/buckets/{BUCKET}"), bucket()).await;
     acme.put(&format!("/quotas/{QUOTA}"), json!({"active_max": 9})).await;
+    acme.put(&format!("/breakers/{BREAKER}"), json!({"host": "acme-secret-host"})).await;
     let dead = acme.dead(JOB_TYPE).await;
     let (job, token) = acme.leased(JOB_TYPE).await;
     let session = acme.session(&[JOB_TYPE]).await;
@@ -148,6 +157,7 @@ fn path_of(path: &str, operation: &str, things: &Things) -> String {
         name if name.ends_with("tenant") => "acme",
         name if name.contains("bucket") => BUCKET,
         name if name.contains("quota") => QUOTA,
+        name if name.contains("breaker") => BREAKER,
         _ => PROJECT,
     };
     let path = path.strip_prefix(orch_server::BASE).unwrap_or(path);
@@ -171,6 +181,8 @@ fn body_of(operation: &str, things: &Things) -> Option<Value> {
         "put_bucket" => bucket(),
         "create_quota" => json!({"name": QUOTA, "active_max": 1}),
         "put_quota" => json!({"active_max": 9}),
+        "create_breaker" => json!({"name": BREAKER, "job_type": "own"}),
+        "put_breaker" => json!({"host": "acme-secret-host"}),
         "put_job_type" | "put_source" | "put_project" | "cancel_job" | "retry_job" => json!({}),
         "replay_dead_letter" | "discard_dead_letter" => json!({"reason": "mine"}),
         "declare_from_catalogue" => json!({"names": ["export.*"]}),
@@ -187,7 +199,7 @@ fn body_of(operation: &str, things: &Things) -> Option<Value> {
         "complete_leases" => json!({"items": [{"token": token, "outcome": "succeeded"}]}),
         "create_follow_ups" => json!({"token": token, "jobs": [{"job_type": "own"}]}),
         "report_upstream" => json!({"token": token, "status": 429}),
-        "reset_bucket" | "pause_quota" | "resume_quota" => json!({"reason": "mine"}),
+        "reset_bucket" | "pause_quota" | "resume_quota" | "trip_breaker" | "reset_breaker" => json!({"reason": "mine"}),
         "append_job_logs" => json!({"token": token, "lines": [{"message": "mine"}]}),
         _ => return None,
     })

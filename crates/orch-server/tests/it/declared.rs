@@ -1,4 +1,4 @@
-//! Sources, job types, projects and buckets: versions, ETags, and what a bad document is told.
+//! Sources, job types, projects, buckets and breakers: versions, ETags, and what a bad document is told.
 
 use axum::http::Method;
 use serde_json::json;
@@ -77,10 +77,17 @@ on_each_ledger! {
                 "invalid_field",
                 "description",
             ),
+            ("/breakers/b", json!({}), "invalid_field", "job_type"),
+            ("/breakers/b", json!({"job_type": "t", "host": "h"}), "invalid_field", "host"),
+            ("/breakers/b", json!({"job_type": "a b"}), "invalid_field", "job_type"),
+            ("/breakers/b", json!({"host": ""}), "invalid_field", "host"),
+            ("/breakers/b", json!({"host": "h", "open_ms": 9, "open_ms_max": 8}), "limit_exceeded", "open_ms_max"),
+            ("/breakers/b", json!({"host": "h", "description": "a\u{0}"}), "invalid_field", "description"),
+            ("/breakers/b", json!({"host": "h", "ramp": 9}), "unknown_field", "ramp"),
         ] {
             acme.put(path, body).await.blames(422, code, field);
         }
-        for path in ["/job-types", "/sources", "/projects", "/buckets"] {
+        for path in ["/job-types", "/sources", "/projects", "/buckets", "/breakers"] {
             acme.post(path, json!({})).await.blames(422, "invalid_field", "name");
             assert_eq!(acme.get(path).await.body()["items"], json!([]));
         }

@@ -9,13 +9,17 @@ use sha2::{Digest as _, Sha256};
 use crate::app::{Client, TestApp, claim_id, job_id, on_each_ledger};
 
 /// Limits that the tests below meet and pass.
-const COVERED: [&str; 45] = [
+const COVERED: [&str; 49] = [
     "ahead_days_max",
     "artifact_bytes_max",
     "artifacts_max",
     "backoff_ms_max",
     "backlog_max",
     "body_bytes_max",
+    "breaker_ms_max",
+    "breaker_outcomes_max",
+    "breaker_ramp_max",
+    "breaker_window_ms_min",
     "checkpoint_bytes_max",
     "claim_max",
     "claim_wait_ms_max",
@@ -58,9 +62,15 @@ const COVERED: [&str; 45] = [
 ];
 
 /// Defaults, and limits that no single call can meet: of the owner's memory, its commits and its time.
-const NOT_OF_THE_API: [&str; 35] = [
+const NOT_OF_THE_API: [&str; 41] = [
     "backoff_ms_default",
     "backoff_ms_max_default",
+    "breaker_failures_percent_default",
+    "breaker_open_ms_default",
+    "breaker_open_ms_max_default",
+    "breaker_outcomes_default",
+    "breaker_ramp_default",
+    "breaker_window_ms_default",
     "busy_tenant_calls",
     "cancel_grace_ms_default",
     "commands_queued_max",
@@ -351,6 +361,27 @@ on_each_ledger! {
             }
         }
         acme.get("/quotas/bad").await.problem(404, "not_found");
+    }
+
+    async fn the_numbers_of_a_breaker(app) {
+        let acme = app.acme().await;
+        for (n, (field, lowest, highest)) in [
+            ("failures_percent", 1, 100),
+            ("outcomes_min", 1, limits::BREAKER_OUTCOMES_MAX),
+            ("open_ms_max", limits::BREAKER_OPEN_MS_DEFAULT, limits::BREAKER_MS_MAX),
+            ("ramp_max", 1, limits::BREAKER_RAMP_MAX),
+            ("window_ms", limits::BREAKER_WINDOW_MS_MIN, limits::BREAKER_MS_MAX),
+        ].into_iter().enumerate() {
+            for value in [lowest, highest] {
+                let reply = acme.put(&format!("/breakers/b{n}.{value}"), json!({"host": "h", field: value})).await;
+                assert_eq!(reply.status, 201, "{field} {value}: {}", reply.text());
+            }
+            for value in [lowest - 1, highest + 1] {
+                acme.put("/breakers/bad", json!({"host": "h", field: value})).await.blames(422, "limit_exceeded", field);
+            }
+        }
+        acme.put("/breakers/bad", json!({"host": "h", "open_ms": 0})).await.blames(422, "limit_exceeded", "open_ms");
+        acme.get("/breakers/bad").await.problem(404, "not_found");
     }
 
     async fn the_numbers_of_a_job_type(app) {

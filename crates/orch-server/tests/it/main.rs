@@ -5,6 +5,7 @@
 mod app;
 mod artifacts;
 mod bad_input;
+mod breakers;
 mod buckets;
 mod claims;
 mod coverage;

@@ -6,7 +6,7 @@ use orch_core::ids::{JobId, LaneNo, TenantNo};
 use orch_core::job::{AttemptOutcome, DependsOn, JobState};
 use orch_core::port::Append;
 
-use super::{AttemptEnd, Job, Judged, Lane, Lease, Model, Said, Tenant, Violation, buckets, ensure, quotas};
+use super::{AttemptEnd, Job, Judged, Lane, Lease, Model, Said, Tenant, Violation, breakers, buckets, ensure, quotas};
 
 /// Has a parent ended in a way that makes the job pointless?
 pub(super) fn doomed(tenant: &Tenant, job: &Job) -> bool {
@@ -42,7 +42,7 @@ impl Model {
     pub(super) fn tenant_fact(&mut self, no: TenantNo, record: &Record, append: &Append) -> Judged {
         match &record.body {
             Fact::TenantCreated { .. } => ensure(record.seq == 1, "facts", || "a tenant is born late".to_owned()),
-            Fact::ConfigSet { doc, version } => self.config_set(no, doc, *version),
+            Fact::ConfigSet { doc, version } => self.config_set(no, doc, *version, record.at),
             Fact::ConfigDeleted { kind, name, version, .. } => self.config_deleted(no, *kind, name, *version),
             Fact::TokenCreated { token, .. } | Fact::TokenRevoked { token } => {
                 ensure(self.log.tokens.contains(token), ASKED, || format!("token {token}"))
@@ -70,6 +70,13 @@ impl Model {
                 self.saw(record.body.kind());
                 buckets::fact(self.tenants.entry(no).or_default(), &record.body, record.at)
             }
+            Fact::BreakerTripped { breaker, .. } | Fact::BreakerReset { breaker, .. } => {
+                let trip = matches!(record.body, Fact::BreakerTripped { .. });
+                ensure(self.log.trips.contains(&(no, breaker.clone(), trip)), ASKED, || {
+                    format!("`{breaker}`: {trip}")
+                })?;
+                breakers::fact(self.tenants.entry(no).or_default(), &record.body, record.at)
+            }
             Fact::LeaseAcked { attempt, job, prev } => self.acked(no, record, *attempt, *job, *prev),
             Fact::AttemptEnded { .. } => self.attempt_ended(no, record),
             Fact::JobFinished { .. } => self.finished(no, record),
@@ -92,7 +99,7 @@ impl Model {
         ensure(asked && turned, ASKED, || format!("tenant {} was marked ({mark}) again, or by nobody", no.0))
     }
 
-    fn config_set(&mut self, no: TenantNo, doc: &ConfigDoc, version: u64) -> Judged {
+    fn config_set(&mut self, no: TenantNo, doc: &ConfigDoc, version: u64, at: orch_core::Timestamp) -> Judged {
         let asked = self.log.configs.iter().any(|(tenant, asked)| *tenant == no && asked == doc);
         ensure(asked, ASKED, || format!("config {}", doc.name()))?;
         let commit = self.commit;
@@ -104,6 +111,9 @@ impl Model {
         if let ConfigDoc::JobType(doc) = doc {
             let most = tenant.lease_ms_most.entry(doc.name.clone()).or_default();
             *most = (*most).max(doc.lease_ms);
+        }
+        if let ConfigDoc::Breaker(doc) = doc {
+            breakers::declared(tenant, doc, at);
         }
         tenant.configs.insert(key, (doc.clone(), version, commit));
         tenant.config_version += 1;
@@ -246,6 +256,7 @@ impl Model {
         let Fact::LeaseGranted {
             attempt,
             auto_ack,
+            canary,
             claim,
             epoch,
             job: id,
@@ -289,8 +300,9 @@ impl Model {
         }
         not_paused(tenant, *lane_no)?;
         within_limits(tenant, *lane_no)?;
-        let doc = tenant.policy(job).ok_or_else(|| bad("facts", "no such job type"))?;
+        let doc = tenant.policy(job).ok_or_else(|| bad("facts", "no such job type"))?.clone();
         let doc_cost = doc.cost;
+        let (seen, probes) = breakers::began(tenant, *lane_no, (*id, *attempt), *canary, record.at)?;
         ensure(doc.lease_ms == *lease_ms, "facts", || format!("{id} has a lease of {lease_ms} ms"))?;
         let lease = Lease {
             epoch: *epoch,
@@ -302,6 +314,7 @@ impl Model {
             told_until: record.at,
             told_ms: *lease_ms,
             told_heard: false,
+            probes,
         };
         let spent = buckets::spend(tenant, *lane_no, record.at, *not_before)?;
         let source = tenant.lane(*lane_no).and_then(|lane| lane.key.source.as_deref());
@@ -326,6 +339,7 @@ impl Model {
         if permitted {
             self.saw("a permit was used");
         }
+        seen.into_iter().for_each(|what| self.saw(what));
         if spent {
             self.saw(if not_before.is_some() { "bucket spent ahead" } else { "bucket spent" });
         }
@@ -347,7 +361,7 @@ impl Model {
     }
 
     fn attempt_ended(&mut self, no: TenantNo, record: &Record) -> Judged {
-        let Fact::AttemptEnded { attempt, error, job: id, next, outcome, prev, report, .. } = &record.body else {
+        let Fact::AttemptEnded { attempt, error, free, job: id, next, outcome, prev, report, .. } = &record.body else {
             return Ok(());
         };
         let report = report.as_deref().and_then(fingerprint);
@@ -390,11 +404,11 @@ impl Model {
                 ensure(*next == NextTry::Now, CAPS, || format!("{id} waits after a release"))?;
             }
             AttemptOutcome::Failed | AttemptOutcome::TimedOut => {
-                ended.tries += 1;
-                ensure(ended.tries < doc.tries_max, CAPS, || {
-                    format!("{id} tried {} of {}", ended.tries, doc.tries_max)
-                })?;
-                let ceiling = doc.backoff().ceiling_ms(ended.tries);
+                breakers::free(tenant, *id, job, *free)?;
+                let tries = ended.tries + 1;
+                ended.tries += u32::from(!free);
+                ensure(*free || tries < doc.tries_max, CAPS, || format!("{id} tried {tries} of {}", doc.tries_max))?;
+                let ceiling = doc.backoff().ceiling_ms(tries);
                 let wish = error.as_ref().and_then(|error| error.retry_after_ms).unwrap_or(0).min(doc.backoff_ms_max);
                 let fits =
                     matches!(next, NextTry::At(at) if (wish..=ceiling.max(wish)).contains(&at.ms_since(record.at)));
@@ -409,6 +423,12 @@ impl Model {
             .entry(outcome_word(*outcome, report.is_some(), error.is_some()))
             .and_modify(|n| *n += 1)
             .or_insert(1);
+        if *free {
+            *self.counts.entry("a failure cost no try").or_default() += 1;
+        }
+        for what in breakers::ended(tenant, *id, breakers::said(Some(*outcome), None), record.at) {
+            *self.counts.entry(what).or_default() += 1;
+        }
         ended.lease = None;
         ended.due_at = if let NextTry::At(at) = next { Some(*at) } else { None };
         ended.ends.push(AttemptEnd { epoch: lease.epoch, attempt: *attempt, outcome: Some(*outcome), report });
@@ -480,7 +500,10 @@ impl Model {
         let failed = *state == JobState::Failed;
         let fits = match cause {
             EndCause::Reported => *state == JobState::Succeeded && *outcome == Some(AttemptOutcome::Succeeded),
-            EndCause::TriesSpent => failed && job.tries + 1 >= doc.tries_max && outcome_tries(*outcome),
+            EndCause::TriesSpent => {
+                ensure(!breakers::costs_nothing(tenant, &job), CAPS, || format!("{id} fails by a free failure"))?;
+                failed && job.tries + 1 >= doc.tries_max && outcome_tries(*outcome)
+            }
             EndCause::NotRetryable => failed && error.as_ref().is_some_and(|error| !error.retryable),
             EndCause::WorkerLost => {
                 let ran_out = |lease: &Lease| record.at >= lease.told_until || self.voices.died_with(lease, record.at);
@@ -507,6 +530,7 @@ impl Model {
         {
             lane.ready.remove(&job.order_key);
         }
+        let seen = breakers::ended(tenant, *id, breakers::said(*outcome, Some(*cause)), record.at);
         set(tenant, *id, *state, commit);
         if let Some(job) = tenant.jobs.get_mut(id)
             && let Some(lease) = job.lease.take()
@@ -514,6 +538,7 @@ impl Model {
             job.ends.push(AttemptEnd { epoch: lease.epoch, attempt: *attempt, outcome: *outcome, report });
         }
         self.clock.ended((no, *id, *attempt));
+        seen.into_iter().for_each(|what| self.saw(what));
         self.saw(match cause {
             EndCause::Reported => "end: reported",
             EndCause::TriesSpent => "end: tries spent",

@@ -75,6 +75,8 @@ pub struct CallLog {
     pub submitted: HashSet<JobId>,
     /// Buckets that were reset.
     pub resets: BTreeSet<(TenantNo, String)>,
+    /// Breakers that were tripped (true) or reset.
+    pub trips: BTreeSet<(TenantNo, String, bool)>,
 }
 
 impl CallLog {
@@ -138,6 +140,12 @@ impl CallLog {
             }
             Command::ResetBucket { tenant, bucket, .. } => {
                 self.resets.insert((*tenant, bucket.clone()));
+            }
+            Command::TripBreaker { tenant, breaker, .. } => {
+                self.trips.insert((*tenant, breaker.clone(), true));
+            }
+            Command::ResetBreaker { tenant, breaker, .. } => {
+                self.trips.insert((*tenant, breaker.clone(), false));
             }
             _ => {}
         }

@@ -12,6 +12,7 @@ use rand::Rng;
 use super::call::Call;
 use super::setup::{self, SOURCE, TYPES};
 use super::{Event, Outcome, World};
+use crate::model::{Phase, Tenant};
 
 #[derive(Debug, Default)]
 pub(super) struct Operator {
@@ -104,6 +105,9 @@ impl Operator {
                         return Some(delete(tenant, name));
                     }
                     setup::quota(world, name)
+                } else if world.profile.breakers.is_some() && world.chance(200) {
+                    let name = any_breaker(world);
+                    setup::breaker(world, name)
                 } else {
                     let name = TYPES[world.rng.random_range(0..TYPES.len())];
                     setup::job_type(world, name)
@@ -112,7 +116,8 @@ impl Operator {
                     if world.chance(800) { Expect::Any } else { Expect::Version(world.rng.random_range(1..4)) };
                 Command::PutConfig { tenant, doc, expect }
             }
-            78..95 => Command::Read(question(world, tenant)),
+            78..94 => Command::Read(question(world, tenant)),
+            94 => trip_or_reset(world, tenant),
             95 => self.token(world, tenant),
             96 => Command::ResetBucket { tenant, bucket: setup::BUCKET.to_owned(), actor: actor() },
             97..99 => deletion(world)?,
@@ -161,15 +166,39 @@ fn delete(tenant: TenantNo, quota: &str) -> Command {
     Command::DeleteConfig { tenant, kind, name, expect: Expect::Any, actor: actor() }
 }
 
-/// Whatever is paused goes on, and quotas end: what began within an hour would hold too long.
+/// A breaker is opened; or closed, rather if it is open.
+fn trip_or_reset(world: &mut World, tenant: TenantNo) -> Command {
+    let breaker = any_breaker(world).to_owned();
+    let tripped = world.model.tenants.get(&tenant).and_then(|tenant| tenant.breakers.get(&breaker));
+    let tripped = tripped.is_some_and(|breaker| breaker.phase == Phase::Tripped);
+    if world.chance(if tripped { 100 } else { 700 }) {
+        Command::TripBreaker { tenant, breaker, actor: actor() }
+    } else {
+        Command::ResetBreaker { tenant, breaker, actor: actor() }
+    }
+}
+
+fn any_breaker(world: &mut World) -> &'static str {
+    setup::BREAKERS[world.rng.random_range(0..setup::BREAKERS.len())]
+}
+
+/// Whatever is paused goes on, what somebody tripped is reset, and quotas end: what began
+/// within an hour would hold too long.
 fn resume_all(world: &World) -> Vec<Command> {
-    let quotas = world.model.tenants.iter().flat_map(|(no, tenant)| {
-        let names = tenant.configs.keys().filter(|(kind, _)| *kind == ConfigKind::Quota);
-        names.map(|(_, name)| delete(*no, name))
-    });
-    let all =
-        world.model.tenants.iter().flat_map(|(no, tenant)| tenant.pauses.iter().map(|target| (*no, target.clone())));
-    all.map(|(tenant, target)| Command::Resume { tenant, target, actor: actor() }).chain(quotas).collect()
+    let of = |(no, tenant): (&TenantNo, &Tenant)| {
+        let tenant_no = *no;
+        let paused = tenant.pauses.iter().cloned();
+        let resumes = paused.map(move |target| Command::Resume { tenant: tenant_no, target, actor: actor() });
+        let tripped = tenant.breakers.iter().filter(|(_, breaker)| breaker.phase == Phase::Tripped);
+        let resets = tripped.map(move |(name, _)| {
+            let breaker = name.clone();
+            Command::ResetBreaker { tenant: tenant_no, breaker, actor: actor() }
+        });
+        let quotas = tenant.configs.keys().filter(|(kind, _)| *kind == ConfigKind::Quota);
+        let deletes = quotas.map(move |(_, name)| delete(tenant_no, name));
+        resumes.chain(resets).chain(deletes).collect::<Vec<_>>()
+    };
+    world.model.tenants.iter().flat_map(of).collect()
 }
 
 /// A job to do something to: known, or (rarely) of another tenant, or nobody's.

@@ -44,6 +44,17 @@ pub struct Profile {
     pub commit_ms_max: i64,
     /// Longest reading.
     pub read_ms_max: i64,
+    /// Tenants have breakers, and their upstream is dead now and then.
+    pub breakers: Option<Outages>,
+}
+
+/// When an upstream is dead.
+#[derive(Debug, Clone, Copy)]
+pub struct Outages {
+    /// Milliseconds from one to the next.
+    pub every_ms: i64,
+    /// For so long.
+    pub dead_ms: i64,
 }
 
 impl Profile {
@@ -85,6 +96,10 @@ impl Profile {
             commit_ms: [8, 8, 8, 350][rng.random_range(0..4)],
             commit_ms_max: [20, 300, 2_500][rng.random_range(0..3)],
             read_ms_max: [20, 300, 2_500][rng.random_range(0..3)],
+            breakers: rng.random_ratio(1, 2).then(|| Outages {
+                every_ms: rng.random_range(4_000..12_000),
+                dead_ms: rng.random_range(2_000..8_000),
+            }),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use orch_core::config::{Bucket, ConfigDoc, JobType, Project, Source};
+use orch_core::config::{Breaker, Bucket, ConfigDoc, JobType, Project, Source};
 use orch_core::ids::{TenantId, TenantNo};
 use orch_core::port::TenantRow;
 use orch_core::quota::Quota;
@@ -26,6 +26,9 @@ pub(super) const HOST: &str = "upstream.example";
 
 /// The bucket of its host.
 pub(super) const BUCKET: &str = "upstream";
+
+/// The breakers: of its host, and of a job type.
+pub(super) const BREAKERS: [&str; 2] = ["upstream", "quick"];
 
 /// A project beside the default one.
 pub(super) const PROJECT: &str = "side";
@@ -105,6 +108,26 @@ pub(super) fn quota(world: &mut World, name: &str) -> ConfigDoc {
     ConfigDoc::Quota(doc)
 }
 
+/// One of the breakers, quick to open and to close.
+pub(super) fn breaker(world: &mut World, name: &str) -> ConfigDoc {
+    let rng = &mut world.rng;
+    // Now and then it governs something else than its name says.
+    let host = (name == BREAKERS[0]) != rng.random_ratio(1, 10);
+    let open_ms = rng.random_range(50..900);
+    ConfigDoc::Breaker(Breaker {
+        failures_percent: rng.random_range(20..60),
+        host: host.then(|| HOST.to_owned()),
+        job_type: (!host).then(|| TYPES[0].to_owned()),
+        name: name.to_owned(),
+        open_ms,
+        open_ms_max: rng.random_range(open_ms..2_500),
+        outcomes_min: rng.random_range(1..4),
+        ramp_max: rng.random_range(1..5),
+        window_ms: if rng.random_ratio(1, 2) { 10_000 } else { rng.random_range(1_000..20_000) },
+        ..Breaker::default()
+    })
+}
+
 /// A tenant to be.
 pub(super) fn tenant(world: &mut World, name: String) -> Command {
     let at = Timestamp::from_millis(world.t);
@@ -127,6 +150,9 @@ impl Setup {
                 if world.chance(300) {
                     docs.push(quota(world, name));
                 }
+            }
+            if world.profile.breakers.is_some() {
+                docs.extend(BREAKERS.map(|name| breaker(world, name)));
             }
             docs.push(ConfigDoc::Project(Project { name: PROJECT.to_owned(), ..Project::default() }));
             todo.extend(docs.into_iter().map(|doc| Command::PutConfig { tenant, doc, expect: Expect::Any }));

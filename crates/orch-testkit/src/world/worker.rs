@@ -14,7 +14,7 @@ use rand::seq::IndexedRandom;
 
 use super::call::Call;
 use super::setup::TYPES;
-use super::{CallNo, Event, Outcome, World, submitter};
+use super::{BEGIN, CallNo, Event, Outcome, World, submitter};
 use crate::fixture;
 
 const SESSION: u64 = 1;
@@ -530,6 +530,15 @@ impl Held {
 }
 
 impl World {
+    /// The attempt is for an upstream that does not answer now.
+    fn upstream_dead(&self, token: Token) -> bool {
+        let Some(outages) = self.profile.breakers else { return false };
+        let tenant = self.model.tenants.get(&token.tenant);
+        let lane = tenant.and_then(|tenant| tenant.lane(tenant.jobs.get(&token.job)?.lane));
+        let dead = (self.t - BEGIN) % outages.every_ms < outages.dead_ms;
+        dead && lane.is_some_and(|lane| lane.key.source.is_some() || lane.key.job_type == TYPES[0])
+    }
+
     fn note_ending(&mut self, tenant: TenantNo, job: JobId) {
         self.ending.push((tenant, job));
         if self.ending.len() > 8 {
@@ -551,6 +560,7 @@ fn invent(world: &mut World, token: Token, canceled: bool) -> Completion {
     let outcome = match world.rng.random_range(0..100) {
         _ if canceled && world.rng.random_ratio(1, 2) => Report::Canceled,
         _ if world.draining => Report::Succeeded { result: None, result_sha256: None },
+        n if n < 95 && world.upstream_dead(token) => Report::Failed(fixture::handler_error(true)),
         0..20 => Report::Failed(fixture::handler_error(true)),
         20..30 => Report::Failed(fixture::handler_error(false)),
         30..34 => {

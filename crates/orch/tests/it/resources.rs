@@ -48,6 +48,24 @@ fn a_rehearsal_tells_the_write_and_sends_none() {
 }
 
 #[test]
+fn breakers_are_declared_opened_and_closed() {
+    let server = Server::start();
+    let mut transcript = Transcript::default();
+    transcript.run(&server, &["breaker", "put", "kev", "--host", "www.cisa.gov", "--outcomes-min", "5"]);
+    transcript.run(&server, &["breaker", "put", "kev", "--open-ms", "5000", "-o", "wide"]);
+    transcript.run(&server, &["breaker", "put", "kev", "--job-type", "echo"]);
+    transcript.run(&server, &["breaker", "put", "kev", "--host", "www.cisa.gov"]);
+    transcript.run(&server, &["breaker", "put", "kev", "--host", "h", "--job-type", "t"]);
+    transcript.run(&server, &["breaker", "put", "none"]);
+    transcript.run(&server, &["breaker", "list"]);
+    transcript.run(&server, &["breaker", "trip", "kev", "--reason", "they move", "-o", "wide"]);
+    transcript.run(&server, &["breaker", "reset", "kev"]);
+    transcript.run(&server, &["breaker", "state", "kev", "-o", "yaml"]);
+    transcript.run(&server, &["breaker", "trip", "none"]);
+    insta::assert_snapshot!("breakers_are_declared_opened_and_closed", transcript.0);
+}
+
+#[test]
 fn what_cannot_be_taken_back_needs_consent() {
     let server = Server::start();
     let mut transcript = Transcript::default();

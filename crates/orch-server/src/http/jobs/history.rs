@@ -128,12 +128,13 @@ pub struct Counts {
     pub lost: u32,
 }
 
-/// Counts tries and lost leases; what was given back or ended by a cancel costs nothing.
+/// Counts tries and lost leases; what was given back, ended by a cancel, or failed
+/// while a breaker was open costs nothing.
 pub fn counts(history: &[Record]) -> Counts {
     let mut counts = Counts::default();
     for record in history {
         let outcome = match &record.body {
-            Fact::AttemptEnded { outcome, .. } => Some(*outcome),
+            Fact::AttemptEnded { free: false, outcome, .. } => Some(*outcome),
             Fact::JobFinished { outcome, .. } => *outcome,
             _ => None,
         };
