@@ -47,6 +47,10 @@ RELATIONS = [
     ("limit_exceeded", re.compile(r"^open_ms_max$")),  # not below `open_ms`
     ("invalid_field", re.compile(r"^(host|job_type)$")),  # a breaker names exactly one of the two
     ("limit_exceeded", re.compile(r"^terms\[\d+\]\.burst$")),  # not above `limit`
+    ("limit_exceeded", re.compile(r"^(burst|reserved)$")),  # not above `per_hour_max`, `active_max`
+    ("invalid_field", re.compile(r"^(burst|reserved|priority|weight|active_max)$")),  # a quota says something, and means it
+    ("invalid_field", re.compile(r"^calendar(\.|$)")),  # a rule that makes sense, and comes
+    ("invalid_field", re.compile(r"^lead_ms$")),  # only where it drains
     ("limit_exceeded", re.compile(r"^connector\.rate\.burst$")),  # not above `requests_per_minute`
     ("invalid_field", re.compile(r"^idempotency_key$")),  # not another key than the header's
     ("invalid_field", re.compile(r"(^|\.)depends_on\[\d+\]\.job$")),  # no parent twice, whatever its `on`
@@ -59,6 +63,11 @@ RELATIONS += [
     ("invalid_field", re.compile(r"^connector\.schedule\.time_zone$")),  # zones are named in a database of their own
     ("invalid_field", re.compile(r"^(state|job_type|source)$")),  # in the query and beside it
 ]
+
+# What is put under a name that the body may repeat.
+REPEATS_ITS_NAME = {
+    f"put_{kind}" for kind in ("source", "job_type", "project", "bucket", "quota", "breaker", "blackout")
+}
 
 PROBLEM_MEMBERS = {"type", "title", "status", "code", "detail", "retryable", "request_id", "errors"}
 
@@ -162,6 +171,13 @@ def ground_body(name, body, turn):
     for member in ("jobs", "follow_ups"):
         for job in body.get(member) or ():
             ground_job(job, turn)
+    if name in ("create_quota", "put_quota"):
+        body["job_type"] = "nothing.of.the.world"
+    if name in ("create_blackout", "put_blackout"):
+        # What the world needs is never held.
+        body["job_type"] = "nothing.of.the.world"
+        if turn % 4 and isinstance(body.get("calendar"), dict):
+            body["calendar"] = {"cron": "0 2 * * SUN", "duration_ms": 3_600_000, "zone": "Europe/Athens"}
     if turn % 4 == 0:
         return
     if "session" in body:
@@ -224,7 +240,7 @@ def before_call(context, case, kwargs):
             ground_path(name, case, turn)
         if body is not None:
             ground_body(name, body, turn)
-    if name in ("put_source", "put_job_type", "put_project", "put_bucket", "put_breaker") and body is not None and "name" in body:
+    if name in REPEATS_ITS_NAME and body is not None and "name" in body:
         # The body may repeat the name in the path, and must not differ from it.
         body["name"] = case.path_parameters["name"]
     if turn % 2 and case.query.get("cursor") is not None:

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::blackout::Blackout;
 use crate::connector::Connector;
 use crate::limits;
 use crate::quota::Quota;
@@ -219,6 +220,8 @@ pub enum ConfigKind {
     Quota,
     /// A breaker.
     Breaker,
+    /// A blackout.
+    Blackout,
 }
 
 /// One version of a declared thing.
@@ -237,6 +240,8 @@ pub enum ConfigDoc {
     Quota(Quota),
     /// A breaker.
     Breaker(Breaker),
+    /// A blackout.
+    Blackout(Box<Blackout>),
 }
 
 impl ConfigDoc {
@@ -250,6 +255,7 @@ impl ConfigDoc {
             Self::Bucket(_) => ConfigKind::Bucket,
             Self::Quota(_) => ConfigKind::Quota,
             Self::Breaker(_) => ConfigKind::Breaker,
+            Self::Blackout(_) => ConfigKind::Blackout,
         }
     }
 
@@ -263,6 +269,7 @@ impl ConfigDoc {
             Self::Bucket(doc) => &doc.name,
             Self::Quota(doc) => &doc.name,
             Self::Breaker(doc) => &doc.name,
+            Self::Blackout(doc) => &doc.name,
         }
     }
 
@@ -278,6 +285,7 @@ impl ConfigDoc {
             Self::Bucket(doc) => doc.check(),
             Self::Quota(doc) => doc.check(),
             Self::Breaker(doc) => doc.check(),
+            Self::Blackout(doc) => doc.check(),
         }
     }
 }

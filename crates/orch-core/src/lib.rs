@@ -3,7 +3,9 @@
 //! No IO, no clock, no randomness: time and ids are arguments. Read `transition.rs` for the life of a job,
 //! `fact.rs` for what the ledger records, and `port.rs` for what a ledger must do.
 
+pub mod blackout;
 pub mod block;
+pub mod calendar;
 pub mod catalogue;
 pub mod config;
 pub mod connector;

@@ -199,6 +199,14 @@ limits! {
     BREAKER_RAMP_DEFAULT = 64, "breaker_ramp_default", "as many as one turn of a tenant";
     /// The same, at most.
     BREAKER_RAMP_MAX = 10_000, "breaker_ramp_max", "each step is a success";
+    /// Milliseconds of the longest time before a window in which a draining blackout hands nothing out.
+    LEAD_MS_MAX = 86_400_000, "lead_ms_max", "an attempt that needs longer than a day to end should be canceled";
+    /// Milliseconds of the longest window of a calendar.
+    WINDOW_DURATION_MS_MAX = 2_678_400_000, "window_duration_ms_max", "31 days; what lasts longer is a pause";
+    /// Days that a calendar excepts.
+    EXCEPT_MAX = 366, "except_max", "each day of a year";
+    /// Characters of a calendar's rule.
+    RULE_CHARS_MAX = 512, "rule_chars_max", "rules that people write have some fifty";
     /// Milliseconds that a node's lease on its shards lasts.
     NODE_LEASE_MS = 4_000, "node_lease_ms", "first grant within 6 s of a kill";
 }

@@ -123,6 +123,8 @@ pub enum Gate {
     Paused,
     /// Too many attempts failed, or an operator opened its breaker.
     Breaker,
+    /// The window of a blackout.
+    Blackout,
     /// What its host allows is spent, or the host is closed.
     Bucket,
     /// As many attempts as may be are under way.
@@ -204,7 +206,8 @@ pub struct LaneFound {
     pub ready: u64,
     /// Jobs handed out.
     pub leased: u64,
-    /// Something holds it: `deleting`, `paused`, `breaker`, `bucket`, `concurrency`, or nothing.
+    /// Something holds it: `deleting`, `paused`, `blackout`, `breaker`, `bucket`, `quota`, `concurrency`, or
+    /// nothing.
     pub held_by: Option<Cow<'static, str>>,
 }
 

@@ -45,7 +45,7 @@ impl Tenant {
                 if let ConfigDoc::JobType(doc) = doc {
                     self.lengthen_leases(doc);
                 }
-                self.index_declared();
+                self.index_declared(record.at, wheel);
             }
             Fact::LaneOpened { key, lane } => {
                 debug_assert_eq!(lane.0 as usize, self.lanes.len() + 1, "lanes are numbered without gaps");
@@ -103,7 +103,7 @@ impl Tenant {
                 if *kind == ConfigKind::Breaker {
                     self.breakers.remove(name);
                 }
-                self.index_declared();
+                self.index_declared(record.at, wheel);
             }
             Fact::PermitGiven { cost, host, leaves_at, tenant, .. } => {
                 self.permit_given(host, *tenant, *cost, *leaves_at);
@@ -146,10 +146,12 @@ impl Tenant {
     }
 
     /// Finds out anew which declared things each group of lanes has to do with.
-    fn index_declared(&mut self) {
+    fn index_declared(&mut self, at: Timestamp, wheel: &mut Wheel) {
         self.index_buckets();
         self.index_quotas();
         self.index_breakers();
+        self.index_blackouts();
+        self.watch_blackouts(at, wheel);
         self.refresh_all();
     }
 

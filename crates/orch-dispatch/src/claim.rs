@@ -55,26 +55,28 @@ impl Tenant {
         open.filter_map(|group| Some((free(group), group.active.first()?))).min().map(|(_, (_, no))| *no)
     }
 
-    /// When `next_lane` may know one, at the earliest, if nothing but buckets and breakers holds all. A breaker that
-    /// waits for an attempt to end stirs when it does.
+    /// When `next_lane` may know one, at the earliest, if nothing but buckets, breakers and blackouts holds all. A breaker
+    /// that waits for an attempt to end stirs when it does.
     pub(crate) fn next_opening(&self, types: &[String], now: Timestamp) -> Option<Timestamp> {
-        let opens = |group| {
+        let opens = |group: &Group| {
+            let lit = if group.shade.held { group.shade.until? } else { now };
             let admitted = self.admits_at(group, now)?;
             let opening = self.opens(group, now);
             // With its own buckets open, only its permit is lacking.
             let own = if opening.at == NEVER { self.own_opening(group, now).at } else { opening.grants_at() };
-            Some(admitted.max(own))
+            Some(admitted.max(own).max(lit))
         };
         self.admitted(types).filter_map(opens).filter(|at| *at > now).min()
     }
 
-    /// Do the buckets and breakers of a group let a lease be granted now?
+    /// Do the blackouts, breakers and buckets of a group let a lease be granted now?
     fn lets(&self, group: &Group, now: Timestamp) -> bool {
-        let admits = group.breakers.is_empty() || self.admits_at(group, now).is_some_and(|at| at <= now);
+        let admits =
+            !group.shade.held && (group.breakers.is_empty() || self.admits_at(group, now).is_some_and(|at| at <= now));
         admits && self.opens(group, now).grants_at() <= now
     }
 
-    /// Groups with work in `types` that nothing but a bucket or a breaker holds.
+    /// Groups with work in `types` that nothing but a blackout, a breaker or a bucket holds.
     pub(crate) fn admitted(&self, types: &[String]) -> impl Iterator<Item = &Group> {
         let groups = if self.erase_at.is_some() { &[][..] } else { &self.index.groups[..] };
         groups.iter().filter(move |group| {
@@ -259,12 +261,15 @@ impl Shard {
 
     /// The tenant's place in the order of turns, if it has something for this taker.
     fn place(&mut self, no: TenantNo, taker: Taker<'_>, seek: Seek) -> Option<(u64, TenantNo)> {
+        if self.tenants.get(no)?.index.blackouts.are_stale(self.now) {
+            self.tenants.get_mut(no)?.look_at_blackouts(self.now);
+        }
         self.seek_permits(no, taker.job_types, seek);
         let tenant = self.tenants.get(no)?;
         if tenant.next_lane(taker.job_types, self.now).is_some() {
             return Some((self.arbiter.place(no), no));
         }
-        // Whoever waits for a bucket or a breaker is looked at again when that opens.
+        // Whoever waits for a bucket, a breaker or a blackout is looked at again when that opens.
         let opens = tenant.next_opening(taker.job_types, self.now)?;
         self.watch_opening(no, opens);
         None

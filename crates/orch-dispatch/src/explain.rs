@@ -30,6 +30,7 @@ impl Shard {
     /// The question `Explain`. `None`: there is no such lane.
     pub(crate) fn explain(&mut self, no: TenantNo, lane: LaneNo, job: Option<(JobId, u64)>) -> Option<Explained> {
         let now = self.now;
+        self.tenants.get_mut(no)?.look_at_blackouts(now);
         let tenant = self.tenants.get(no).filter(|tenant| (1..=tenant.lanes.len()).contains(&(lane.0 as usize)))?;
         let held = job.and_then(|(id, _)| Some((id, tenant.jobs.get(&id)?)));
         let waits = held.and_then(|(id, job)| tenant.before_its_lane(id, job));
@@ -132,6 +133,7 @@ impl Tenant {
             holds.push(Hold { gate: Gate::Deleting, by, since: None, opens_at: None });
         }
         holds.extend(self.pauses_of(no).map(|(target, pause)| pause_hold(target, pause)));
+        holds.extend(self.blackout_hold(no, now));
         holds.extend(self.group(no).breakers.iter().filter_map(|name| self.breaker_hold(name, now)));
         holds.extend(self.bucket_hold(no, now));
         holds.extend(self.full(no).into_iter().map(|by| Hold {

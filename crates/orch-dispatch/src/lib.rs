@@ -6,6 +6,7 @@
 pub mod answer;
 mod apply;
 mod arbiter;
+pub mod blackout;
 mod breaker;
 mod bucket;
 mod claim;

@@ -106,6 +106,14 @@ pub enum Mutant {
     RampIgnored = 54,
     /// Tell breakers that an attempt that was given back failed.
     ReleaseCountsAsFailure = 55,
+    /// Forget declared blackouts when a snapshot is read.
+    BlackoutIgnoredAfterRecovery = 56,
+    /// Hand out until a window begins although a drain has a lead.
+    BlackoutLeadForgotten = 57,
+    /// Let attempts go on in the window of a blackout that cancels.
+    BlackoutCancelForgotten = 58,
+    /// Keep to a blackout's calendar as it was before it was declared anew.
+    BlackoutOfOldVersion = 59,
     /// Take keys for new that lie in the ledger and were not read yet after a take-over.
     KeysUnreadAreNew = 34,
     /// Take keys for new that were used since the take-over.
@@ -114,7 +122,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 56] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -165,6 +173,10 @@ impl Mutant {
         Self::TwoCanaries,
         Self::RampIgnored,
         Self::ReleaseCountsAsFailure,
+        Self::BlackoutIgnoredAfterRecovery,
+        Self::BlackoutLeadForgotten,
+        Self::BlackoutCancelForgotten,
+        Self::BlackoutOfOldVersion,
         Self::KeysUnreadAreNew,
         Self::UsedKeysAreNew,
     ];

@@ -209,7 +209,8 @@ impl Desk<'_> {
             }
             _ => {}
         }
-        if let Err(refusal) = self.connector_stays(&doc, current.as_ref().map(|found| &found.doc)) {
+        let stays = self.connector_stays(&doc, current.as_ref().map(|found| &found.doc));
+        if let Err(refusal) = stays.and_then(|()| self.calendar_comes(&doc)) {
             return Answer::Refused(refusal);
         }
         if current.as_ref().is_some_and(|found| found.doc == doc) {

@@ -166,7 +166,8 @@ impl Tenant {
         for group in self.admitted(types) {
             let Shared::Host(host) = &group.shared else { continue };
             let cost = self.cost(group);
-            if self.own_opening(group, now).at > now || self.permit(host, cost, now).is_some() {
+            let held = group.shade.held || self.own_opening(group, now).at > now;
+            if held || self.permit(host, cost, now).is_some() {
                 continue;
             }
             let waiting = group.active.iter().map(|(_, lane)| self.lane(*lane).waiting());

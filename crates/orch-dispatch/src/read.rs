@@ -41,6 +41,7 @@ impl Shard {
         let Some(desk) = self.desk(no, &nothing) else {
             return Answer::Refused(Refusal::new(Code::NotFound, "there is no such tenant"));
         };
+        desk.tenant.look_at_blackouts(desk.at.now);
         let seen = |id: JobId| -> Option<OpenJob> {
             let job = desk.tenant.jobs.get(&id)?;
             let token = job.lease.as_ref().map(|lease| desk.token(id, lease.epoch, job.attempt));

@@ -133,7 +133,7 @@ pub struct Shard {
     pub(crate) waiters: VecDeque<Waiter>,
     pub(crate) next_waiter: u64,
     pub(crate) wheel: Wheel,
-    /// When each tenant that waits for a bucket or a breaker is looked at again.
+    /// When each tenant that waits for a bucket, a breaker or a blackout is looked at again.
     pub(crate) openings: BTreeMap<TenantNo, Timestamp>,
     pub(crate) now: Timestamp,
     pub(crate) served: bool,
@@ -294,6 +294,7 @@ impl Shard {
                 }
             }
             tenant.jobs = jobs;
+            tenant.watch_blackouts_anew(now, &mut self.wheel);
         }
         self.begin_hosts();
     }

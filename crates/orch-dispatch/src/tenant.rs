@@ -11,6 +11,7 @@ use orch_gates::Bucket;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{ConfigFound, OpenCounts};
+use crate::blackout::{Blackouts, Shade, host_of};
 use crate::breaker::{self, Kept};
 use crate::bucket::By;
 use crate::host::{Governed, Host, Shared};
@@ -59,6 +60,8 @@ pub(crate) struct Group {
     pub shared: Shared,
     /// Breakers that govern its job type or its source's host, by name.
     pub breakers: Vec<String>,
+    /// Blackouts that may hold it.
+    pub shade: Shade,
 }
 
 /// The state of a tenant.
@@ -116,6 +119,7 @@ pub(crate) struct Index {
     pub by_claim: BTreeSet<(SessionId, ClaimId, JobId)>,
     pub by_session: BTreeMap<SessionId, u32>,
     pub counts: OpenCounts,
+    pub blackouts: Blackouts,
     /// Children that a parent's end has settled; the command that ended it goes on with them.
     pub resolved: Vec<JobId>,
     /// Lanes whose windows want filling.
@@ -234,6 +238,9 @@ impl Tenant {
             return Some("paused");
         }
         let group = self.group(no);
+        if group.shade.held {
+            return Some("blackout");
+        }
         if self.admits_at(group, now).is_none_or(|at| at > now) {
             return Some("breaker");
         }
@@ -295,6 +302,9 @@ impl Tenant {
     pub fn rebuild(&mut self) {
         let mut index = Index::default();
         std::mem::swap(&mut self.index, &mut index);
+        if !mutant::on(Mutant::BlackoutIgnoredAfterRecovery) {
+            self.index_blackouts();
+        }
         for no in 1..=self.lanes.len() {
             self.index_lane(LaneNo(u32::try_from(no).unwrap_or(u32::MAX)));
         }
@@ -324,10 +334,11 @@ impl Tenant {
     pub fn index_lane(&mut self, no: LaneNo) {
         let key = self.lane(no).key.clone();
         let group_key = (key.job_type.clone(), key.source.clone(), key.project.clone());
-        let groups = &mut self.index.groups;
+        let (groups, blackouts) = (&mut self.index.groups, &mut self.index.blackouts);
         let group = *self.index.group_by_key.entry(group_key).or_insert_with(|| {
             let (job_type, source, project) = (key.job_type.clone(), key.source.clone(), key.project.clone());
-            groups.push(Group { job_type, source, project, ..Group::default() });
+            let shade = blackouts.shade(&job_type, source.as_deref(), host_of(&self.configs, source.as_deref()));
+            groups.push(Group { job_type, source, project, shade, ..Group::default() });
             groups.len() - 1
         });
         if group == self.index.groups.len() - 1 {

@@ -117,6 +117,7 @@ impl Shard {
                     desk.tenant.index.stirred = true;
                     self.openings.remove(&no);
                 }
+                Watched::Blackouts => desk.cancel_in_blackouts(),
                 Watched::Job(job) => desk.look_at(job),
                 Watched::Claim(session, claim) => {
                     for job in desk.tenant.claimed(session, claim).collect::<Vec<_>>() {

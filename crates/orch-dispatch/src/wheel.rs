@@ -18,8 +18,10 @@ pub enum Watched {
     Job(JobId),
     /// All jobs that a claim still has: a grant of hundreds costs one entry.
     Claim(SessionId, ClaimId),
-    /// The buckets and breakers of a tenant: one of them opens.
+    /// The buckets, breakers and blackouts of a tenant: one of them opens.
     Opening,
+    /// The blackouts of a tenant: a window of one that cancels may have begun.
+    Blackouts,
 }
 
 /// The wheel.

@@ -7,6 +7,7 @@
 //! `workers.rs`) are what the server calls. No SQL and no HTTP here; decisions are `orch-dispatch`'s.
 
 mod admission;
+mod blackouts;
 mod clock;
 mod courier;
 mod engine;
@@ -28,6 +29,7 @@ mod tenants;
 mod workers;
 
 pub use admission::Admitted;
+pub use blackouts::Quiet;
 pub use clock::Clock;
 pub use engine::{Engine, EngineOptions, Role};
 pub use error::Error;

@@ -4,50 +4,23 @@
 //! skips comes when the clock has gone on, one that it shows twice comes the first time (RFC 5545, 3.3.5). So both kinds
 //! of rules, and zones of one database alone, follow the same law.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use croner::Cron;
 use croner::parser::CronParser;
 use jiff::civil;
 use jiff::tz::TimeZone;
 use orch_core::Timestamp;
+use orch_core::calendar::CalendarRule;
+use orch_core::limits::{EXCEPT_MAX, RULE_CHARS_MAX, WINDOW_DURATION_MS_MAX};
 use orch_core::refusal::{Code, Refusal};
-use rrule::RRuleSet;
-use serde::{Deserialize, Serialize};
+use rrule::{Frequency, RRuleSet};
 
-/// The longest time that a window lasts.
-const DURATION_MS_MAX: u64 = 31 * 24 * 60 * 60 * 1_000;
-/// Days that can be excepted.
-const EXCEPT_MAX: usize = 366;
-/// Windows that one question may meet.
-const LOOKED_MAX: u16 = 400;
-/// Beginnings that are worked out at a time.
-const AT_A_TIME: u16 = 8;
 /// A rule that does not come within so many years of a moment never comes.
 const YEARS_MAX: i64 = 10;
-/// The longest text of a rule.
-const TEXT_MAX: usize = 512;
-
-/// Windows of time that come again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub struct CalendarRule {
-    /// Beginnings as a cron expression of five fields, or of six with seconds. This or `rrule`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cron: Option<String>,
-    /// How long each lasts, in milliseconds.
-    pub duration_ms: u64,
-    /// Days (`2026-12-24`, on the zone's wall clock) on which none begins.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub except: Vec<String>,
-    /// Beginnings as a recurrence rule, such as `FREQ=WEEKLY;BYDAY=SA`; an `UNTIL` is a time of the wall clock.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rrule: Option<String>,
-    /// The first beginning of a recurrence rule (`2026-01-03T22:00:00`, on the zone's wall clock).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub starts_at: Option<String>,
-    /// The zone's name in the IANA database.
-    pub zone: String,
-}
+/// Days on end that may be excepted, and beginnings that a zone's clock may hide.
+const SKIPPED_MAX: u64 = EXCEPT_MAX + 8;
+/// Beginnings that a recurrence rule may count: they are counted each time.
+const COUNT_MAX: u32 = 1_000;
 
 /// A rule that was read.
 #[derive(Debug, Clone)]
@@ -67,59 +40,157 @@ enum Beginnings {
 /// A window of time: from the first moment to the one after the last.
 pub type Window = (Timestamp, Timestamp);
 
-impl CalendarRule {
-    /// Reads the rule; `path` names it in the document, and `now` is when it must still come.
+impl Calendar {
+    /// Reads a rule; `path` names it in the document.
     ///
     /// # Errors
-    /// A refusal that names the field that makes no sense, and a rule that never comes.
-    pub fn read(&self, path: &str, now: Timestamp) -> Result<Calendar, Refusal> {
+    /// A refusal that names the field that makes no sense.
+    pub fn read(rule: &CalendarRule, path: &str) -> Result<Self, Refusal> {
         let refuse = |field: &str, why: String| Refusal::field(Code::InvalidField, format!("{path}.{field}"), why);
-        let zone = TimeZone::get(&self.zone)
-            .map_err(|_| refuse("zone", format!("`{}` is no zone of the IANA database", self.zone)))?;
-        if !(1..=DURATION_MS_MAX).contains(&self.duration_ms) {
-            let why = format!("`duration_ms` is {}; it must lie between 1 and {DURATION_MS_MAX}", self.duration_ms);
+        let zone = TimeZone::get(&rule.zone)
+            .map_err(|_| refuse("zone", format!("`{}` is no zone of the IANA database", rule.zone)))?;
+        if !(1..=WINDOW_DURATION_MS_MAX).contains(&rule.duration_ms) {
+            let why =
+                format!("`duration_ms` is {}; it must lie between 1 and {WINDOW_DURATION_MS_MAX}", rule.duration_ms);
             return Err(Refusal::field(Code::LimitExceeded, format!("{path}.duration_ms"), why));
         }
-        if self.except.len() > EXCEPT_MAX {
-            let why = format!("`except` has {} days; at most {EXCEPT_MAX} are allowed", self.except.len());
+        if rule.except.len() as u64 > EXCEPT_MAX {
+            let why = format!("`except` has {} days; at most {EXCEPT_MAX} are allowed", rule.except.len());
             return Err(Refusal::field(Code::LimitExceeded, format!("{path}.except"), why));
+        }
+        for (field, text) in [("cron", &rule.cron), ("rrule", &rule.rrule)] {
+            if let Some(text) = text.as_ref().filter(|text| text.len() as u64 > RULE_CHARS_MAX) {
+                let why = format!("`{field}` has {} characters; at most {RULE_CHARS_MAX} are allowed", text.len());
+                return Err(Refusal::field(Code::LimitExceeded, format!("{path}.{field}"), why));
+            }
         }
         let day = |(place, text): (usize, &String)| {
             let wrong = |_| refuse(&format!("except[{place}]"), format!("`{text}` is no day such as 2026-12-24"));
             NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(wrong)
         };
-        let except = self.except.iter().enumerate().map(day).collect::<Result<_, _>>()?;
-        let beginnings = match (&self.cron, &self.rrule) {
-            (Some(cron), None) if self.starts_at.is_none() => read_cron(cron).map_err(|why| refuse("cron", why))?,
+        let except = rule.except.iter().enumerate().map(day).collect::<Result<_, _>>()?;
+        let beginnings = match (&rule.cron, &rule.rrule) {
+            (Some(cron), None) if rule.starts_at.is_none() => read_cron(cron).map_err(|why| refuse("cron", why))?,
             (Some(_), None) => return Err(refuse("starts_at", "a cron expression has no first beginning".to_owned())),
-            (None, Some(rule)) => self.read_recurrence(rule).map_err(|(field, why)| refuse(field, why))?,
+            (None, Some(text)) => {
+                read_recurrence(text, rule.starts_at.as_deref()).map_err(|(field, why)| refuse(field, why))?
+            }
             (Some(_), Some(_)) => return Err(refuse("rrule", "`cron` is given, too: only one of them".to_owned())),
             (None, None) => return Err(refuse("cron", "neither `cron` nor `rrule` is given".to_owned())),
         };
-        let calendar = Calendar { beginnings, duration_ms: self.duration_ms, except, zone };
-        let never = calendar.window_at(now).is_none() && calendar.next_after(now).is_none();
-        let field = if self.cron.is_some() { "cron" } else { "rrule" };
-        if never { Err(refuse(field, format!("it does not come within {YEARS_MAX} years"))) } else { Ok(calendar) }
+        Ok(Self { beginnings, duration_ms: rule.duration_ms, except, zone })
     }
 
-    fn read_recurrence(&self, rule: &str) -> Result<Beginnings, (&'static str, String)> {
-        let Some(start) = &self.starts_at else {
-            return Err(("starts_at", "a recurrence rule needs its first beginning".to_owned()));
-        };
-        let start = NaiveDateTime::parse_from_str(start, "%Y-%m-%dT%H:%M:%S")
-            .map_err(|_| ("starts_at", format!("`{start}` is no time such as 2026-01-03T22:00:00")))?;
-        if rule.len() > TEXT_MAX {
-            return Err(("rrule", format!("it has {} characters; at most {TEXT_MAX} are allowed", rule.len())));
+    /// Reads a rule that somebody declares now: it must still come.
+    ///
+    /// # Errors
+    /// A refusal that names the field that makes no sense, and a rule that never comes.
+    pub fn declare(rule: &CalendarRule, path: &str, now: Timestamp) -> Result<Self, Refusal> {
+        let calendar = Self::read(rule, path)?;
+        if calendar.window_at(now).is_some() || calendar.next_after(now).is_some() {
+            return Ok(calendar);
         }
-        let rule = rule.trim().trim_start_matches("RRULE:").to_uppercase();
-        if rule.contains("FREQ=SECONDLY") || rule.contains("FREQ=MINUTELY") {
-            return Err(("rrule", "windows that come each minute are a rate: use a bucket".to_owned()));
-        }
-        // The wall clock passes for UTC, in which each time exists once.
-        let text = format!("DTSTART:{}\nRRULE:{}", start.format("%Y%m%dT%H%M%SZ"), in_utc(&rule));
-        let set: RRuleSet = text.parse().map_err(|error: rrule::RRuleError| ("rrule", error.to_string()))?;
-        Ok(Beginnings::Recurrence(Box::new(set)))
+        let field = if rule.cron.is_some() { "cron" } else { "rrule" };
+        let why = format!("it does not come within {YEARS_MAX} years");
+        Err(Refusal::field(Code::InvalidField, format!("{path}.{field}"), why))
     }
+
+    /// The window that a moment lies in; of several, the one that ends last.
+    #[must_use]
+    pub fn window_at(&self, now: Timestamp) -> Option<Window> {
+        self.last_begun(now, 0).filter(|(_, until)| now < *until)
+    }
+
+    /// The last window that began by this moment, unless it was over so many milliseconds ago.
+    #[must_use]
+    pub fn last_begun(&self, by: Timestamp, over_ms: u64) -> Option<Window> {
+        // All windows have one length: who began last ends last.
+        let back = i64::try_from(self.duration_ms.saturating_add(over_ms)).ok()?;
+        let (before, after) = self.wall_clocks(by)?;
+        let floor = before.checked_sub_signed(TimeDelta::milliseconds(back))?.checked_sub_days(Days::new(1))?;
+        let (mut from, mut inclusive) = (after, true);
+        for _ in 0..SKIPPED_MAX {
+            let at = self.beginnings.last(from, inclusive, floor)?;
+            (from, inclusive) = (at, false);
+            if self.except.contains(&at.date()) {
+                from = at.date().and_time(NaiveTime::MIN);
+            } else if let Some((begins, ends)) = self.window(at).filter(|(begins, _)| *begins <= by) {
+                return (ends.plus_ms(over_ms) > by).then_some((begins, ends));
+            }
+        }
+        None
+    }
+
+    /// The first window that begins after a moment.
+    #[must_use]
+    pub fn next_after(&self, now: Timestamp) -> Option<Window> {
+        let (before, after) = self.wall_clocks(now)?;
+        let end = after.checked_add_signed(TimeDelta::days(366 * YEARS_MAX))?;
+        let (mut from, mut inclusive) = (before, true);
+        let mut hidden = 0;
+        while hidden < SKIPPED_MAX {
+            let at = self.beginnings.first(from, inclusive, end)?;
+            (from, inclusive) = (at, false);
+            if self.except.contains(&at.date()) {
+                (from, inclusive) = (at.date().checked_add_days(Days::new(1))?.and_time(NaiveTime::MIN), true);
+                hidden += 1;
+            } else if let Some(found) = self.window(at).filter(|(begins, _)| *begins > now) {
+                return Some(found);
+            }
+        }
+        None
+    }
+
+    /// A moment on the zone's wall clock, as RFC 3339 has it.
+    #[must_use]
+    pub fn local(&self, at: Timestamp) -> String {
+        let Ok(moment) = jiff::Timestamp::from_millisecond(at.millis()) else { return String::new() };
+        let offset = self.zone.to_offset(moment);
+        moment.display_with_offset(offset).to_string()
+    }
+
+    /// The earliest and the latest time that the wall clock showed around a moment: the same, but for the hours in
+    /// which it skips some or shows them twice.
+    fn wall_clocks(&self, at: Timestamp) -> Option<(NaiveDateTime, NaiveDateTime)> {
+        let at = jiff::Timestamp::from_millisecond(at.millis()).ok()?;
+        let shown = naive(self.zone.to_datetime(at))?;
+        let Some(turn) = self.zone.preceding(at).next() else { return Some((shown, shown)) };
+        let moved = turn.offset().seconds() - self.zone.to_offset(turn.timestamp() - SECOND).seconds();
+        if at.as_second() - turn.timestamp().as_second() > i64::from(moved.abs()) {
+            return Some((shown, shown));
+        }
+        let turned = naive(self.zone.to_datetime(turn.timestamp() - SECOND))?;
+        Some((shown.min(turned), shown.max(turned + TimeDelta::seconds(1))))
+    }
+
+    /// The window that begins at this time of the wall clock.
+    fn window(&self, at: NaiveDateTime) -> Option<Window> {
+        let civil: civil::DateTime = at.format("%Y-%m-%dT%H:%M:%S").to_string().parse().ok()?;
+        let from = self.zone.to_ambiguous_zoned_datetime(civil).compatible().ok()?.timestamp().as_millisecond();
+        let from = Timestamp::from_millis(from);
+        Some((from, from.plus_ms(self.duration_ms)))
+    }
+}
+
+const SECOND: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
+
+fn read_recurrence(rule: &str, start: Option<&str>) -> Result<Beginnings, (&'static str, String)> {
+    let Some(start) = start else {
+        return Err(("starts_at", "a recurrence rule needs its first beginning".to_owned()));
+    };
+    let start = NaiveDateTime::parse_from_str(start, "%Y-%m-%dT%H:%M:%S")
+        .map_err(|_| ("starts_at", format!("`{start}` is no time such as 2026-01-03T22:00:00")))?;
+    let rule = rule.trim().trim_start_matches("RRULE:").to_uppercase();
+    if rule.contains("FREQ=SECONDLY") || rule.contains("FREQ=MINUTELY") {
+        return Err(("rrule", "windows that come each minute are a rate: use a bucket".to_owned()));
+    }
+    // The wall clock passes for UTC, in which each time exists once.
+    let text = format!("DTSTART:{}\nRRULE:{}", start.format("%Y%m%dT%H%M%SZ"), in_utc(&rule));
+    let set: RRuleSet = text.parse().map_err(|error: rrule::RRuleError| ("rrule", error.to_string()))?;
+    if set.get_rrule().iter().any(|rule| rule.get_count() > Some(COUNT_MAX)) {
+        return Err(("rrule", format!("a `COUNT` above {COUNT_MAX} is better said as `UNTIL`")));
+    }
+    Ok(Beginnings::Recurrence(Box::new(set)))
 }
 
 /// An `UNTIL` without a zone as the parser wants it beside a start in UTC.
@@ -133,102 +204,71 @@ fn in_utc(rule: &str) -> String {
 }
 
 fn read_cron(text: &str) -> Result<Beginnings, String> {
-    if text.len() > TEXT_MAX {
-        return Err(format!("it has {} characters; at most {TEXT_MAX} are allowed", text.len()));
-    }
     let cron = CronParser::new().parse(text).map_err(|error| error.to_string())?;
     Ok(Beginnings::Cron(Box::new(cron)))
 }
 
-impl Calendar {
-    /// The window that a moment lies in; of several, the one that ends last.
-    #[must_use]
-    pub fn window_at(&self, now: Timestamp) -> Option<Window> {
-        // A day more for what the zone's clock skips or shows twice.
-        let back = TimeDelta::milliseconds(i64::try_from(self.duration_ms).ok()?) + TimeDelta::days(1);
-        let clock = self.wall_clock(now)?;
-        let windows = self.beginnings.between(clock - back, clock + TimeDelta::days(1), LOOKED_MAX);
-        let around = windows.into_iter().filter_map(|at| self.window(at));
-        around.filter(|(from, until)| *from <= now && now < *until).max_by_key(|(_, until)| *until)
-    }
-
-    /// The first window that begins after a moment.
-    #[must_use]
-    pub fn next_after(&self, now: Timestamp) -> Option<Window> {
-        let clock = self.wall_clock(now)?;
-        let end = clock + TimeDelta::days(366 * YEARS_MAX);
-        let mut from = clock - TimeDelta::days(1);
-        // Exceptions can hide many in a row.
-        for _ in 0..LOOKED_MAX {
-            let beginnings = self.beginnings.between(from, end, AT_A_TIME);
-            from = *beginnings.last()? + TimeDelta::seconds(1);
-            let windows = beginnings.into_iter().filter_map(|at| self.window(at));
-            if let Some(found) = windows.filter(|(from, _)| *from > now).min() {
-                return Some(found);
+impl Beginnings {
+    /// The first beginning from one time of the wall clock on, not after another.
+    fn first(&self, from: NaiveDateTime, inclusive: bool, end: NaiveDateTime) -> Option<NaiveDateTime> {
+        match self {
+            Self::Cron(cron) => cron.find_next_occurrence(&from, inclusive).ok().filter(|at| *at <= end),
+            Self::Recurrence(set) => {
+                let from = if inclusive { from } else { from + TimeDelta::seconds(1) };
+                let set = near(set, from).after(zoned(from)).before(zoned(end));
+                set.all(1).dates.first().map(DateTime::naive_utc)
             }
         }
-        None
     }
 
-    /// When a time of this length without any window begins, at the earliest, from a moment on.
-    #[must_use]
-    pub fn quiet_from(&self, now: Timestamp, length_ms: u64) -> Option<Timestamp> {
-        let mut from = now;
-        for _ in 0..LOOKED_MAX {
-            if let Some((_, until)) = self.window_at(from) {
-                from = until;
-                continue;
-            }
-            match self.next_after(from) {
-                Some((next, until)) if next < from.plus_ms(length_ms) => from = until,
-                _ => return Some(from),
+    /// The last beginning up to one time of the wall clock, not before another.
+    fn last(&self, to: NaiveDateTime, inclusive: bool, floor: NaiveDateTime) -> Option<NaiveDateTime> {
+        match self {
+            Self::Cron(cron) => cron.find_previous_occurrence(&to, inclusive).ok().filter(|at| *at >= floor),
+            Self::Recurrence(set) => {
+                let to = if inclusive { to } else { to - TimeDelta::seconds(1) };
+                let set = near(set, floor).after(zoned(floor)).before(zoned(to));
+                set.all(u16::MAX).dates.last().map(DateTime::naive_utc)
             }
         }
-        None
-    }
-
-    fn wall_clock(&self, at: Timestamp) -> Option<NaiveDateTime> {
-        let there = self.zone.to_datetime(jiff::Timestamp::from_millisecond(at.millis()).ok()?);
-        let day = NaiveDate::from_ymd_opt(i32::from(there.year()), number(there.month()), number(there.day()))?;
-        day.and_hms_opt(number(there.hour()), number(there.minute()), number(there.second()))
-    }
-
-    /// The window that begins at this time of the wall clock, unless its day is excepted.
-    fn window(&self, at: NaiveDateTime) -> Option<Window> {
-        if self.except.contains(&at.date()) {
-            return None;
-        }
-        let civil: civil::DateTime = at.format("%Y-%m-%dT%H:%M:%S").to_string().parse().ok()?;
-        let from = self.zone.to_ambiguous_zoned_datetime(civil).compatible().ok()?.timestamp().as_millisecond();
-        let from = Timestamp::from_millis(from);
-        Some((from, from.plus_ms(self.duration_ms)))
     }
 }
 
-impl Beginnings {
-    /// Beginnings from one time of the wall clock to another, both included, at most so many.
-    fn between(&self, from: NaiveDateTime, to: NaiveDateTime, most: u16) -> Vec<NaiveDateTime> {
-        match self {
-            Self::Cron(cron) => {
-                let (mut found, mut at, mut inclusive) = (Vec::new(), from, true);
-                while found.len() < usize::from(most)
-                    && let Ok(next) = cron.find_next_occurrence(&at, inclusive)
-                    && next <= to
-                {
-                    found.push(next);
-                    (at, inclusive) = (next, false);
-                }
-                found
-            }
-            Self::Recurrence(set) => {
-                let zoned = |at: NaiveDateTime| {
-                    DateTime::<Utc>::from_naive_utc_and_offset(at, Utc).with_timezone(&rrule::Tz::UTC)
-                };
-                let set = set.as_ref().clone().after(zoned(from)).before(zoned(to));
-                set.all(most).dates.into_iter().map(|at| at.naive_utc()).collect()
-            }
-        }
+/// The same rule as if it had first come shortly before this time: it is worked out from its first beginning on, which
+/// may lie years back. Whole steps of the rule keep its phase; what it takes from its first beginning it has taken.
+fn near(set: &RRuleSet, from: NaiveDateTime) -> RRuleSet {
+    let Some(rule) = set.get_rrule().first().filter(|rule| rule.get_count().is_none()) else { return set.clone() };
+    let start = set.get_dt_start().naive_utc();
+    let every = i64::from(rule.get_interval().max(1));
+    let whole = |passed: i64, step: i64| (passed / step - 1).max(0) * step;
+    let hours = |step: i64| start.checked_add_signed(TimeDelta::hours(whole((from - start).num_hours(), step)));
+    let months = |step: i64| {
+        let month = |at: NaiveDateTime| i64::from(at.year()) * 12 + i64::from(at.month0());
+        let moved = Months::new(u32::try_from(whole(month(from) - month(start), step)).ok()?);
+        let first = start.date().with_day(1)?.checked_add_months(moved)?.and_time(NaiveTime::MIN);
+        Some(first.max(start))
+    };
+    let nearer = match rule.get_freq() {
+        Frequency::Yearly => months(12 * every),
+        Frequency::Monthly => months(every),
+        Frequency::Weekly => hours(7 * 24 * every),
+        Frequency::Daily => hours(24 * every),
+        _ => hours(every),
+    };
+    match nearer {
+        Some(nearer) if nearer > start => RRuleSet::new(zoned(nearer)).rrule(rule.clone()),
+        _ => set.clone(),
     }
+}
+
+/// A time of the wall clock as if it were one of UTC.
+fn zoned(at: NaiveDateTime) -> DateTime<rrule::Tz> {
+    DateTime::<Utc>::from_naive_utc_and_offset(at, Utc).with_timezone(&rrule::Tz::UTC)
+}
+
+fn naive(there: civil::DateTime) -> Option<NaiveDateTime> {
+    let day = NaiveDate::from_ymd_opt(i32::from(there.year()), number(there.month()), number(there.day()))?;
+    day.and_hms_opt(number(there.hour()), number(there.minute()), number(there.second()))
 }
 
 fn number(part: i8) -> u32 {
@@ -263,13 +303,17 @@ mod tests {
         }
     }
 
+    fn declared(rule: &CalendarRule, now: Timestamp) -> Calendar {
+        Calendar::declare(rule, "w", now).unwrap()
+    }
+
     fn field(rule: &CalendarRule) -> String {
-        rule.read("window", at("2026-06-01T00:00:00Z")).unwrap_err().field.unwrap_or_default()
+        Calendar::declare(rule, "window", at("2026-06-01T00:00:00Z")).unwrap_err().field.unwrap_or_default()
     }
 
     #[test]
     fn a_window_of_the_night_follows_the_zone() {
-        let nightly = cron("0 22 * * *", 4, "Europe/Athens").read("w", at("2026-06-01T00:00:00Z")).unwrap();
+        let nightly = declared(&cron("0 22 * * *", 4, "Europe/Athens"), at("2026-06-01T00:00:00Z"));
         let summer = (at("2026-07-01T19:00:00Z"), at("2026-07-01T23:00:00Z"));
         assert_eq!(nightly.window_at(at("2026-07-01T20:00:00Z")), Some(summer));
         assert_eq!(nightly.window_at(at("2026-07-01T18:59:59Z")), None);
@@ -280,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_time_that_the_clock_skips_comes_when_it_has_gone_on() {
-        let early = cron("30 3 * * *", 1, "Europe/Athens").read("w", at("2026-01-01T00:00:00Z")).unwrap();
+        let early = declared(&cron("30 3 * * *", 1, "Europe/Athens"), at("2026-01-01T00:00:00Z"));
         // On 29 March 2026 clocks in Athens go from 03:00 to 04:00.
         assert_eq!(early.next_after(at("2026-03-28T12:00:00Z")).unwrap().0, at("2026-03-29T01:30:00Z"));
         // On 25 October they show 03:00 to 04:00 twice.
@@ -293,22 +337,88 @@ mod tests {
     fn recurrences_have_exceptions_and_ends() {
         let mut rule = weekly();
         rule.except = vec!["2026-06-06".to_owned()];
-        let calendar = rule.read("w", at("2026-06-01T00:00:00Z")).unwrap();
+        let calendar = declared(&rule, at("2026-06-01T00:00:00Z"));
         assert_eq!(calendar.next_after(at("2026-06-01T00:00:00Z")).unwrap().0, at("2026-06-13T19:00:00Z"));
         assert!(calendar.window_at(at("2026-06-06T20:00:00Z")).is_none());
         assert!(calendar.window_at(at("2026-06-14T00:30:00Z")).is_some(), "over midnight");
         rule.rrule = Some("FREQ=WEEKLY;BYDAY=SA;UNTIL=20260613T235959".to_owned());
-        let ends = rule.read("w", at("2026-06-01T00:00:00Z")).unwrap();
+        let ends = declared(&rule, at("2026-06-01T00:00:00Z"));
         assert!(ends.next_after(at("2026-06-14T00:00:00Z")).is_none());
     }
 
     #[test]
-    fn the_next_quiet_time_is_found() {
-        let calendar = cron("0 0,2 * * *", 1, "UTC").read("w", at("2026-06-01T00:00:00Z")).unwrap();
-        let (now, hour) = (at("2026-06-01T00:10:00Z"), 3_600_000);
-        assert_eq!(calendar.quiet_from(now, hour), Some(at("2026-06-01T01:00:00Z")));
-        assert_eq!(calendar.quiet_from(now, 2 * hour), Some(at("2026-06-01T03:00:00Z")));
-        assert_eq!(calendar.quiet_from(now, 23 * hour), None);
+    fn windows_that_come_every_few_seconds_are_found() {
+        let rule = CalendarRule { cron: Some("*/7 * * * * *".to_owned()), duration_ms: 1_500, ..cron("", 0, "UTC") };
+        let often = declared(&rule, at("2026-06-01T00:00:00Z"));
+        let noon = at("2026-06-01T12:00:00Z");
+        assert_eq!(often.window_at(noon.plus_ms(8_499)), Some((noon.plus_ms(7_000), noon.plus_ms(8_500))));
+        assert_eq!(often.window_at(noon.plus_ms(8_500)), None);
+        assert_eq!(often.next_after(noon.plus_ms(7_000)).unwrap().0, noon.plus_ms(14_000));
+        assert_eq!(often.last_begun(noon.plus_ms(9_000), 501).unwrap().0, noon.plus_ms(7_000));
+        assert_eq!(often.last_begun(noon.plus_ms(9_000), 500), None);
+        let long = declared(&cron("* * * * *", 24 * 30, "UTC"), noon);
+        assert_eq!(long.window_at(noon.plus_ms(61_000)).unwrap().0, noon.plus_ms(60_000));
+    }
+
+    #[test]
+    fn days_that_are_excepted_are_passed_over() {
+        let except = (1..=30).map(|day| format!("2026-06-{day:02}")).collect();
+        let rule = CalendarRule { cron: Some("* * * * * *".to_owned()), except, ..cron("", 1, "UTC") };
+        let calendar = declared(&rule, at("2026-05-01T00:00:00Z"));
+        assert_eq!(calendar.next_after(at("2026-06-01T00:00:00Z")).unwrap().0, at("2026-07-01T00:00:00Z"));
+        assert_eq!(calendar.window_at(at("2026-06-01T00:10:00Z")).unwrap().0, at("2026-05-31T23:59:59Z"));
+        assert_eq!(calendar.window_at(at("2026-06-03T00:00:00Z")), None);
+    }
+
+    #[test]
+    fn a_recurrence_that_began_long_ago_goes_on() {
+        let rule = CalendarRule {
+            rrule: Some("FREQ=HOURLY;INTERVAL=2".to_owned()),
+            starts_at: Some("2019-01-01T00:00:00".to_owned()),
+            duration_ms: 60_000,
+            ..weekly()
+        };
+        let calendar = Calendar::read(&rule, "w").unwrap();
+        assert!(calendar.window_at(at("2026-06-01T21:00:30Z")).is_some(), "midnight in Athens");
+        assert_eq!(calendar.next_after(at("2026-06-01T21:00:30Z")).unwrap().0, at("2026-06-01T23:00:00Z"));
+    }
+
+    #[test]
+    fn where_a_recurrence_is_worked_out_from_changes_nothing() {
+        let (start, days) = ("2019-05-31T22:30:00", 366 * 7 + 100);
+        for text in [
+            "FREQ=HOURLY;INTERVAL=7",
+            "FREQ=HOURLY;INTERVAL=5;BYHOUR=1,2,3,22;BYMINUTE=10,30",
+            "FREQ=DAILY;INTERVAL=3",
+            "FREQ=DAILY;BYDAY=MO,WE",
+            "FREQ=WEEKLY;INTERVAL=2;BYDAY=SA,SU",
+            "FREQ=WEEKLY;INTERVAL=3;WKST=SU;BYDAY=SU,MO",
+            "FREQ=MONTHLY",
+            "FREQ=MONTHLY;INTERVAL=5;BYDAY=-1FR",
+            "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1",
+            "FREQ=YEARLY;INTERVAL=2;BYMONTH=2;BYMONTHDAY=28,29",
+            "FREQ=YEARLY",
+            "FREQ=YEARLY;BYWEEKNO=1,20;BYDAY=TH",
+        ] {
+            let Ok(Beginnings::Recurrence(set)) = read_recurrence(text, Some(start)) else { panic!("{text}") };
+            let begin = set.get_dt_start().naive_utc();
+            let all: Vec<_> = set.as_ref().clone().before(zoned(begin + TimeDelta::days(days))).all(u16::MAX).dates;
+            let all: Vec<_> = all.iter().map(DateTime::naive_utc).collect();
+            let rule = Beginnings::Recurrence(set);
+            for hour in (0..24 * (days - 400)).step_by(1_013) {
+                let at = begin + TimeDelta::hours(hour);
+                let next = all.iter().find(|one| **one >= at).copied();
+                assert_eq!(rule.first(at, true, begin + TimeDelta::days(days)), next, "{text} after {at}");
+                let before = all.iter().rev().find(|one| **one < at && **one >= at - TimeDelta::days(40)).copied();
+                assert_eq!(rule.last(at, false, at - TimeDelta::days(40)), before, "{text} before {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn moments_are_shown_on_the_zones_wall_clock() {
+        let calendar = Calendar::read(&weekly(), "w").unwrap();
+        assert_eq!(calendar.local(at("2026-06-06T19:00:00Z")), "2026-06-06T22:00:00+03:00");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 pub mod adaptive;
 pub mod allotment;
+pub mod blackout;
 pub mod breaker;
 pub mod bucket;
 pub mod calendar;
@@ -20,5 +21,5 @@ pub mod window;
 pub use adaptive::{Adaptive, Cut, CutCause};
 pub use breaker::{Breaker, BreakerPolicy, BreakerState};
 pub use bucket::Bucket;
-pub use calendar::{Calendar, CalendarRule};
+pub use calendar::Calendar;
 pub use orch_core::term::Term;

@@ -1,6 +1,7 @@
 //! The router: all routes under one base, problems for everything else, request ids, panics caught.
 
 pub mod artifacts;
+pub mod blackouts;
 pub mod breakers;
 pub mod buckets;
 pub mod catalogue;
@@ -64,6 +65,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(catalogue::routes())
         .merge(sources::routes())
         .merge(projects::routes())
+        .merge(blackouts::routes())
         .merge(buckets::routes())
         .merge(quotas::routes())
         .merge(breakers::routes())

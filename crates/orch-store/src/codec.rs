@@ -99,6 +99,7 @@ pub fn kind_word(kind: ConfigKind) -> &'static str {
         ConfigKind::Bucket => "bucket",
         ConfigKind::Quota => "quota",
         ConfigKind::Breaker => "breaker",
+        ConfigKind::Blackout => "blackout",
     }
 }
 

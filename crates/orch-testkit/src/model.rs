@@ -4,6 +4,7 @@
 //! callers are told, `clock.rs` knows how long a lease may live at most.
 
 mod answers;
+mod blackouts;
 mod breakers;
 mod buckets;
 mod clock;
@@ -202,6 +203,8 @@ pub struct Tenant {
     pub gone: BTreeMap<(ConfigKind, String), u64>,
     /// Breakers, by name.
     pub breakers: BTreeMap<String, Breaker>,
+    /// When something was declared last.
+    pub configured_at: Timestamp,
     /// Keys: fingerprint, jobs, when, commit.
     pub keys: BTreeMap<[u8; 16], KeyAnswer>,
     /// Longest lease that a job type ever had.
@@ -264,6 +267,8 @@ pub struct Model {
     pub log: CallLog,
     /// How long leases may live.
     pub clock: LeaseClock,
+    /// When the owner began to serve.
+    pub served_since: Timestamp,
     /// When workers spoke.
     pub voices: Voices,
     /// What was seen.
@@ -304,6 +309,7 @@ impl Model {
         end_of: impl Fn(TenantNo, JobId) -> Option<Timestamp>,
     ) -> Result<(), Violation> {
         self.voices = Voices::default();
+        self.served_since = now;
         let tenants = &self.tenants;
         self.clock.serve(now, |(no, job, _)| tenants.get(&no).map_or(0, |tenant| tenant.longest_lease_ms(job)));
         for (no, tenant) in &mut self.tenants {

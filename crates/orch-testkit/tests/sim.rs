@@ -9,7 +9,7 @@ use orch_testkit::model::Counts;
 use orch_testkit::world::{Report, World};
 
 /// What every full run must have shown, beside each kind of fact.
-const RACES: [&str; 66] = [
+const RACES: [&str; 69] = [
     "a backlog was full",
     "a claim sent again was answered",
     "a grant under a quota",
@@ -29,6 +29,9 @@ const RACES: [&str; 66] = [
     "breaker: a canary succeeded",
     "breaker: a ramp ended in a failure",
     "breaker: a ramp was full",
+    "blackout asks an attempt to end",
+    "blackout declared",
+    "blackout over, and work goes on",
     "bucket spent",
     "bucket spent ahead",
     "bucket_closed",

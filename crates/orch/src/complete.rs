@@ -103,6 +103,14 @@ pub fn quotas() -> ArgValueCandidates {
     })
 }
 
+/// The blackouts.
+pub fn blackouts() -> ArgValueCandidates {
+    live(async |client: Client| {
+        let found = client.blackouts().list(None).await?.items;
+        Ok(found.iter().map(|it| candidate(&it.name, it.description.as_deref().unwrap_or_default())).collect())
+    })
+}
+
 /// The breakers.
 pub fn breakers() -> ArgValueCandidates {
     live(async |client: Client| {

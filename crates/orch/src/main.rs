@@ -5,6 +5,7 @@
 mod access;
 mod api;
 mod artifact;
+mod blackout;
 mod bootstrap;
 mod breaker;
 mod bucket;
@@ -104,6 +105,9 @@ enum Command {
     /// What stops handing out when too many attempts fail.
     #[command(subcommand)]
     Breaker(breaker::Command),
+    /// Windows of time in which work is held back.
+    #[command(subcommand)]
+    Blackout(blackout::Command),
     /// Dead letters: list, show, replay, discard.
     #[command(subcommand)]
     DeadLetter(dead_letter::Command),
@@ -248,6 +252,7 @@ async fn run_command(command: Command, connection: &Connection, output: &Output)
         Command::JobType(command) => job_type::run(command, &connection.client()?, output).await,
         Command::Project(command) => project::run(command, &connection.client()?, output).await,
         Command::Breaker(command) => breaker::run(command, &connection.client()?, output).await,
+        Command::Blackout(command) => blackout::run(command, &connection.client()?, output).await,
         Command::Bucket(command) => bucket::run(command, &connection.client()?, output).await,
         Command::Quota(command) => quota::run(command, &connection.client()?, output).await,
         Command::Artifact(command) => artifact::run(command, &connection.client()?, output).await,

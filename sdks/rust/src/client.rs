@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::artifacts::Artifacts;
+use crate::blackouts::Blackouts;
 use crate::breakers::Breakers;
 use crate::buckets::Buckets;
 use crate::dead_letters::DeadLetters;
@@ -182,6 +183,12 @@ impl Client {
     #[must_use]
     pub fn breakers(&self) -> Breakers<'_> {
         Breakers(self)
+    }
+
+    /// Calls about blackouts: windows of time in which work is held back.
+    #[must_use]
+    pub fn blackouts(&self) -> Blackouts<'_> {
+        Blackouts(self)
     }
 
     /// Calls about projects.

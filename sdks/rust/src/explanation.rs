@@ -11,6 +11,7 @@ use crate::job::JobState;
 pub struct Hold {
     /// Which: `dependencies`, `time`, `deleting`, `paused`, `breaker`, `bucket`, `concurrency`, `worker` or `turn`. More
     /// may come.
+    /// Which: `dependencies`, `time`, `deleting`, `paused`, `blackout`, `bucket`, `concurrency`, `worker` or `turn`. More may come.
     pub gate: String,
     /// Who or what holds it; what belongs to other tenants is `shared`.
     pub by: String,

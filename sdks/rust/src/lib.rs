@@ -22,6 +22,8 @@
 
 mod artifact;
 mod artifacts;
+mod blackout;
+mod blackouts;
 mod breaker;
 mod breakers;
 mod bucket;
@@ -64,6 +66,8 @@ mod workers;
 
 pub use artifact::ArtifactRef;
 pub use artifacts::Artifacts;
+pub use blackout::{Blackout, BlackoutAction, Calendar, Quiet, QuietQuery, Window};
+pub use blackouts::Blackouts;
 pub use breaker::{Breaker, BreakerState};
 pub use breakers::Breakers;
 pub use bucket::{Bucket, BucketState, Cut, Term};

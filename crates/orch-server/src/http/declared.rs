@@ -237,6 +237,10 @@ pub(super) async fn put(
     if let ConfigDoc::JobType(orch_core::config::JobType { payload_schema: Some(text), .. }) = &doc {
         PayloadSchema::compile(text)?;
     }
+    if let ConfigDoc::Blackout(doc) = &doc {
+        // The owner looks, too; a calendar that takes long to never come is refused before it gets there.
+        orch_dispatch::blackout::check(doc, app.engine().now())?;
+    }
     let answer = app.engine().command(Command::PutConfig { tenant: caller.tenant(), doc, expect }).await?;
     let Answer::Config { version, created } = answer else { return Err(unexpected(&answer)) };
     Ok((version, created))
@@ -253,6 +257,7 @@ fn check_texts(doc: &ConfigDoc) -> Result<(), Refusal> {
         ConfigDoc::Bucket(doc) => return described(&doc.description),
         ConfigDoc::Quota(doc) => return described(&doc.description),
         ConfigDoc::Breaker(doc) => return described(&doc.description),
+        ConfigDoc::Blackout(doc) => return described(&doc.description),
         ConfigDoc::Source(doc) => doc,
     };
     described(&source.description)?;

@@ -27,8 +27,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
 /// A gate that holds something back.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HoldOut {
-    /// Which: `dependencies`, `time`, `deleting`, `paused`, `breaker`, `bucket`, `concurrency`, `worker` or `turn`. More
-    /// may come.
+    /// Which: `dependencies`, `time`, `deleting`, `paused`, `blackout`, `breaker`, `bucket`, `concurrency`, `quota`, `worker` or
+    /// `turn`. More may come.
     #[schema(value_type = String, example = "bucket")]
     pub gate: Gate,
     /// Who or what holds it; what belongs to other tenants is `shared`.
@@ -86,6 +86,9 @@ fn advice(gate: Gate) -> &'static str {
         Gate::Paused => "`orch pause resume` with the same target",
         Gate::Breaker => {
             "`orch breaker state` shows what failed and when it is tried again; `orch breaker reset` closes it"
+        }
+        Gate::Blackout => {
+            "wait for its window to end; `orch blackout windows` shows when, `orch blackout put` changes it"
         }
         Gate::Bucket => "`orch bucket state` shows what is left; `orch bucket reset` opens it again after a refusal",
         Gate::Concurrency => "wait for an attempt to end, or raise the limit of the job type or source",

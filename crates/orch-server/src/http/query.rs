@@ -90,12 +90,22 @@ impl Params {
         Timestamp::parse_rfc3339(&text).map(Some).ok_or_else(refused)
     }
 
+    /// A number in a range.
+    pub fn number(&mut self, name: &str, min: u64, max: u64) -> Result<Option<u64>, Problem> {
+        let Some(text) = self.one(name)? else { return Ok(None) };
+        match text.parse() {
+            Ok(number) if (min..=max).contains(&number) => Ok(Some(number)),
+            Ok(number) => {
+                let detail = format!("`{name}` is {number}; it must lie between {min} and {max}");
+                Err(Refusal::field(Code::LimitExceeded, name, detail).into())
+            }
+            Err(_) => Err(Problem::field(Code::InvalidField, name, format!("`{name}` must be a number up to {max}"))),
+        }
+    }
+
     /// `limit` and `cursor` of a list.
     pub fn page<P: Position>(&mut self, list: &List) -> Result<Page<P>, Problem> {
-        let limit = match self.one("limit")? {
-            Some(text) => limit_of(&text)?,
-            None => limits::PAGE_DEFAULT,
-        };
+        let limit = self.number("limit", 1, limits::PAGE_MAX)?.unwrap_or(limits::PAGE_DEFAULT);
         let from = self.one("cursor")?.map(|text| list.open(&text)).transpose()?;
         Ok(Page { limit: usize::try_from(limit).unwrap_or(usize::MAX), from })
     }
@@ -106,17 +116,5 @@ impl Params {
         let name: String = name.chars().take(64).collect();
         let detail = format!("there is no parameter `{name}` here");
         Err(Problem::field(Code::UnknownField, name, detail))
-    }
-}
-
-fn limit_of(text: &str) -> Result<u64, Problem> {
-    let max = limits::PAGE_MAX;
-    match text.parse() {
-        Ok(limit) if (1..=max).contains(&limit) => Ok(limit),
-        Ok(limit) => {
-            let detail = format!("`limit` is {limit}; it must lie between 1 and {max}");
-            Err(Refusal::field(Code::LimitExceeded, "limit", detail).into())
-        }
-        Err(_) => Err(Problem::field(Code::InvalidField, "limit", format!("`limit` must be a number up to {max}"))),
     }
 }

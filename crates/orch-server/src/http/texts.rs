@@ -83,6 +83,14 @@ text_schema! {
     ShardText, "^[0-9]{1,4}$", (1, 4), "0";
     /// The token of a lease; only the server makes them.
     LeaseText, LINE, (1, limits::KEY_CHARS_MAX);
+    /// A cron expression or a recurrence rule.
+    RuleText, LINE, (1, limits::RULE_CHARS_MAX), "0 2 * * SUN";
+    /// The name of a zone in the IANA database.
+    ZoneText, "^[a-zA-Z0-9][a-zA-Z0-9._+/-]*$", (1, limits::NAME_CHARS_MAX), "Europe/Athens";
+    /// A time of a wall clock.
+    WallClockText, "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}$", (19, 19), "2026-01-03T22:00:00";
+    /// A day.
+    DayText, "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", (10, 10), "2026-12-24";
     /// A connector's id.
     SlugText, "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", (1, limits::CONNECTOR_ID_CHARS_MAX), "kev";
     /// A query.

@@ -1,5 +1,6 @@
 //! Small wire types that many bodies share: moments, closed lists of words, errors, artifacts, pages.
 
+use orch_core::blackout::BlackoutAction;
 use orch_core::connector::{ArtifactKind, Capability};
 use orch_core::job::{ArtifactRef, JobError, Priority};
 use orch_core::{Code, JobState, Refusal, Timestamp, limits};
@@ -87,6 +88,11 @@ word_schema!(
     /// The words of `access::Scope`.
     ScopeWord,
     Scope::ALL.iter().map(|scope| scope.as_str())
+);
+word_schema!(
+    /// The words of `orch_core::blackout::BlackoutAction`.
+    BlackoutActionWord,
+    BlackoutAction::ALL.into_iter().map(BlackoutAction::as_str)
 );
 word_schema!(
     /// The words of `orch_core::job::DependsOn`.

@@ -15,13 +15,14 @@ const OPEN: [&str; 1] = ["get_health"];
 
 /// How another tenant's caller fares with this tenant's ids and names: the status of the call.
 /// Whatever the status, nothing of this tenant may be in the answer, and nothing of it may change.
-const PROBES: [(&str, u16); 75] = [
+const PROBES: [(&str, u16); 80] = [
     ("ack_leases", 200),
     ("append_job_logs", 409),
     ("cancel_job", 404),
     ("claim_leases", 404),
     ("complete_leases", 200),
     ("create_breaker", 201),
+    ("create_blackout", 201),
     ("create_bucket", 201),
     ("create_follow_ups", 409),
     ("create_job", 422),
@@ -45,6 +46,7 @@ const PROBES: [(&str, u16); 75] = [
     ("get_artifact", 404),
     ("get_breaker", 404),
     ("get_breaker_state", 404),
+    ("get_blackout", 404),
     ("get_bucket", 404),
     ("get_bucket_state", 404),
     ("get_dead_letter", 404),
@@ -54,10 +56,13 @@ const PROBES: [(&str, u16); 75] = [
     ("get_project", 404),
     ("get_quota", 404),
     ("get_source", 404),
+    ("get_next_quiet", 200),
     ("get_tenant", 404),
     ("get_token", 404),
     ("heartbeat_leases", 404),
     ("list_breakers", 200),
+    ("list_blackout_windows", 404),
+    ("list_blackouts", 200),
     ("list_buckets", 200),
     ("list_dead_letters", 200),
     ("list_job_attempts", 404),
@@ -94,10 +99,11 @@ const PROBES: [(&str, u16); 75] = [
 ];
 
 /// As `PROBES`, for those whose name or place is the caller's own.
-const MORE_PROBES: [(&str, u16); 13] = [
+const MORE_PROBES: [(&str, u16); 14] = [
     ("get_job_detail", 404),
     ("get_job_summary", 404),
     ("put_artifact", 201),
+    ("put_blackout", 428),
     ("put_breaker", 428),
     ("put_bucket", 428),
     ("put_job_type", 201),
@@ -125,9 +131,16 @@ const PROJECT: &str = "acme-secret-project";
 const BUCKET: &str = "acme-secret-bucket";
 const QUOTA: &str = "acme-secret-quota";
 const BREAKER: &str = "acme-secret-breaker";
+const BLACKOUT: &str = "acme-secret-blackout";
 
 fn bucket() -> Value {
     json!({"host": "acme-secret-host", "terms": [{"limit": 9, "window_ms": 1_000}]})
+}
+
+/// It never holds what the tests run.
+fn blackout() -> Value {
+    let calendar = json!({"cron": "0 2 * * *", "duration_ms": 1_000, "zone": "UTC"});
+    json!({"job_type": "acme-secret-other-type", "calendar": calendar})
 }
 
 async fn things(acme: &Client) -> Things {
@@ -137,6 +150,7 @@ async fn things(acme: &Client) -> Things {
     acme.put(&format!("/buckets/{BUCKET}"), bucket()).await;
     acme.put(&format!("/quotas/{QUOTA}"), json!({"active_max": 9})).await;
     acme.put(&format!("/breakers/{BREAKER}"), json!({"host": "acme-secret-host"})).await;
+    acme.put(&format!("/blackouts/{BLACKOUT}"), blackout()).await;
     let dead = acme.dead(JOB_TYPE).await;
     let (job, token) = acme.leased(JOB_TYPE).await;
     let session = acme.session(&[JOB_TYPE]).await;
@@ -158,6 +172,7 @@ fn path_of(path: &str, operation: &str, things: &Things) -> String {
         name if name.contains("bucket") => BUCKET,
         name if name.contains("quota") => QUOTA,
         name if name.contains("breaker") => BREAKER,
+        name if name.contains("blackout") => BLACKOUT,
         _ => PROJECT,
     };
     let path = path.strip_prefix(orch_server::BASE).unwrap_or(path);
@@ -183,6 +198,12 @@ fn body_of(operation: &str, things: &Things) -> Option<Value> {
         "put_quota" => json!({"active_max": 9}),
         "create_breaker" => json!({"name": BREAKER, "job_type": "own"}),
         "put_breaker" => json!({"host": "acme-secret-host"}),
+        "create_blackout" => {
+            let mut body = blackout();
+            body["name"] = json!(BLACKOUT);
+            body
+        }
+        "put_blackout" => blackout(),
         "put_job_type" | "put_source" | "put_project" | "cancel_job" | "retry_job" => json!({}),
         "replay_dead_letter" | "discard_dead_letter" => json!({"reason": "mine"}),
         "declare_from_catalogue" => json!({"names": ["export.*"]}),

@@ -1,9 +1,13 @@
-//! Sources, job types, projects, buckets and breakers: versions, ETags, and what a bad document is told.
+//! Declared things: versions, ETags, and what a bad document is told.
 
 use axum::http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app::on_each_ledger;
+
+fn cron(cron: &str) -> Value {
+    json!({"cron": cron, "duration_ms": 60_000, "zone": "UTC"})
+}
 
 on_each_ledger! {
     async fn a_document_has_versions_and_a_change_names_the_one_it_replaces(app) {
@@ -84,10 +88,37 @@ on_each_ledger! {
             ("/breakers/b", json!({"host": "h", "open_ms": 9, "open_ms_max": 8}), "limit_exceeded", "open_ms_max"),
             ("/breakers/b", json!({"host": "h", "description": "a\u{0}"}), "invalid_field", "description"),
             ("/breakers/b", json!({"host": "h", "ramp": 9}), "unknown_field", "ramp"),
+            ("/blackouts/b", json!({"calendar": cron("0 2 * * *"), "action": "stop"}), "invalid_field", "action"),
+            ("/blackouts/b", json!({"calendar": cron("0 2 * * *"), "lead_ms": 1}), "invalid_field", "lead_ms"),
+            ("/blackouts/b", json!({"calendar": cron("0 2 * * *"), "source": ""}), "invalid_field", "source"),
+            ("/blackouts/b", json!({"calendar": cron("0 0 30 2 *")}), "invalid_field", "calendar.cron"),
+            ("/blackouts/b", json!({"calendar": cron("61 * * * *")}), "invalid_field", "calendar.cron"),
+            ("/blackouts/b", json!({"calendar": {"duration_ms": 1, "zone": "Nowhere"}}), "invalid_field", "calendar.zone"),
+            ("/blackouts/b", json!({"calendar": {"duration_ms": 1, "zone": "UTC"}}), "invalid_field", "calendar.cron"),
+            ("/blackouts/b", json!({"calendar": {"cron": "0 2 * * *", "duration_ms": 0, "zone": "UTC"}}), "limit_exceeded", "calendar.duration_ms"),
+            (
+                "/blackouts/b",
+                json!({"calendar": {"cron": "0 2 * * *", "rrule": "FREQ=DAILY", "duration_ms": 1, "zone": "UTC"}}),
+                "invalid_field",
+                "calendar.rrule",
+            ),
+            (
+                "/blackouts/b",
+                json!({"calendar": {"rrule": "FREQ=DAILY", "duration_ms": 1, "zone": "UTC"}}),
+                "invalid_field",
+                "calendar.starts_at",
+            ),
+            (
+                "/blackouts/b",
+                json!({"calendar": {"cron": "0 2 * * *", "duration_ms": 1, "zone": "UTC", "except": ["2026-02-30"]}}),
+                "invalid_field",
+                "calendar.except[0]",
+            ),
         ] {
             acme.put(path, body).await.blames(422, code, field);
         }
-        for path in ["/job-types", "/sources", "/projects", "/buckets", "/breakers"] {
+        acme.post("/blackouts", json!({"name": "next-quiet", "calendar": cron("0 2 * * *")})).await.blames(422, "invalid_field", "name");
+        for path in ["/job-types", "/sources", "/projects", "/buckets", "/breakers", "/blackouts"] {
             acme.post(path, json!({})).await.blames(422, "invalid_field", "name");
             assert_eq!(acme.get(path).await.body()["items"], json!([]));
         }

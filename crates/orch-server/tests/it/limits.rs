@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::app::{Client, TestApp, claim_id, job_id, on_each_ledger};
 
 /// Limits that the tests below meet and pass.
-const COVERED: [&str; 49] = [
+const COVERED: [&str; 53] = [
     "ahead_days_max",
     "artifact_bytes_max",
     "artifacts_max",
@@ -32,6 +32,7 @@ const COVERED: [&str; 49] = [
     "cost_max",
     "dependencies_max",
     "error_message_chars_max",
+    "except_max",
     "execution_ms_max",
     "follow_ups_max",
     "jobs_per_call_max",
@@ -39,6 +40,7 @@ const COVERED: [&str; 49] = [
     "label_key_chars_max",
     "label_value_chars_max",
     "labels_max",
+    "lead_ms_max",
     "lease_ms_max",
     "lease_ms_min",
     "log_line_chars_max",
@@ -56,9 +58,11 @@ const COVERED: [&str; 49] = [
     "reason_chars_max",
     "reports_per_call_max",
     "result_bytes_max",
+    "rule_chars_max",
     "terms_max",
     "tries_max",
     "weight_max",
+    "window_duration_ms_max",
 ];
 
 /// Defaults, and limits that no single call can meet: of the owner's memory, its commits and its time.
@@ -329,6 +333,28 @@ on_each_ledger! {
             let reply = acme.post(path, body(max)).await;
             assert_eq!((reply.status.as_u16(), reply.body()["items"].as_array().unwrap().len()), (200, 1_000), "{path}");
             acme.post(path, body(max + 1)).await.blames(422, "limit_exceeded", member);
+        }
+    }
+
+    async fn the_numbers_of_a_blackout(app) {
+        let acme = app.acme().await;
+        let with = |duration_ms: u64, days: u64, lead_ms: u64, spaces: u64| {
+            let except = vec!["2026-12-24"; usize_of(days)];
+            let cron = format!("0{}2 * * *", " ".repeat(usize_of(spaces)));
+            let calendar = json!({"cron": cron, "duration_ms": duration_ms, "zone": "UTC", "except": except});
+            json!({"action": "drain", "lead_ms": lead_ms, "calendar": calendar})
+        };
+        let longest = limits::RULE_CHARS_MAX - 8;
+        let fine = with(limits::WINDOW_DURATION_MS_MAX, limits::EXCEPT_MAX, limits::LEAD_MS_MAX, longest);
+        let reply = acme.put("/blackouts/fine", fine).await;
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        for (bad, field) in [
+            (with(limits::WINDOW_DURATION_MS_MAX + 1, 0, 0, 1), "calendar.duration_ms"),
+            (with(1, limits::EXCEPT_MAX + 1, 0, 1), "calendar.except"),
+            (with(1, 0, limits::LEAD_MS_MAX + 1, 1), "lead_ms"),
+            (with(1, 0, 0, longest + 1), "calendar.cron"),
+        ] {
+            acme.put("/blackouts/bad", bad).await.blames(422, "limit_exceeded", field);
         }
     }
 

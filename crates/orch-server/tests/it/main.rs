@@ -5,6 +5,7 @@
 mod app;
 mod artifacts;
 mod bad_input;
+mod blackouts;
 mod breakers;
 mod buckets;
 mod claims;

@@ -250,10 +250,11 @@ impl Model {
         ensure(!stale, FENCE, || format!("a report of {token} was taken, its lease is over"))
     }
 
-    /// A lease was called stale: it is not current.
+    /// A lease was called stale: it is not current. A token that was guessed may have been granted since, in the same
+    /// commit.
     fn judge_stale(&mut self, token: Token) -> Judged {
         let job = self.job(token.tenant, token.job);
-        let current = job.is_some_and(|job| job.current(token).is_some());
+        let current = job.is_some_and(|job| job.current(token).is_some() && self.settled_before(job.state_commit));
         ensure(!current, FENCE, || format!("{token} was called stale and is current"))?;
         if job.and_then(|job| job.end_of(token)).is_some_and(|end| end.outcome == Some(AttemptOutcome::Lost)) {
             self.saw("race: a report after its lease was lost");

@@ -5,8 +5,11 @@ use orch_core::fact::{EndCause, Fact, NextTry, PauseTarget, ReadyCause, Record, 
 use orch_core::ids::{JobId, LaneNo, TenantNo};
 use orch_core::job::{AttemptOutcome, DependsOn, JobState};
 use orch_core::port::Append;
+use orch_core::time::Timestamp;
 
-use super::{AttemptEnd, Job, Judged, Lane, Lease, Model, Said, Tenant, Violation, breakers, buckets, ensure, quotas};
+use super::{
+    AttemptEnd, Job, Judged, Lane, Lease, Model, Said, Tenant, Violation, blackouts, breakers, buckets, ensure, quotas,
+};
 
 /// Has a parent ended in a way that makes the job pointless?
 pub(super) fn doomed(tenant: &Tenant, job: &Job) -> bool {
@@ -99,7 +102,7 @@ impl Model {
         ensure(asked && turned, ASKED, || format!("tenant {} was marked ({mark}) again, or by nobody", no.0))
     }
 
-    fn config_set(&mut self, no: TenantNo, doc: &ConfigDoc, version: u64, at: orch_core::Timestamp) -> Judged {
+    fn config_set(&mut self, no: TenantNo, doc: &ConfigDoc, version: u64, at: Timestamp) -> Judged {
         let asked = self.log.configs.iter().any(|(tenant, asked)| *tenant == no && asked == doc);
         ensure(asked, ASKED, || format!("config {}", doc.name()))?;
         let commit = self.commit;
@@ -117,6 +120,10 @@ impl Model {
         }
         tenant.configs.insert(key, (doc.clone(), version, commit));
         tenant.config_version += 1;
+        tenant.configured_at = at;
+        if let ConfigDoc::Blackout(_) = doc {
+            self.saw("blackout declared");
+        }
         Ok(())
     }
 
@@ -300,6 +307,7 @@ impl Model {
         }
         not_paused(tenant, *lane_no)?;
         within_limits(tenant, *lane_no)?;
+        let waited = blackouts::admits(tenant, *lane_no, record.at)?;
         let doc = tenant.policy(job).ok_or_else(|| bad("facts", "no such job type"))?.clone();
         let doc_cost = doc.cost;
         let (seen, probes) = breakers::began(tenant, *lane_no, (*id, *attempt), *canary, record.at)?;
@@ -340,6 +348,9 @@ impl Model {
             self.saw("a permit was used");
         }
         seen.into_iter().for_each(|what| self.saw(what));
+        if waited {
+            self.saw("blackout over, and work goes on");
+        }
         if spent {
             self.saw(if not_before.is_some() { "bucket spent ahead" } else { "bucket spent" });
         }
@@ -486,12 +497,13 @@ impl Model {
         if let Some(outcome) = outcome {
             self.reported(no, *id, *attempt, report, *outcome)?;
         }
-        let canceled = self.log.cancels.contains(&(no, *id));
+        let asked = self.log.cancels.contains(&(no, *id));
         let live = self.clock.good((no, *id, *attempt));
         let commit = self.commit;
         let tenant = self.tenants.entry(no).or_default();
         let before = link(tenant, *id, *prev, record.seq)?;
         let job = tenant.jobs[id].clone();
+        let canceled = asked || job.cancel.is_some();
         ensure(job.lane == *lane && job.attempt == *attempt, CAPS, || format!("{id} ends in attempt {attempt}"))?;
         ensure(job.lease.is_some() == outcome.is_some(), FENCE, || format!("{id} ends {outcome:?} while {before:?}"))?;
         let asked_to_stop = job.cancel.is_some() && *state != JobState::Canceled && *cause != EndCause::Deadline;
@@ -553,9 +565,15 @@ impl Model {
     }
 
     fn cancel_requested(&mut self, no: TenantNo, record: &Record) -> Judged {
-        let Fact::CancelRequested { grace_until, job: id, prev, .. } = &record.body else { return Ok(()) };
+        let Fact::CancelRequested { by, grace_until, job: id, prev, .. } = &record.body else { return Ok(()) };
         let asked = self.log.cancels.contains(&(no, *id));
-        ensure(asked, ASKED, || format!("cancel of {id}"))?;
+        let tenant = self.tenants.entry(no).or_default();
+        let blackout = by.strip_prefix("blackout ");
+        let cancels = blackout.is_some_and(|name| blackouts::cancels(tenant, *id, name, record.at));
+        ensure(if blackout.is_some() { cancels } else { asked }, ASKED, || format!("cancel of {id} by {by}"))?;
+        if cancels {
+            self.saw("blackout asks an attempt to end");
+        }
         let tenant = self.tenants.entry(no).or_default();
         link(tenant, *id, *prev, record.seq)?;
         let job = &tenant.jobs[id];

@@ -320,7 +320,8 @@ impl World {
         // Idle after a tick: whatever it should have ended is in the ledger.
         let now = own.owner.shard().now();
         let overdue = self.model.clock.overdue(now);
-        ensure(overdue.is_none(), "a silent lease ends", || format!("{overdue:?} lives on at {now}"))
+        ensure(overdue.is_none(), "a silent lease ends", || format!("{overdue:?} lives on at {now}"))?;
+        self.model.blacked_out(now)
     }
 
     fn prepared(&mut self, n: usize, id: PrepareId, call: CallNo, prepared: Option<Box<Prepared>>) -> Stepped {

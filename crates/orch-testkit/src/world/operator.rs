@@ -108,6 +108,8 @@ impl Operator {
                 } else if world.profile.breakers.is_some() && world.chance(200) {
                     let name = any_breaker(world);
                     setup::breaker(world, name)
+                } else if world.chance(250) {
+                    setup::blackout(world)
                 } else {
                     let name = TYPES[world.rng.random_range(0..TYPES.len())];
                     setup::job_type(world, name)

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use orch_core::blackout::{Blackout, BlackoutAction};
+use orch_core::calendar::CalendarRule;
 use orch_core::config::{Breaker, Bucket, ConfigDoc, JobType, Project, Source};
 use orch_core::ids::{TenantId, TenantNo};
 use orch_core::port::TenantRow;
@@ -29,6 +31,8 @@ pub(super) const BUCKET: &str = "upstream";
 
 /// The breakers: of its host, and of a job type.
 pub(super) const BREAKERS: [&str; 2] = ["upstream", "quick"];
+/// Names of blackouts.
+const BLACKOUTS: [&str; 2] = ["freeze", "upkeep"];
 
 /// A project beside the default one.
 pub(super) const PROJECT: &str = "side";
@@ -128,6 +132,26 @@ pub(super) fn breaker(world: &mut World, name: &str) -> ConfigDoc {
     })
 }
 
+/// A blackout with windows of a second or so that come every few seconds; the judge reckons them for itself.
+pub(super) fn blackout(world: &mut World) -> ConfigDoc {
+    let rng = &mut world.rng;
+    let every = [5, 7, 11, 13][rng.random_range(0..4)];
+    let duration_ms = rng.random_range(100..1_500);
+    let (cron, zone) = (Some(format!("*/{every} * * * * *")), "UTC".to_owned());
+    let calendar = CalendarRule { cron, duration_ms, zone, ..CalendarRule::default() };
+    let action = [BlackoutAction::Hold, BlackoutAction::Drain, BlackoutAction::Cancel][rng.random_range(0..3)];
+    let lead_ms = if action == BlackoutAction::Drain { rng.random_range(1..900) } else { 0 };
+    let name = BLACKOUTS[rng.random_range(0..BLACKOUTS.len())].to_owned();
+    let doc = Blackout { action, calendar, lead_ms, name, ..Blackout::default() };
+    let job_type = TYPES[rng.random_range(0..TYPES.len())].to_owned();
+    ConfigDoc::Blackout(Box::new(match rng.random_range(0..5) {
+        0 => doc,
+        1 => Blackout { host: Some(HOST.to_owned()), ..doc },
+        2 => Blackout { job_type: Some(job_type), source: Some(SOURCE.to_owned()), ..doc },
+        _ => Blackout { job_type: Some(job_type), ..doc },
+    }))
+}
+
 /// A tenant to be.
 pub(super) fn tenant(world: &mut World, name: String) -> Command {
     let at = Timestamp::from_millis(world.t);
@@ -153,6 +177,9 @@ impl Setup {
             }
             if world.profile.breakers.is_some() {
                 docs.extend(BREAKERS.map(|name| breaker(world, name)));
+            }
+            if world.chance(400) {
+                docs.push(blackout(world));
             }
             docs.push(ConfigDoc::Project(Project { name: PROJECT.to_owned(), ..Project::default() }));
             todo.extend(docs.into_iter().map(|doc| Command::PutConfig { tenant, doc, expect: Expect::Any }));

@@ -34,6 +34,24 @@ fn projects_artifacts_and_calls_by_hand() {
 }
 
 #[test]
+fn blackouts_their_windows_and_the_quiet_between() {
+    let server = Server::start();
+    let mut transcript = Transcript::default();
+    let night = ["--cron", "30 3 * * *", "--duration", "1h", "--zone", "Europe/Athens"];
+    transcript.run(&server, &[&["blackout", "put", "night", "--host", "nvd.example"], &night[..]].concat());
+    transcript.run(&server, &["blackout", "put", "night", "--action", "drain", "--lead", "10m", "-o", "yaml"]);
+    let rule = ["--rrule", "FREQ=WEEKLY;BYDAY=SA", "--starts-at", "2026-01-03T22:00:00", "--duration", "6h"];
+    server.orch(&[&["blackout", "put", "weekend"], &rule[..]].concat());
+    transcript.run(&server, &["blackout", "list"]);
+    let from = ["--from", "2100-03-27T02:00:00Z"];
+    transcript.run(&server, &[&["blackout", "windows", "night", "--count", "2", "-o", "wide"], &from[..]].concat());
+    transcript.run(&server, &[&["blackout", "quiet", "--duration", "24h", "-o", "json"], &from[..]].concat());
+    transcript.run(&server, &["blackout", "put", "never", "--cron", "0 0 30 2 *", "--duration", "1h"]);
+    transcript.run(&server, &["blackout", "put", "half", "--cron", "0 0 * * *"]);
+    insta::assert_snapshot!("blackouts_their_windows_and_the_quiet_between", transcript.0);
+}
+
+#[test]
 fn a_rehearsal_tells_the_write_and_sends_none() {
     let server = Server::start();
     let mut transcript = Transcript::default();
