@@ -12,6 +12,7 @@ pub mod connector;
 pub mod fact;
 pub mod ids;
 pub mod job;
+pub mod known_terms;
 pub mod lease;
 pub mod limits;
 pub mod port;

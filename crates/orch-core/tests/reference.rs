@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
+use orch_core::known_terms;
 use orch_core::limits::TABLE as LIMITS;
 use orch_core::transition::{Event, TABLE as TRANSITIONS};
 use orch_core::{Code, JobState};
@@ -52,6 +53,29 @@ fn the_page_of_limits_is_the_table() {
         writeln!(body, "| `{}` | {} | {} |", limit.name, grouped(limit.value), limit.reason).unwrap();
     }
     is_current("reference/limits.md", "`crates/orch-core/src/limits.rs`", &body);
+}
+
+#[test]
+fn the_page_of_known_terms_is_the_data() {
+    let mut body = String::from(
+        "# Known terms\n\n\
+         What hosts of well-known feeds allow, ready to be declared: `orch bucket put nvd --known nvd-anonymous`.\n\
+         Nothing here is declared by itself, and who knows better declares other terms.\n\
+         Where no published terms were found, they are a caution of our own, and the table says so.\n\
+         No window of this length ever holds more requests, wherever it begins.\n\n\
+         | id | feed | host | requests | in | key or token | from |\n| --- | --- | --- | ---: | ---: | --- | --- |\n",
+    );
+    for entry in known_terms::all() {
+        let host = entry.host.as_ref().map_or("the provider's".to_owned(), |host| format!("`{host}`"));
+        let key = if entry.key { "needed" } else { "none" };
+        let from = entry.source.as_ref().map_or("our own caution".to_owned(), |source| format!("<{source}>"));
+        for term in &entry.terms {
+            let (limit, seconds) = (grouped(u64::from(term.limit)), grouped(term.window_ms / 1_000));
+            let (id, title) = (&entry.id, &entry.title);
+            writeln!(body, "| `{id}` | {title} | {host} | {limit} | {seconds} s | {key} | {from} |").unwrap();
+        }
+    }
+    is_current("reference/known-terms.md", "`crates/orch-core/terms/known.json`", &body);
 }
 
 /// What a page of `docs/errors` says in its line under the title and in the first sentence of its meaning.

@@ -18,6 +18,7 @@ pub mod idempotency;
 pub mod job_types;
 pub mod jobs;
 pub mod json;
+pub mod known_terms;
 pub mod lanes;
 pub mod nodes;
 pub mod object;
@@ -69,6 +70,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(buckets::routes())
         .merge(quotas::routes())
         .merge(breakers::routes())
+        .merge(known_terms::routes())
         .merge(explain::routes())
         .merge(lanes::routes())
         .merge(pauses::routes())

@@ -2,9 +2,10 @@
 
 use std::str::FromStr;
 
+use anyhow::Context as _;
 use clap::Subcommand;
 use jiff::SignedDuration;
-use orch_client::{Bucket, Client, Term};
+use orch_client::{Bucket, Client, KnownTerms, Term};
 
 use crate::complete;
 use crate::failure::Failure;
@@ -15,6 +16,11 @@ use crate::output::{Output, View, Watch, all};
 pub enum Command {
     /// List buckets.
     List {
+        #[command(flatten)]
+        watch: Watch,
+    },
+    /// List terms of well-known feeds, with where they were published. None is declared by itself.
+    Known {
         #[command(flatten)]
         watch: Watch,
     },
@@ -48,6 +54,10 @@ pub enum Command {
         /// Its name.
         #[arg(add = complete::buckets())]
         name: String,
+        /// Take host and terms of a well-known feed, as `orch bucket known` lists them; what else is named here goes
+        /// before.
+        #[arg(long, value_name = "ID", add = complete::known_terms())]
+        known: Option<String>,
         /// The host: all sources that name it share the bucket.
         #[arg(long)]
         host: Option<String>,
@@ -94,6 +104,19 @@ const VIEW: View = View {
     wide: &[("RAMP MS", "/ramp_ms"), ("VERSION", "/version"), ("UPDATED AT", "/updated_at")],
 };
 
+const KNOWN: View = View {
+    name: "/id",
+    columns: &[
+        ("ID", "/id"),
+        ("HOST", "/host"),
+        ("TERMS", "/terms"),
+        ("KEY", "/key"),
+        ("PUBLISHED", "/published"),
+        ("TITLE", "/title"),
+    ],
+    wide: &[("SOURCE", "/source")],
+};
+
 const STATE: View = View {
     name: "/name",
     columns: &[
@@ -123,12 +146,29 @@ pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(
             client.buckets().reset(&name, reason.as_deref()).await?;
             output.one(&client.buckets().state(&name).await?, &STATE)
         }
-        Command::Put { name, host, terms, ramp_ms, description } => {
-            let terms = terms.into_iter().map(|TermText(term)| term).collect();
+        Command::Known { watch } => {
+            watch.list(output, &KNOWN, async || Ok(client.buckets().known().await?.into())).await
+        }
+        Command::Put { name, known, host, terms, ramp_ms, description } => {
+            let known = match known {
+                Some(id) => Some(known_terms(client, &id).await?.bucket(&name)),
+                None => None,
+            };
+            let known = known.unwrap_or_default();
+            let terms: Vec<_> = terms.into_iter().map(|TermText(term)| term).collect();
+            // What is said of the known terms does not hold for others.
+            let (terms, said) = if terms.is_empty() { (known.terms, known.description) } else { (terms, None) };
+            let (host, description) = (host.or(known.host), description.or(said));
             let wanted = Bucket { name, host, terms, ramp_ms, description, ..Bucket::default() };
             output.one(&client.buckets().create(&wanted).await?, &VIEW)
         }
     }
+}
+
+async fn known_terms(client: &Client, id: &str) -> Result<KnownTerms, Failure> {
+    let known = client.buckets().known().await?;
+    let found = known.into_iter().find(|entry| entry.id == id);
+    Ok(found.with_context(|| format!("there are no known terms `{id}`; `orch bucket known` lists them"))?)
 }
 
 #[cfg(test)]

@@ -103,6 +103,14 @@ pub fn quotas() -> ArgValueCandidates {
     })
 }
 
+/// The terms of well-known feeds.
+pub fn known_terms() -> ArgValueCandidates {
+    live(async |client: Client| {
+        let found = client.buckets().known().await?;
+        Ok(found.iter().map(|it| candidate(&it.id, &it.title)).collect())
+    })
+}
+
 /// The blackouts.
 pub fn blackouts() -> ArgValueCandidates {
     live(async |client: Client| {

@@ -5,7 +5,8 @@ use crate::client::Client;
 use crate::declared;
 use crate::error::Error;
 use crate::jobs::reason_body;
-use crate::page::Page;
+use crate::known_terms::KnownTerms;
+use crate::page::{Items, Page};
 use crate::transport::{Call, segment};
 
 const PATH: &str = "/buckets";
@@ -38,6 +39,15 @@ impl Buckets<'_> {
     /// Any.
     pub async fn list(&self, cursor: Option<&str>) -> Result<Page<Bucket>, Error> {
         declared::list(self.0, PATH, cursor).await
+    }
+
+    /// Terms of well-known feeds, by host. They are not declared by themselves.
+    ///
+    /// # Errors
+    /// Any.
+    pub async fn known(&self) -> Result<Vec<KnownTerms>, Error> {
+        let answer: Items<KnownTerms> = self.0.call(Call::get("/known-terms")).await?;
+        Ok(answer.items)
     }
 
     /// What was spent of it, and what it admits now.

@@ -43,6 +43,7 @@ mod job;
 mod job_type;
 mod job_types;
 mod jobs;
+mod known_terms;
 mod lane;
 mod nodes;
 mod page;
@@ -87,6 +88,7 @@ pub use job::{
 pub use job_type::{JobType, JobTypeDeclared};
 pub use job_types::JobTypes;
 pub use jobs::{CancelOutcome, Enqueued, Jobs};
+pub use known_terms::KnownTerms;
 pub use lane::LaneOut;
 pub use nodes::{NodeOut, Nodes, ShardOut, Shards};
 pub use page::Page;

@@ -87,6 +87,12 @@ pub struct TermBody {
     burst: Option<u32>,
 }
 
+impl From<Term> for TermBody {
+    fn from(Term { burst, limit, window_ms }: Term) -> Self {
+        Self { limit, window_ms, burst }
+    }
+}
+
 /// The schema of a bucket's terms: an empty list is none.
 #[derive(Debug)]
 pub struct TermsList;
@@ -197,10 +203,7 @@ impl Declared for BucketBody {
 
     fn of_doc(doc: ConfigDoc, version: u64, updated_at: Moment) -> Option<Self> {
         let ConfigDoc::Bucket(doc) = doc else { return None };
-        let terms = doc.terms.into_iter().map(|term| {
-            let Term { burst, limit, window_ms } = term;
-            TermBody { limit, window_ms, burst }
-        });
+        let terms = doc.terms.into_iter().map(TermBody::from);
         Some(Self {
             name: doc.name,
             description: doc.description,

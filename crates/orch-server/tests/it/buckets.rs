@@ -101,6 +101,24 @@ on_each_ledger! {
         assert_eq!(acme.claim(&session, 10).await.len(), 1, "what was spent stays spent");
     }
 
+    async fn known_terms_make_a_bucket(app) {
+        let acme = app.acme().await;
+        let all = acme.get("/known-terms").await.body()["items"].as_array().unwrap().clone();
+        let ids: Vec<_> = all.iter().map(|entry| entry["id"].as_str().unwrap()).collect();
+        assert_eq!(ids.first(), Some(&"epss"), "by host");
+        assert_eq!(ids.last(), Some(&"csaf"), "what has none comes last");
+        let of_nvd = acme.get("/known-terms?host=services.nvd.nist.gov").await.body()["items"].clone();
+        assert_eq!((&of_nvd[0]["id"], &of_nvd[1]["id"], of_nvd.as_array().unwrap().len()), (&json!("nvd-anonymous"), &json!("nvd-key"), 2));
+        for entry in all {
+            assert_eq!(entry["published"], json!(entry["source"].is_string()), "{entry}");
+            let host = entry["host"].as_str().unwrap_or("provider.example");
+            let bucket = json!({"host": host, "terms": entry["terms"]});
+            let reply = acme.put(&format!("/buckets/{}", entry["id"].as_str().unwrap()), bucket).await;
+            assert_eq!((reply.status.as_u16(), &reply.body()["terms"]), (201, &entry["terms"]));
+        }
+        acme.get("/known-terms?host=-").await.blames(422, "invalid_field", "host");
+    }
+
     async fn an_answer_that_is_none_is_refused(app) {
         let acme = app.acme().await;
         let session = world(&acme, 1).await;

@@ -15,7 +15,7 @@ const OPEN: [&str; 1] = ["get_health"];
 
 /// How another tenant's caller fares with this tenant's ids and names: the status of the call.
 /// Whatever the status, nothing of this tenant may be in the answer, and nothing of it may change.
-const PROBES: [(&str, u16); 80] = [
+const PROBES: [(&str, u16); 81] = [
     ("ack_leases", 200),
     ("append_job_logs", 409),
     ("cancel_job", 404),
@@ -71,6 +71,7 @@ const PROBES: [(&str, u16); 80] = [
     ("list_job_type_catalogue", 200),
     ("list_job_types", 200),
     ("list_jobs", 200),
+    ("list_known_terms", 200),
     ("list_lanes", 200),
     ("list_nodes", 403),
     ("list_parents", 409),

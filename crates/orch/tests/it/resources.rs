@@ -52,6 +52,18 @@ fn blackouts_their_windows_and_the_quiet_between() {
 }
 
 #[test]
+fn buckets_with_the_terms_of_well_known_feeds() {
+    let server = Server::start();
+    let mut transcript = Transcript::default();
+    transcript.run(&server, &["bucket", "known"]);
+    transcript.run(&server, &["bucket", "put", "nvd", "--known", "nvd-anonymous"]);
+    transcript.run(&server, &["bucket", "put", "slow", "--known", "nvd-anonymous", "--term", "3/30s", "-o", "yaml"]);
+    transcript.run(&server, &["bucket", "put", "cert", "--known", "csaf", "--host", "cert.example"]);
+    transcript.run(&server, &["bucket", "put", "cert", "--known", "nothing"]);
+    insta::assert_snapshot!("buckets_with_the_terms_of_well_known_feeds", transcript.0);
+}
+
+#[test]
 fn a_rehearsal_tells_the_write_and_sends_none() {
     let server = Server::start();
     let mut transcript = Transcript::default();
