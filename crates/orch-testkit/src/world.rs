@@ -39,6 +39,9 @@ use worker::Worker;
 /// The world's moment zero, in milliseconds since 1970.
 const BEGIN: i64 = 1_700_000_000_000;
 
+/// More events than any world has.
+const EVENTS_MAX: u64 = 5_000_000;
+
 /// An audit whose snapshot's commit is a multiple of this tries it as an older one, too.
 const UPGRADE_EVERY: u64 = 8;
 
@@ -295,13 +298,17 @@ impl World {
         let Some(((at, _), event)) = self.queue.pop_first() else {
             return Err(Violation { promise: "world", text: "nothing will ever happen again".to_owned() });
         };
+        if self.order > EVENTS_MAX {
+            return Err(Violation { promise: "world", text: "events bring events without end".to_owned() });
+        }
         self.t = self.t.max(at);
         self.happen(event)
     }
 
     fn happen(&mut self, event: Event) -> Stepped {
+        let beside = matches!(event, Event::Timeout(_) | Event::Home(_) | Event::Node(_, NodeEvent::Permits { .. }));
+        self.step += u64::from(!beside);
         if !matches!(event, Event::Timeout(_)) {
-            self.step += 1;
             self.note(|| format!("{event:?}"));
         }
         match event {

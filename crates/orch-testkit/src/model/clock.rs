@@ -1,7 +1,7 @@
 //! How long each lease may live at most, reckoned from what was sent and when the owner served, not from its state:
 //! exactly the listed leases are extended, and time that was not served is given back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use orch_core::ids::{JobId, TenantNo};
 use orch_core::time::Timestamp;
@@ -30,6 +30,8 @@ struct Bound {
 #[derive(Debug, Default)]
 pub struct LeaseClock {
     bounds: BTreeMap<LeaseKey, Bound>,
+    /// Calls named them before anybody could know of them: a token that was guessed, and granted in the same moment.
+    guessed: BTreeSet<LeaseKey>,
     /// Pauses that were not served: their ends and lengths.
     gaps: Vec<(Timestamp, u64)>,
     last: Timestamp,
@@ -70,7 +72,7 @@ impl LeaseClock {
     pub fn granted(&mut self, key: LeaseKey, at: Timestamp, lease_ms: u64) {
         let unserved = self.unserved_since(at);
         let until = at.plus_ms(lease_ms + unserved);
-        let unheard = Some(at.plus_ms(lease_ms * 2 / 3 + unserved));
+        let unheard = Some(at.plus_ms(lease_ms * 2 / 3 + unserved)).filter(|_| !self.guessed.remove(&key));
         self.bounds.insert(key, Bound { until, unheard, pending: 0, good: false });
     }
 
@@ -84,6 +86,8 @@ impl LeaseClock {
         if let Some(bound) = self.bounds.get_mut(&key) {
             bound.unheard = None;
             bound.pending += u32::from(heartbeat);
+        } else {
+            self.guessed.insert(key);
         }
     }
 

@@ -154,8 +154,11 @@ impl Operator {
 fn deletion(world: &mut World) -> Option<Command> {
     let late: Vec<_> =
         world.model.tenants.keys().filter(|no| **no > super::tenant_no(world.profile.tenants)).copied().collect();
-    let tenant = *late.get(world.rng.random_range(0..late.len().max(1)))?;
-    let marked = world.model.tenants.get(&tenant).is_some_and(|tenant| tenant.marked);
+    let is_marked = |world: &World, no: &TenantNo| world.model.tenants.get(no).is_some_and(|tenant| tenant.marked);
+    // The way back is rare enough: whoever is marked comes first.
+    let first = late.iter().find(|no| is_marked(world, no)).copied().filter(|_| world.rng.random_ratio(1, 2));
+    let tenant = first.or_else(|| late.get(world.rng.random_range(0..late.len().max(1))).copied())?;
+    let marked = is_marked(world, &tenant);
     Some(if world.chance(if marked { 200 } else { 800 }) {
         Command::MarkTenant { tenant, actor: actor() }
     } else {
