@@ -180,6 +180,16 @@ impl Tenant {
         Some(Hold { gate: Gate::Blackout, by, since, opens_at })
     }
 
+    /// What will hold a lane at a later moment, when all that holds it now has opened.
+    pub fn blackout_ahead(&self, no: LaneNo, at: Timestamp) -> Option<Hold> {
+        let all = self.group(no).shade.by.iter().map(|place| &self.index.blackouts.all[*place]);
+        let all: Vec<_> = all.filter_map(|one| Some((&one.doc.name, one.read.as_ref()?))).collect();
+        let (name, (since, _)) = all.iter().find_map(|(name, read)| Some((name, read.span_at(at)?)))?;
+        let reads: Vec<_> = all.iter().map(|(_, read)| *read).collect();
+        let (by, since) = (format!("blackout `{name}`: it will hold by then"), Some(since));
+        Some(Hold { gate: Gate::Blackout, by, since, opens_at: gates::opens_at(&reads, at) })
+    }
+
     /// Has the timer wheel look at attempts that a blackout may end.
     pub fn watch_blackouts(&mut self, at: Timestamp, wheel: &mut Wheel) {
         let blackouts = &mut self.index.blackouts;

@@ -151,6 +151,10 @@ impl Tenant {
             };
             Hold { gate: Gate::Quota, by, since: None, opens_at: None }
         }));
+        let opens = holds.iter().map(|hold| hold.opens_at).collect::<Option<Vec<_>>>();
+        if let Some(at) = opens.and_then(|all| all.into_iter().max()).filter(|at| *at > now) {
+            holds.extend(self.blackout_ahead(no, at));
+        }
         holds
     }
 

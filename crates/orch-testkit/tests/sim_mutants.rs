@@ -17,9 +17,9 @@ const LATE: [(&str, u64); 8] = [
     ("KeyFreedOnFailure", 707),
     ("LastReportForgotten", 79),
     ("LedgerTimeIgnored", 147),
-    ("LongerLeaseForgotten", 451),
-    ("OtherTenantsUnread", 667),
-    ("ReadBeforeFence", 765),
+    ("LongerLeaseForgotten", 494),
+    ("OtherTenantsUnread", 715),
+    ("ReadBeforeFence", 386),
     ("ReapWithoutGrace", 562),
 ];
 
