@@ -290,6 +290,34 @@ impl ConfigDoc {
     }
 }
 
+/// A connector keeps its id for life, and no two sources of a tenant have the same: `current` is the version before,
+/// `all` what is declared, of whatever kind.
+///
+/// # Errors
+/// A refusal that names `connector.id`.
+pub fn check_connector<'a>(
+    doc: &ConfigDoc,
+    current: Option<&ConfigDoc>,
+    mut all: impl Iterator<Item = &'a ConfigDoc>,
+) -> Result<(), Refusal> {
+    let Some(id) = connector_id(doc) else { return Ok(()) };
+    let refused = |detail: String| Err(Refusal::field(Code::InvalidField, "connector.id", detail));
+    if current.and_then(connector_id).is_some_and(|before| before != id) {
+        return refused("a connector keeps its id".to_owned());
+    }
+    match all.find(|other| other.name() != doc.name() && connector_id(other) == Some(id)) {
+        Some(other) => refused(format!("the source `{}` has this connector", other.name())),
+        None => Ok(()),
+    }
+}
+
+fn connector_id(doc: &ConfigDoc) -> Option<&str> {
+    match doc {
+        ConfigDoc::Source(source) => source.connector.as_ref().map(|connector| connector.id.as_str()),
+        _ => None,
+    }
+}
+
 /// Checks a name: 1 to 128 of `a-z A-Z 0-9 . _ : / -`, starting with a letter or digit.
 ///
 /// # Errors

@@ -161,6 +161,8 @@ limits! {
     SNAPSHOT_MS = 5_000, "snapshot_ms", "bounds the replay at take-over";
     /// Terms of a bucket.
     TERMS_MAX = 8, "terms_max", "upstreams state one to three";
+    /// Documents in one call that declares them.
+    DOCUMENTS_PER_CALL_MAX = 500, "documents_per_call_max", "each is a command of its own, and the call waits for all";
     /// Requests that an attempt may make.
     COST_MAX = 10_000, "cost_max", "an attempt that makes more should be several jobs";
     /// Milliseconds in which a bucket's share rises from nothing to the whole of its terms.

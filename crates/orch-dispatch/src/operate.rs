@@ -1,6 +1,6 @@
 //! What operators and submitters ask: cancel, again, dead letters, pauses, declared things, tenants, tokens.
 
-use orch_core::config::ConfigDoc;
+use orch_core::config::{ConfigDoc, check_connector};
 use orch_core::fact::{EndCause, Fact, PauseTarget, ReadyCause, Settlement};
 use orch_core::ids::JobId;
 use orch_core::job::{JobState, Origin, OriginKind};
@@ -209,7 +209,8 @@ impl Desk<'_> {
             }
             _ => {}
         }
-        let stays = self.connector_stays(&doc, current.as_ref().map(|found| &found.doc));
+        let all = self.tenant.configs.values().map(|found| &found.doc);
+        let stays = check_connector(&doc, current.as_ref().map(|found| &found.doc), all);
         if let Err(refusal) = stays.and_then(|()| self.calendar_comes(&doc)) {
             return Answer::Refused(refusal);
         }
@@ -222,24 +223,6 @@ impl Desk<'_> {
         self.out.rows.configs.push(ConfigRow { tenant, kind, name, version, at, doc: json.into() });
         self.emit(Fact::ConfigSet { doc, version });
         Answer::Config { version, created: current.is_none() }
-    }
-
-    /// A connector keeps its id for life, and no two sources of a tenant have the same.
-    fn connector_stays(&self, doc: &ConfigDoc, current: Option<&ConfigDoc>) -> Result<(), Refusal> {
-        let id_of = |doc: &ConfigDoc| match doc {
-            ConfigDoc::Source(source) => source.connector.as_ref().map(|connector| connector.id.clone()),
-            _ => None,
-        };
-        let Some(id) = id_of(doc) else { return Ok(()) };
-        let refused = |detail: String| Err(Refusal::field(Code::InvalidField, "connector.id", detail));
-        if current.and_then(id_of).is_some_and(|before| before != id) {
-            return refused("a connector keeps its id".to_owned());
-        }
-        let others = self.tenant.configs.values().filter(|found| found.doc.name() != doc.name());
-        match others.map(|found| &found.doc).find(|other| id_of(other).as_ref() == Some(&id)) {
-            Some(other) => refused(format!("the source `{}` has this connector", other.name())),
-            None => Ok(()),
-        }
     }
 
     /// The command `CreateToken`.

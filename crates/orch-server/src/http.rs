@@ -1,5 +1,6 @@
 //! The router: all routes under one base, problems for everything else, request ids, panics caught.
 
+pub mod apply;
 pub mod artifacts;
 pub mod blackouts;
 pub mod breakers;
@@ -71,6 +72,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(quotas::routes())
         .merge(breakers::routes())
         .merge(known_terms::routes())
+        .merge(apply::routes())
         .merge(explain::routes())
         .merge(lanes::routes())
         .merge(pauses::routes())

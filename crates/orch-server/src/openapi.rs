@@ -44,6 +44,7 @@ const SECURITY: &str = "token";
         (name = "buckets", description = "What hosts allow, and how much of it is used"),
         (name = "quotas", description = "How much of a tenant's work may be under way, begin in an hour, or wait"),
         (name = "breakers", description = "What stops handing out when too many attempts fail"),
+        (name = "apply", description = "Declared things from files: compare, then write"),
         (name = "lanes", description = "What jobs wait in"),
         (name = "pauses", description = "What operators hold back"),
         (name = "nodes", description = "The processes that serve the ledger"),

@@ -31,7 +31,7 @@ pub struct Connection {
     /// The context to use instead of the current one; typed, it goes before the environment.
     #[arg(long, env = "ORCH_CONTEXT", value_name = "NAME", global = true, add = complete::contexts())]
     context: Option<String>,
-    /// Send reads only; print the first write that would have been sent, and end.
+    /// Send reads only; print the first write that would have been sent, and end. `orch apply` prints what it would change.
     #[arg(long, global = true)]
     dry_run: bool,
     /// How long a command waits for a server that cannot serve it now.

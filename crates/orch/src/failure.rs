@@ -2,7 +2,7 @@
 
 use std::io;
 
-use orch_client::{JobOut, JobState, Problem};
+use orch_client::{Applied, JobOut, JobState, Problem};
 
 use crate::exit::Exit;
 use crate::report::Report;
@@ -14,6 +14,8 @@ pub enum Failure {
     Client(orch_client::Error),
     /// The job ended otherwise than well; it has been printed.
     Unsuccessful(Box<JobOut>),
+    /// Not all documents could be written; what became of them has been printed.
+    NotApplied(Vec<Applied>),
     /// There is no token to show.
     NoToken,
     /// The server answered that it does not serve; that has been printed.
@@ -56,6 +58,7 @@ impl Failure {
         match self {
             Self::Unsuccessful(_) => Exit::Unsuccessful,
             Self::Client(orch_client::Error::WaitTimedOut { .. }) => Exit::TimedOut,
+            Self::NotApplied(items) => applied_exit(items),
             Self::NoToken => Exit::Auth,
             Self::Client(error) => error.problem().map_or(Exit::Error, exit_of),
             // `orch … | head` is not an error.
@@ -76,6 +79,7 @@ impl Failure {
         match self {
             Self::Client(error) => Some(client_report(exit, error)),
             Self::Unsuccessful(job) => Some(job_report(exit, job)),
+            Self::NotApplied(items) => Some(applied_report(exit, items)),
             Self::NoToken => Some(Report::new(exit, "there is no token").hint(TOKEN_HINT)),
             Self::NotServing => None,
             Self::Refused { what, hint, .. } => Some(Report::new(exit, what).hint(hint)),
@@ -158,6 +162,23 @@ fn job_report(exit: Exit, job: &JobOut) -> Report {
         JobState::Failed => report.hint(format!("`orch job logs {}` shows what it did", job.id)),
         _ => report,
     }
+}
+
+/// Somebody else's change is a conflict; what the server could not do is not.
+fn applied_exit(items: &[Applied]) -> Exit {
+    let conflict = |item: &Applied| item.is_done() || item.code.as_deref() == Some("version_conflict");
+    if items.iter().all(conflict) { Exit::Conflict } else { Exit::Error }
+}
+
+fn applied_report(exit: Exit, items: &[Applied]) -> Report {
+    let left: Vec<&Applied> = items.iter().filter(|item| !item.is_done()).collect();
+    let why = |item: &&Applied| match &item.detail {
+        Some(detail) => format!("{} {}: {detail}", item.kind, item.name),
+        None => format!("{} {}: not tried after that", item.kind, item.name),
+    };
+    let report = Report::new(exit, format!("{} of {} documents were not written", left.len(), items.len()));
+    Report { details: left.iter().map(why).collect(), ..report }
+        .hint("what was written stays; the same command compares anew, and writes the others")
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

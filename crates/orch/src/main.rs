@@ -4,6 +4,7 @@
 
 mod access;
 mod api;
+mod apply;
 mod artifact;
 mod blackout;
 mod bootstrap;
@@ -16,6 +17,7 @@ mod consent;
 mod context;
 mod dead_letter;
 mod dev;
+mod document;
 mod exit;
 mod failure;
 mod health;
@@ -108,6 +110,11 @@ enum Command {
     /// Windows of time in which work is held back.
     #[command(subcommand)]
     Blackout(blackout::Command),
+    /// Declare what files say.
+    ///
+    /// What is missing is made, what differs gets a new version, and what is not in the files stays as it is.
+    /// With --dry-run the server checks and compares, and nothing is written.
+    Apply(apply::Args),
     /// Dead letters: list, show, replay, discard.
     #[command(subcommand)]
     DeadLetter(dead_letter::Command),
@@ -255,6 +262,7 @@ async fn run_command(command: Command, connection: &Connection, output: &Output)
         Command::Blackout(command) => blackout::run(command, &connection.client()?, output).await,
         Command::Bucket(command) => bucket::run(command, &connection.client()?, output).await,
         Command::Quota(command) => quota::run(command, &connection.client()?, output).await,
+        Command::Apply(args) => apply::run(&args, &connection.client()?, output).await,
         Command::Artifact(command) => artifact::run(command, &connection.client()?, output).await,
         Command::Api(args) => api::run(args, &connection.client()?, output).await,
         Command::Source(command) => source::run(command, &connection.client()?, output).await,

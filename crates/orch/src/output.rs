@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::failure::Failure;
 
 pub use page::{Listing, all, some};
-pub use table::View;
+pub use table::{View, is_empty};
 pub use watch::Watch;
 
 /// How answers are printed.

@@ -20,6 +20,8 @@
 //! # }
 //! ```
 
+mod applied;
+mod apply;
 mod artifact;
 mod artifacts;
 mod blackout;
@@ -65,6 +67,7 @@ mod word;
 mod worker;
 mod workers;
 
+pub use applied::{Applied, AppliedAction, Difference};
 pub use artifact::ArtifactRef;
 pub use artifacts::Artifacts;
 pub use blackout::{Blackout, BlackoutAction, Calendar, Quiet, QuietQuery, Window};

@@ -7,8 +7,8 @@ use std::marker::PhantomData;
 use axum::http::header::{ETAG, IF_MATCH, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use orch_core::config::{ConfigDoc, ConfigKind};
-use orch_core::{Code, Refusal};
+use orch_core::config::{self, ConfigDoc, ConfigKind};
+use orch_core::{Code, Refusal, Timestamp};
 use orch_dispatch::Answer;
 use orch_dispatch::answer::ConfigFound;
 use orch_dispatch::command::{Command, Expect, Read};
@@ -232,18 +232,24 @@ pub(super) async fn put(
     doc: ConfigDoc,
     expect: Expect,
 ) -> Result<(u64, bool), Problem> {
-    doc.check()?;
-    check_texts(&doc)?;
-    if let ConfigDoc::JobType(orch_core::config::JobType { payload_schema: Some(text), .. }) = &doc {
-        PayloadSchema::compile(text)?;
-    }
-    if let ConfigDoc::Blackout(doc) = &doc {
-        // The owner looks, too; a calendar that takes long to never come is refused before it gets there.
-        orch_dispatch::blackout::check(doc, app.engine().now())?;
-    }
+    check(&doc, app.engine().now())?;
     let answer = app.engine().command(Command::PutConfig { tenant: caller.tenant(), doc, expect }).await?;
     let Answer::Config { version, created } = answer else { return Err(unexpected(&answer)) };
     Ok((version, created))
+}
+
+/// All that can be said of a document without looking at what is declared.
+pub(super) fn check(doc: &ConfigDoc, now: Timestamp) -> Result<(), Refusal> {
+    doc.check()?;
+    check_texts(doc)?;
+    match doc {
+        ConfigDoc::JobType(config::JobType { payload_schema: Some(text), .. }) => {
+            PayloadSchema::compile(text).map(drop)
+        }
+        // The owner looks, too; a calendar that takes long to never come is refused before it gets there.
+        ConfigDoc::Blackout(doc) => orch_dispatch::blackout::check(doc, now),
+        _ => Ok(()),
+    }
 }
 
 /// Free texts, whose content the core does not look at.

@@ -134,6 +134,13 @@ impl Problem {
         self.code
     }
 
+    /// The first of what it says, for answers per item.
+    #[must_use]
+    pub fn into_first(self) -> Refusal {
+        let Self { code, detail, errors, .. } = self;
+        errors.into_iter().next().unwrap_or_else(|| Refusal::new(code, detail))
+    }
+
     /// Renames the fields it blames: a single job's fields come from a batch of one.
     #[must_use]
     pub fn map_fields(mut self, rename: impl Fn(&str) -> Option<String>) -> Self {

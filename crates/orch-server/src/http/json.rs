@@ -14,6 +14,7 @@ use orch_core::{Code, Refusal, limits};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
+use serde_json::value::RawValue;
 
 use super::error::Problem;
 use super::object::Object;
@@ -122,6 +123,16 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
             Err(Problem::new(Code::InvalidBody, format!("the body is not JSON: {}", shown(&error.to_string()))))
         }
     }
+}
+
+/// Parses a part of a body that was kept as it came; what is refused names the path in the part.
+pub fn parse_part<T: DeserializeOwned>(part: &RawValue) -> Result<T, Refusal> {
+    let text = part.get();
+    serde_json::from_str(text).map(|Object(value)| value).map_err(|_| match explain::<T>(text.as_bytes()) {
+        // The body was JSON; what is no object is a part of it.
+        refusal if refusal.code == Code::InvalidBody => Refusal { code: Code::InvalidField, ..refusal },
+        refusal => refusal,
+    })
 }
 
 fn is_json(body: &[u8]) -> bool {

@@ -15,8 +15,9 @@ const OPEN: [&str; 1] = ["get_health"];
 
 /// How another tenant's caller fares with this tenant's ids and names: the status of the call.
 /// Whatever the status, nothing of this tenant may be in the answer, and nothing of it may change.
-const PROBES: [(&str, u16); 81] = [
+const PROBES: [(&str, u16); 82] = [
     ("ack_leases", 200),
+    ("apply", 200),
     ("append_job_logs", 409),
     ("cancel_job", 404),
     ("claim_leases", 404),
@@ -194,6 +195,7 @@ fn body_of(operation: &str, things: &Things) -> Option<Value> {
         "create_source" => json!({"name": SOURCE, "kind": "x"}),
         "create_project" => json!({"name": PROJECT}),
         "create_bucket" => json!({"name": BUCKET, "host": "h", "terms": [{"limit": 1, "window_ms": 1}]}),
+        "apply" => json!({"documents": [{"declare": "source", "name": SOURCE, "kind": "x"}], "dry_run": true}),
         "put_bucket" => bucket(),
         "create_quota" => json!({"name": QUOTA, "active_max": 1}),
         "put_quota" => json!({"active_max": 9}),

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::app::{Client, TestApp, claim_id, job_id, on_each_ledger};
 
 /// Limits that the tests below meet and pass.
-const COVERED: [&str; 53] = [
+const COVERED: [&str; 54] = [
     "ahead_days_max",
     "artifact_bytes_max",
     "artifacts_max",
@@ -31,6 +31,7 @@ const COVERED: [&str; 53] = [
     "correlation_id_chars_max",
     "cost_max",
     "dependencies_max",
+    "documents_per_call_max",
     "error_message_chars_max",
     "except_max",
     "execution_ms_max",
@@ -356,6 +357,17 @@ on_each_ledger! {
         ] {
             acme.put("/blackouts/bad", bad).await.blames(422, "limit_exceeded", field);
         }
+    }
+
+    async fn the_documents_of_a_call(app) {
+        let acme = app.acme().await;
+        let body = |count: u64| {
+            let documents: Vec<Value> = (0..count).map(|n| json!({"declare": "project", "name": format!("p{n}")})).collect();
+            json!({"documents": documents, "dry_run": true})
+        };
+        let most = acme.post("/apply", body(limits::DOCUMENTS_PER_CALL_MAX)).await;
+        assert_eq!((most.status.as_u16(), most.body()["items"].as_array().unwrap().len()), (200, 500));
+        acme.post("/apply", body(limits::DOCUMENTS_PER_CALL_MAX + 1)).await.blames(422, "limit_exceeded", "documents");
     }
 
     async fn the_numbers_of_a_bucket(app) {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 mod app;
+mod apply;
 mod artifacts;
 mod bad_input;
 mod blackouts;

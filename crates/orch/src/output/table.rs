@@ -56,7 +56,8 @@ fn lines(value: &Value, told: impl Fn(&Value) -> bool) -> String {
     told.iter().map(|(name, value)| format!("{name:<width$}  {}\n", cell(Some(value)))).collect()
 }
 
-fn is_empty(value: &Value) -> bool {
+/// There is nothing in it.
+pub fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::String(text) => text.is_empty(),
