@@ -26,6 +26,8 @@ pub const START_P50_MS: f64 = 2.0;
 pub const START_P99_MS: f64 = 10.0;
 /// CPU a job under stress, compared with none, at most.
 pub const CPU_RATIO: f64 = 1.15;
+/// The same with every kind of gate declared.
+pub const GATES_CPU_RATIO: f64 = 1.2;
 /// The last third of a run compared with its first, at least.
 pub const LAST_THIRD: f64 = 0.9;
 /// Memory of the server, at most.

@@ -13,6 +13,10 @@ pub const HELD_TYPE: &str = "bench.held";
 pub const RARE_TYPE: &str = "bench.rare";
 /// All of them.
 pub const JOB_TYPES: [&str; 3] = [JOB_TYPE, HELD_TYPE, RARE_TYPE];
+/// The source of gated work.
+pub const SOURCE: &str = "bench";
+/// Its host.
+pub const HOST: &str = "bench.example";
 /// The label of finished jobs, in `GROUPS` values.
 pub const LABEL: &str = "group";
 /// Values of the label.
@@ -25,6 +29,8 @@ const RARE: usize = 1_000;
 pub enum Kind {
     /// It is worked on.
     Work,
+    /// It is worked on, for a source; every gate looks at it and none holds it.
+    Gated,
     /// Its type is paused.
     Held,
     /// It is not to begin before tomorrow.
@@ -54,8 +60,13 @@ impl Job {
         match self.kind {
             Kind::Held => HELD_TYPE,
             Kind::Labelled if self.number % RARE == RARE - 1 => RARE_TYPE,
-            Kind::Work | Kind::Later | Kind::Labelled => JOB_TYPE,
+            Kind::Work | Kind::Gated | Kind::Later | Kind::Labelled => JOB_TYPE,
         }
+    }
+
+    /// Its source.
+    pub fn source(&self) -> Option<&'static str> {
+        (self.kind == Kind::Gated).then_some(SOURCE)
     }
 
     /// Its label's value.

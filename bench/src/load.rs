@@ -67,6 +67,11 @@ impl Load<'_> {
         let stress = self.settings.stress;
         let transaction = if stress.held_transaction { Some(HeldTransaction::open(self.place).await?) } else { None };
         self.hold(stress.held).await?;
+        if stress.gates {
+            for tenant in 0..self.case.tenants {
+                self.site.gate(tenant).await?;
+            }
+        }
         let mut outcome = match self.case.workload {
             Workload::Enqueue => self.enqueue(progress).await,
             Workload::Work => self.work(progress).await,

@@ -220,7 +220,12 @@ impl Settings {
 
     /// The shape of the work.
     pub fn shape(&self) -> Shape {
-        Shape { payload_bytes: self.payload_bytes, keys: self.keys, fan: self.stress.fan, kind: Kind::Work }
+        Shape {
+            payload_bytes: self.payload_bytes,
+            keys: self.keys,
+            fan: self.stress.fan,
+            kind: if self.stress.gates { Kind::Gated } else { Kind::Work },
+        }
     }
 }
 

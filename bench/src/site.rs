@@ -3,6 +3,7 @@
 //! Loads are made of these verbs alone, so that both faces get the same ones.
 
 pub mod engine;
+mod gates;
 pub mod http;
 
 use std::sync::Arc;
@@ -36,6 +37,11 @@ pub trait Site: Send + Sync {
 
     /// Pauses a job type in the tenant of this number.
     async fn pause(&self, tenant: usize, job_type: &str) -> Result<()>;
+
+    /// Declares every kind of gate for the work of the tenant of this number; none will hold it.
+    async fn gate(&self, _tenant: usize) -> Result<()> {
+        anyhow::bail!("gates are declared in the engine: measure with `--face engine`")
+    }
 
     /// The server's process; `None`: this one.
     fn process(&self) -> Option<u32>;

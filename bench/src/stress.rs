@@ -12,6 +12,9 @@ pub struct Stress {
     /// So many jobs of a paused type, and so many that begin tomorrow, lie in front of the work.
     #[arg(long, default_value_t = 0)]
     pub held: usize,
+    /// Every kind of gate is declared for the work, and none holds it: a bucket, breakers, a blackout, quotas, concurrency.
+    #[arg(long)]
+    pub gates: bool,
     /// Each parent has so many dependents.
     #[arg(long, default_value_t = 0)]
     pub fan: usize,
@@ -26,6 +29,9 @@ impl Stress {
         let mut parts = Vec::new();
         if self.held_transaction {
             parts.push("held transaction".to_owned());
+        }
+        if self.gates {
+            parts.push("all gates".to_owned());
         }
         for (what, count) in [("held", self.held), ("fan", self.fan), ("standing", self.standing)] {
             if count > 0 {

@@ -21,6 +21,7 @@ use orch_store::FolderBlobs;
 use orch_store::postgres::{PostgresLedger, PostgresOptions};
 use orch_store::sqlite::SqliteLedger;
 
+use super::gates;
 use crate::job::{JOB_TYPE, JOB_TYPES, Job, Kind, LABEL, RARE_TYPE};
 use crate::place::Place;
 use crate::progress::Progress;
@@ -69,6 +70,7 @@ impl EngineSite {
 
     fn new_job(&self, job: Job, ids: &[JobId], place: usize) -> NewJob {
         let (job_type, group) = (job.job_type().to_owned(), job.group());
+        let source = job.source().map(str::to_owned);
         let payload = Bytes::from(job.payload);
         NewJob {
             id: ids[place],
@@ -80,7 +82,7 @@ impl EngineSite {
                 job_type,
                 priority: Priority::Normal,
                 project: "default".to_owned(),
-                source: None,
+                source,
             },
             payload_sha256: sha256_hex(&payload),
             misfit: None,
@@ -197,6 +199,14 @@ impl Site for EngineSite {
     async fn pause(&self, tenant: usize, job_type: &str) -> Result<()> {
         let (tenant, target) = (self.tenants[tenant], PauseTarget::JobType(job_type.to_owned()));
         self.engine.command(Command::Pause { tenant, target, actor: Actor::default() }).await?;
+        Ok(())
+    }
+
+    async fn gate(&self, tenant: usize) -> Result<()> {
+        for doc in gates::documents() {
+            let (tenant, expect) = (self.tenants[tenant], Expect::Any);
+            self.engine.command(Command::PutConfig { tenant, doc, expect }).await?;
+        }
         Ok(())
     }
 
