@@ -177,7 +177,7 @@ impl Shard {
             let asks = std::mem::take(&mut self.hosts.asks);
             let governed = self.governed_now();
             for ask in asks.into_values() {
-                self.out.woken.push((ask.waiter, ask.end(governed.clone(), self.now)));
+                self.answer_ask(ask, governed.clone());
             }
         }
     }

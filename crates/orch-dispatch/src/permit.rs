@@ -22,6 +22,11 @@ use crate::prepared::Prepared;
 use crate::shard::{Reply, Shard, WaiterId};
 use crate::tenant::Tenant;
 use crate::wheel::Watched;
+/// What a permit's commits and its way to a worker usually take: nobody leaves earlier than that after it was given. One
+/// that counts at the moment at which it was given would be followed by others, given ahead, that come closer to it.
+const WAY_MS: u64 = 80;
+/// After its call was answered, what a shard wished for stands so long: its next call is on its way.
+const STANDS_MS: u64 = 100;
 /// How long the wish of a claim that was answered without it stands.
 const WISH_MS: u64 = 1_000;
 /// Calls whose moment is remembered.
@@ -54,7 +59,8 @@ struct Wish {
 /// The call of another shard that waits for permits.
 #[derive(Debug)]
 pub(crate) struct Ask {
-    pub waiter: WaiterId,
+    /// `None`: it was answered, its other wishes stand until the next call, and that one takes what is given to them.
+    pub waiter: Option<WaiterId>,
     until: Timestamp,
     order: (u64, u64),
     received: Timestamp,
@@ -110,7 +116,7 @@ impl Hosts {
 
     pub fn forget_waiter(&mut self, id: WaiterId) {
         self.stale = true;
-        self.asks.retain(|_, ask| ask.waiter != id);
+        self.asks.retain(|_, ask| ask.waiter != Some(id));
     }
 
     /// Begins a look at all parked claims, which counts their wishes anew.
@@ -252,7 +258,7 @@ impl Shard {
 
     /// Gives the permit that opens now to a tenant. One that lives here has it in hand.
     fn give(&mut self, host: &Arc<str>, no: TenantNo, cost: u32) -> Option<Permit> {
-        let leaves_at = self.opens_for(host, cost, no)?;
+        let leaves_at = self.opens_for(host, cost, no)?.max(self.now.plus_ms(WAY_MS));
         let system = self.tenants.get(TenantNo::SYSTEM)?;
         // The windows are longer than the upstream's by a guard; a permit may be used within half of it.
         let guards = buckets_of(system, host).flat_map(|doc| &doc.terms).map(|term| term.guarded_ms() - term.window_ms);
@@ -344,22 +350,35 @@ impl Shard {
     /// Answers calls of other shards that were given something, or have waited long enough.
     fn end_asks(&mut self) {
         let now = self.now;
-        let over = |ask: &Ask| !ask.given.is_empty() || ask.until <= now;
+        let over = |ask: &Ask| (ask.waiter.is_some() && !ask.given.is_empty()) || ask.until <= now;
         if !self.hosts.asks.values().any(over) {
             return;
         }
         let (over, open): (BTreeMap<_, _>, _) =
             std::mem::take(&mut self.hosts.asks).into_iter().partition(|(_, ask)| over(ask));
         self.hosts.asks = open;
-        for ask in over.into_values() {
-            self.out.woken.push((ask.waiter, ask.end(None, self.now)));
+        for (shard, ask) in over {
+            let wishes: Vec<_> = ask.wishes.iter().filter(|wish| wish.count > 0).cloned().collect();
+            if ask.until > now && !wishes.is_empty() {
+                let (until, given) = (now.plus_ms(STANDS_MS), Vec::new());
+                let stands = Ask { waiter: None, until, order: ask.order, received: ask.received, wishes, given };
+                self.hosts.asks.insert(shard, stands);
+            }
+            self.answer_ask(ask, None);
+        }
+    }
+
+    /// Answers a call, unless that was done already.
+    pub(crate) fn answer_ask(&mut self, ask: Ask, governed: Option<(u64, Vec<String>)>) {
+        if let Some(waiter) = ask.waiter {
+            self.out.woken.push((waiter, ask.end(governed, self.now)));
         }
     }
 
     /// Ends all calls of other shards: this one is about to be given up.
     pub(crate) fn wake_asks(&mut self) {
         for ask in std::mem::take(&mut self.hosts.asks).into_values() {
-            self.out.woken.push((ask.waiter, ask.end(None, self.now)));
+            self.answer_ask(ask, None);
         }
     }
 
@@ -375,8 +394,11 @@ impl Shard {
             // A later call overtook this one.
             return Reply::Now(nothing());
         }
-        if let Some(before) = self.hosts.asks.remove(&ask.shard) {
-            self.out.woken.push((before.waiter, before.end(None, now)));
+        let mut given = Vec::new();
+        match self.hosts.asks.remove(&ask.shard) {
+            Some(before) if before.waiter.is_none() => given = before.given,
+            Some(before) => self.answer_ask(before, None),
+            None => {}
         }
         if ask.known.is_none() || ask.known != self.hosts.version {
             let governed = self.governed_now();
@@ -387,8 +409,17 @@ impl Shard {
         }
         self.next_waiter += 1;
         let (waiter, until) = (WaiterId(self.next_waiter), self.now.plus_ms(ask.wait_ms));
-        let (wishes, given) = (ask.wishes, Vec::new());
-        self.hosts.asks.insert(ask.shard, Ask { waiter, until, order, received: now, wishes, given });
+        let mut wishes = ask.wishes;
+        // What was given meanwhile was not known to the shard when it said what it lacks.
+        for permit in &given {
+            let theirs = |wish: &&mut PermitWish| {
+                (&wish.host, wish.tenant, wish.cost) == (&permit.host, permit.tenant, permit.cost)
+            };
+            if let Some(wish) = wishes.iter_mut().find(theirs) {
+                wish.count = wish.count.saturating_sub(1);
+            }
+        }
+        self.hosts.asks.insert(ask.shard, Ask { waiter: Some(waiter), until, order, received: now, wishes, given });
         Reply::Parked(waiter)
     }
 
