@@ -42,6 +42,18 @@ pub const FIRST_GRANT_SECONDS: f64 = 6.0;
 pub const JOBS_HARMED: f64 = 0.0;
 /// CPU a job with three replicas, compared with one, at most.
 pub const REPLICAS_CPU_RATIO: f64 = 1.2;
+/// Refusals of an upstream whose terms are kept.
+pub const REFUSALS: f64 = 0.0;
+/// The part of an upstream's allowance that is used while work waits, at least.
+pub const ALLOWANCE: f64 = 0.95;
+/// How far a tenant's share of an upstream may be from the mean.
+pub const SHARE_OFF: f64 = 0.05;
+/// How far the shares of two tenants may be apart at an upstream that admits few requests.
+pub const SHARES_APART: f64 = 1.0;
+/// Attempts that a breaker lets begin in each interval in which it is open.
+pub const PROBES: f64 = 1.0;
+/// Tries that jobs spend while a breaker is open.
+pub const TRIES_OPEN: f64 = 0.0;
 
 /// The bar of a load.
 pub fn of(face: Face, case: Case, keys: bool) -> Option<LoadBar> {

@@ -2,7 +2,6 @@
 //! its shards wait for their next grant, and that no job is lost or ends twice. In `cpu` the same jobs are done by one
 //! replica and by three, in turn: A B A B.
 
-mod cluster;
 mod cpu;
 mod crew;
 mod kills;
@@ -16,6 +15,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::bar;
+use crate::cluster::Form;
 use crate::document::{Document, Summary};
 use crate::failover::kills::Kills;
 use crate::failover::row::{KillRow, Row};
@@ -34,6 +34,11 @@ const SHARDS: u16 = 6;
 const TENANTS_PER_SHARD: usize = 2;
 /// Leases that must be open on the shards of the replica that is killed.
 const LEASES_MIN: u64 = 1_000;
+
+/// The cluster with so many replicas.
+const fn form(replicas: usize) -> Form {
+    Form { replicas, shards: SHARDS, tenants_per_shard: TENANTS_PER_SHARD }
+}
 
 /// Kills, pairs of runs, and jobs of a run.
 struct Lengths {

@@ -58,6 +58,8 @@ pub enum Subject {
     Flood,
     /// Replicas: one is killed, and what several cost.
     Failover,
+    /// An upstream that all tenants share.
+    Upstream,
 }
 
 impl Subject {
@@ -76,6 +78,7 @@ impl Subject {
             Self::Lists => "lists",
             Self::Flood => "flood",
             Self::Failover => "failover",
+            Self::Upstream => "upstream",
         }
     }
 }

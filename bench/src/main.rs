@@ -6,6 +6,7 @@
 
 mod arrivals;
 mod bar;
+mod cluster;
 mod degradation;
 mod document;
 mod failover;
@@ -31,6 +32,7 @@ mod soak;
 mod stand;
 mod start_latency;
 mod stress;
+mod upstream;
 
 use std::process::ExitCode;
 

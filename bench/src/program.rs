@@ -11,7 +11,7 @@ use crate::place::Commits;
 use crate::report::Row;
 use crate::settings::{Case, Face, Options, Settings};
 use crate::stand::Stand;
-use crate::{degradation, failover, flood, lists, memory, performance, soak, start_latency};
+use crate::{degradation, failover, flood, lists, memory, performance, soak, start_latency, upstream};
 
 /// Measures the orchestrator under load, on SQLite and PostgreSQL.
 #[derive(Debug, Parser)]
@@ -33,6 +33,8 @@ pub enum Program {
     Flood(flood::Options),
     /// Replicas: one is killed under load, and what three of them cost.
     Failover(failover::Options),
+    /// Tenants that share an upstream which counts: whether it ever has to refuse, and what happens when it fails.
+    Upstream(upstream::Options),
     /// A steady load with a short retention: what is kept must not grow.
     Soak(soak::Options),
     /// Everything with a bar, written to a page.
@@ -52,6 +54,7 @@ impl Program {
             Self::Degradation(options) => &mut options.ground,
             Self::Flood(options) => &mut options.ground,
             Self::Failover(options) => &mut options.ground,
+            Self::Upstream(options) => &mut options.ground,
             Self::Soak(options) => &mut options.ground,
             Self::Report(options) => &mut options.ground,
             Self::Peers(_) => return self,
@@ -76,6 +79,7 @@ impl Program {
             Self::Degradation(options) => degradation::run(options).await,
             Self::Flood(options) => flood::run(options).await,
             Self::Failover(options) => Box::pin(failover::run(options)).await,
+            Self::Upstream(options) => Box::pin(upstream::run(options)).await,
             Self::Soak(options) => soak::run(options).await,
             Self::Report(options) => Box::pin(performance::run(options)).await,
             Self::Peers(options) => peers::run(options).await.map(|()| Summary::default()),

@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use orch_bench::clock;
 use orch_client::{Client, PauseTarget};
 
-use crate::failover::cluster::Cluster;
-use crate::failover::place;
+use crate::cluster::Cluster;
 use crate::failover::row::CpuRow;
+use crate::failover::{form, place};
 use crate::job::Job;
 use crate::load::producers::{Producers, Supply};
 use crate::load::{Tasks, finish, hire, watch};
@@ -34,7 +34,7 @@ const LOOK: Duration = Duration::from_millis(5);
 /// One run on a ledger of its own.
 pub async fn run(settings: &Settings, replicas: usize, jobs: usize, pair: usize) -> Result<(Commits, CpuRow)> {
     let (mut place, commits) = place(&settings.ground).await?;
-    let cluster = Cluster::open(&place, &settings.ground.orch, replicas).await?;
+    let cluster = Cluster::open(&place, &settings.ground.orch, form(replicas)).await?;
     let mut cycle = Cycle::begin(&cluster, settings)?;
     cycle.jobs((jobs / WARM_UP).max(1), 1).await?;
     let servers = cluster.pids();

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::failover::cluster::Cluster;
+use crate::cluster::Cluster;
 use crate::failover::notes::Notes;
 use crate::job::{HELD_TYPE, JOB_TYPE};
 use crate::load::{Tasks, finish, watch as look_at};

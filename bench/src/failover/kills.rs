@@ -8,13 +8,13 @@ use anyhow::{Context as _, Result, ensure};
 use orch_bench::clock;
 use tokio::task::JoinSet;
 
-use crate::failover::cluster::Cluster;
+use crate::cluster::Cluster;
 use crate::failover::crew::Crew;
 use crate::failover::notes::Notes;
 use crate::failover::probe::Probe;
 use crate::failover::row::{Grant, KillRow};
 use crate::failover::verdict::{Verdict, drained, judge};
-use crate::failover::{LEASES_MIN, REPLICAS, SHARDS};
+use crate::failover::{LEASES_MIN, REPLICAS, SHARDS, form};
 use crate::place::Place;
 
 /// How long the leases may take.
@@ -34,7 +34,7 @@ pub struct Kills {
 impl Kills {
     /// Starts the replicas; workers are to hold so many leases at each kill.
     pub async fn open(place: &Place, program: &Path, leases: usize) -> Result<Self> {
-        let cluster = Cluster::open(place, program, REPLICAS).await?;
+        let cluster = Cluster::open(place, program, form(REPLICAS)).await?;
         Ok(Self { cluster, notes: Arc::new(Notes::new(SHARDS)), leases })
     }
 

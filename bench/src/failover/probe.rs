@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::failover::cluster::PROBE_TYPE;
+use crate::cluster::PROBE_TYPE;
 use crate::failover::notes::Notes;
 
 /// How long a claim waits for work.

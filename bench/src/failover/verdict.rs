@@ -9,7 +9,7 @@ use serde::Serialize;
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use crate::failover::cluster::url;
+use crate::cluster::url;
 use crate::failover::crew::Crew;
 use crate::failover::notes::Notes;
 use crate::place::Place;

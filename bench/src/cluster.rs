@@ -10,7 +10,6 @@ use anyhow::{Context as _, Result, bail, ensure};
 use orch_bench::{clock, postgres};
 use orch_client::{Client, JobType, NodeOut};
 
-use crate::failover::{SHARDS, TENANTS_PER_SHARD};
 use crate::job::{HELD_TYPE, JOB_TYPE, RARE_TYPE};
 use crate::place::Place;
 use crate::site::http::server::{Listening, Server, bootstrap};
@@ -31,8 +30,20 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The job type of probes.
 pub const PROBE_TYPE: &str = RARE_TYPE;
 
+/// How large a cluster is.
+#[derive(Clone, Copy, Debug)]
+pub struct Form {
+    /// Replicas that share the ledger out.
+    pub replicas: usize,
+    /// Shards of the ledger: as many for each replica.
+    pub shards: u16,
+    /// Tenants on each shard.
+    pub tenants_per_shard: usize,
+}
+
 /// Replicas, and the tenants of their ledger.
 pub struct Cluster {
+    form: Form,
     program: PathBuf,
     token: String,
     workers: String,
@@ -44,6 +55,8 @@ pub struct Cluster {
 /// A tenant.
 #[derive(Clone, Debug)]
 pub struct Tenant {
+    /// Its name.
+    pub name: String,
     /// The shard that it lives on.
     pub shard: u16,
     /// Its token, which may do everything in it.
@@ -51,11 +64,13 @@ pub struct Tenant {
 }
 
 impl Cluster {
-    /// Starts so many replicas on an empty place, waits until each has its share, and makes tenants.
-    pub async fn open(place: &Place, program: &Path, replicas: usize) -> Result<Self> {
+    /// Starts the replicas on an empty place, waits until each has its share, and makes tenants.
+    pub async fn open(place: &Place, program: &Path, form: Form) -> Result<Self> {
+        let replicas = form.replicas;
         let token = bootstrap(program, url(place)?)?;
         let addresses = free_ports(replicas).into_iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
         let mut cluster = Self {
+            form,
             program: program.to_owned(),
             token,
             workers: String::new(),
@@ -74,7 +89,7 @@ impl Cluster {
     /// Starts a replica that does not run.
     pub fn start(&mut self, place: &Place, replica: usize) -> Result<()> {
         let address = self.addresses[replica].trim_start_matches("http://");
-        let (log, shards) = (format!("server-{replica}.log"), SHARDS.to_string());
+        let (log, shards) = (format!("server-{replica}.log"), self.form.shards.to_string());
         let how = Listening { address, log: &log, arguments: &["--shards", &shards] };
         self.replicas[replica] = Some(Server::start_at(place, &self.program, Some(self.token.clone()), how)?);
         Ok(())
@@ -119,6 +134,13 @@ impl Cluster {
         self.client_of(token, (1..self.size()).map(|step| (replica + step) % self.size()))
     }
 
+    /// A client that may declare what holds for all tenants.
+    pub async fn platform(&self) -> Result<Client> {
+        let admin = self.client(&self.token, 0)?;
+        let token = token(&admin, "system", &["orch:operate", "orch:read"]).await?;
+        self.client(&token, 0)
+    }
+
     /// A client for workers of all tenants, which begins with this replica.
     pub fn worker(&self, first: usize) -> Result<Client> {
         self.client(&self.workers, first)
@@ -134,15 +156,16 @@ impl Cluster {
     pub async fn settled(&self) -> Result<Vec<Vec<u16>>> {
         let admin = self.client(&self.token, 0)?;
         let living = self.replicas.iter().flatten().count();
+        let shards = self.form.shards;
         let began = clock::now();
         loop {
             let nodes = admin.nodes().list().await?;
             let alive: Vec<_> = nodes.into_iter().filter(|node| node.state == "alive").collect();
-            if alive.len() == living && alive.iter().all(|node| node.shards.len() == usize::from(SHARDS) / living) {
+            if alive.len() == living && alive.iter().all(|node| node.shards.len() == usize::from(shards) / living) {
                 return Ok(self.addresses.iter().map(|address| shards_at(&alive, address)).collect());
             }
             let shares: Vec<_> = alive.iter().map(|node| node.shards.len()).collect();
-            ensure!(began.elapsed() < SETTLE_MAX, "{living} replicas have {shares:?} of {SHARDS} shards");
+            ensure!(began.elapsed() < SETTLE_MAX, "{living} replicas have {shares:?} of {shards} shards");
             clock::pause(LOOK).await;
         }
     }
@@ -152,9 +175,10 @@ impl Cluster {
         let admin = self.client(&self.token, 0)?;
         self.workers = token(&admin, "system", &["orch:worker"]).await?;
         let mut ledger = postgres::connect(url(place)?).await?;
-        let mut found = vec![Vec::new(); usize::from(SHARDS)];
+        let wanted = self.form.tenants_per_shard;
+        let mut found = vec![Vec::new(); usize::from(self.form.shards)];
         for number in 0.. {
-            if found.iter().all(|tenants: &Vec<Tenant>| tenants.len() == TENANTS_PER_SHARD) {
+            if found.iter().all(|tenants: &Vec<Tenant>| tenants.len() == wanted) {
                 break;
             }
             ensure!(number < TENANTS_MAX, "{TENANTS_MAX} tenants leave a shard without");
@@ -163,11 +187,11 @@ impl Cluster {
             let query = "SELECT shard FROM orchestrator.tenant WHERE name = $1";
             let shard: i32 = sqlx::query_scalar(query).bind(&name).fetch_one(&mut ledger).await?;
             let there = found.get_mut(usize::try_from(shard)?).context("a tenant lives on one of the shards")?;
-            if there.len() < TENANTS_PER_SHARD {
+            if there.len() < wanted {
                 let scopes = ["orch:submit", "orch:operate", "orch:read", "orch:worker"];
                 let token = token(&admin, &name, &scopes).await?;
                 self.declare(&token).await?;
-                there.push(Tenant { shard: u16::try_from(shard)?, token });
+                there.push(Tenant { name, shard: u16::try_from(shard)?, token });
             }
         }
         self.tenants = found.into_iter().flatten().collect();
