@@ -1,6 +1,6 @@
 //! Answers: what a command returns once its position is committed.
 
-use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use orch_core::config::ConfigDoc;
 use orch_core::fact::PauseTarget;
@@ -121,10 +121,10 @@ pub enum Gate {
     Deleting,
     /// A pause.
     Paused,
-    /// Too many attempts failed, or an operator opened its breaker.
-    Breaker,
     /// The window of a blackout.
     Blackout,
+    /// Too many attempts failed, or an operator opened its breaker.
+    Breaker,
     /// What its host allows is spent, or the host is closed.
     Bucket,
     /// As many attempts as may be are under way.
@@ -157,6 +157,56 @@ pub struct Explained {
     pub holds: Vec<Hold>,
     /// Jobs of its lane before it, if memory knows.
     pub ahead: Option<u64>,
+}
+
+/// What waits in some lanes, and on what.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LanesWaiting {
+    /// Lanes in which jobs wait.
+    pub lanes: u64,
+    /// Jobs that wait in them.
+    pub ready: u64,
+    /// Jobs handed out.
+    pub leased: u64,
+    /// How many of the lanes each gate holds first; those that it does not count can go.
+    pub waiting_on: BTreeMap<Gate, u64>,
+}
+
+/// A gate of a host, whether it holds now or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostGate {
+    /// What it is called; `None`: it is the platform's.
+    pub name: Option<String>,
+    /// It holds requests back now.
+    pub holds: bool,
+    /// What it does.
+    pub hold: Hold,
+}
+
+/// What governs a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostExplained {
+    /// The tenant's sources with this host, by name.
+    pub sources: Vec<String>,
+    /// Every gate, in the order in which they are looked at.
+    pub gates: Vec<HostGate>,
+    /// What waits for it.
+    pub lanes: LanesWaiting,
+}
+
+/// What holds a tenant's work.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantExplained {
+    /// Every gate that holds all of it, in the order in which they are looked at.
+    pub holds: Vec<Hold>,
+    /// Pauses and quotas that hold a part of it.
+    pub parts: Vec<Hold>,
+    /// What waits in its lanes.
+    pub lanes: LanesWaiting,
+    /// Worker sessions that take its work, and were heard lately.
+    pub workers: u64,
+    /// Leases that they want at the same time.
+    pub capacity: u64,
 }
 
 /// A bucket as the owner knows it.
@@ -206,9 +256,10 @@ pub struct LaneFound {
     pub ready: u64,
     /// Jobs handed out.
     pub leased: u64,
-    /// Something holds it: `deleting`, `paused`, `blackout`, `breaker`, `bucket`, `quota`, `concurrency`, or
-    /// nothing.
-    pub held_by: Option<Cow<'static, str>>,
+    /// The first gate that holds it, whatever workers and turns do.
+    pub held_by: Option<Gate>,
+    /// The first gate that holds it.
+    pub waiting_on: Option<Gate>,
 }
 
 /// Counts of a tenant's open jobs by state.
@@ -380,6 +431,12 @@ pub enum Answer {
     Pauses(Vec<PauseFound>),
     /// Why something waits; `None`: there is no such lane.
     Explained(Option<Explained>),
+    /// What governs a host; `None`: nothing of the tenant's has to do with it.
+    HostExplained(Option<HostExplained>),
+    /// What holds a tenant's work.
+    TenantExplained(TenantExplained),
+    /// The first gate that holds each lane, in the order asked.
+    WaitingOn(Vec<Option<Gate>>),
     /// A bucket; `None`: there is none of that name.
     Bucket(Option<BucketFound>),
     /// A breaker; `None`: there is none of that name.

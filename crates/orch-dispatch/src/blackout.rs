@@ -13,7 +13,7 @@ use orch_core::refusal::Refusal;
 use orch_core::time::Timestamp;
 use orch_gates::{blackout as gates, calendar};
 
-use crate::answer::{Gate, Hold};
+use crate::answer::{Gate, Hold, HostGate};
 use crate::decide::Desk;
 use crate::mutant::{self, Mutant};
 use crate::tenant::{Group, Tenant, Versioned};
@@ -188,6 +188,18 @@ impl Tenant {
         let reads: Vec<_> = all.iter().map(|(_, read)| *read).collect();
         let (by, since) = (format!("blackout `{name}`: it will hold by then"), Some(since));
         Some(Hold { gate: Gate::Blackout, by, since, opens_at: gates::opens_at(&reads, at) })
+    }
+
+    /// Those of this kind, and whether they hold now.
+    pub fn blackouts_where(&self, which: impl Fn(&Blackout) -> bool, now: Timestamp) -> Vec<HostGate> {
+        let those = self.index.blackouts.all.iter().filter(|one| which(&one.doc));
+        let shown = |one: &Standing| {
+            let by = format!("blackout `{}` ({})", one.doc.name, one.doc.action.as_str());
+            let opens_at = one.now.and(one.read.as_ref()).and_then(|read| gates::opens_at(&[read], now));
+            let hold = Hold { gate: Gate::Blackout, by, since: one.now.and_then(|held| held.since), opens_at };
+            HostGate { name: Some(one.doc.name.clone()), holds: one.now.is_some(), hold }
+        };
+        those.map(shown).collect()
     }
 
     /// Has the timer wheel look at attempts that a blackout may end.

@@ -576,6 +576,22 @@ pub enum Read {
         /// The job, with its order key while it is fresh; without one it is asked of the lane's next job.
         job: Option<(JobId, u64)>,
     },
+    /// The first gate that holds each of these lanes.
+    WaitingOn {
+        /// The tenant.
+        tenant: TenantNo,
+        /// Which.
+        lanes: Vec<LaneNo>,
+    },
+    /// What governs a host.
+    ExplainHost {
+        /// The tenant.
+        tenant: TenantNo,
+        /// The host.
+        host: String,
+    },
+    /// What holds a tenant's work.
+    ExplainTenant(TenantNo),
     /// What was spent of a bucket, and what it admits now.
     Bucket {
         /// The tenant.
@@ -621,6 +637,9 @@ impl Read {
             | Self::Pauses(tenant)
             | Self::Rotation(tenant)
             | Self::Quotas(tenant)
+            | Self::ExplainTenant(tenant)
+            | Self::ExplainHost { tenant, .. }
+            | Self::WaitingOn { tenant, .. }
             | Self::Bucket { tenant, .. }
             | Self::Breaker { tenant, .. }
             | Self::Explain { tenant, .. }

@@ -2,6 +2,9 @@
 //!
 //! It asks the same questions as `Tenant::next_lane`, one by one, and says what each answers.
 
+mod host;
+mod tenant;
+
 use std::fmt::Write as _;
 
 use orch_core::fact::PauseTarget;
@@ -18,10 +21,9 @@ use crate::bucket::{By, NEVER};
 use crate::command::speaks_for;
 use crate::host::Shared;
 use crate::job::Job;
-use crate::quota::Full;
 use crate::session::Session;
 use crate::shard::Shard;
-use crate::tenant::{Pause, Tenant};
+use crate::tenant::{Group, Pause, Tenant};
 
 /// Names of parents that are given at most.
 const PARENTS_NAMED: usize = 5;
@@ -48,7 +50,8 @@ impl Shard {
         }
         let ahead = job.and_then(|(id, key)| tenant.ahead(lane, tenant.jobs.get(&id).map_or(key, |job| job.order_key)));
         if tenant.lane(lane).waiting() > 0 {
-            holds.extend(self.no_worker(no, lane));
+            let job_type = self.tenants.get(no).map(|tenant| tenant.lane(lane).key.job_type.clone());
+            holds.extend(job_type.and_then(|job_type| self.no_worker(no, &job_type)));
             if holds.is_empty() {
                 holds.extend(self.others_ahead(no, lane));
             }
@@ -56,16 +59,10 @@ impl Shard {
         Some(Explained { holds, ahead })
     }
 
-    /// No session can take what waits in the lane.
-    fn no_worker(&self, no: TenantNo, lane: LaneNo) -> Option<Hold> {
-        let tenant = self.tenants.get(no)?;
-        let job_type = &tenant.lane(lane).key.job_type;
+    /// No session can take jobs of this type.
+    pub(crate) fn no_worker(&self, no: TenantNo, job_type: &str) -> Option<Hold> {
         let serves = |session: &&Session| {
-            let params = &session.params;
-            speaks_for(&params.tenants, no)
-                && params.job_types.contains(job_type)
-                && !session.draining
-                && self.now.ms_since(session.heard_at) < LEASE_MS_DEFAULT
+            session.params.job_types.iter().any(|name| name == job_type) && self.session_serves(session, no)
         };
         let able: Vec<_> = self.sessions.values().filter(serves).collect();
         let leases = |session: &Session| {
@@ -82,11 +79,22 @@ impl Shard {
         Some(Hold { gate: Gate::Worker, by, since: None, opens_at: None })
     }
 
-    /// Lanes of this tenant and turns of others come first. Other tenants are not named.
-    fn others_ahead(&mut self, no: TenantNo, lane: LaneNo) -> Option<Hold> {
+    /// It takes work of the tenant, and was heard lately.
+    pub(crate) fn session_serves(&self, session: &Session, no: TenantNo) -> bool {
+        let heard = self.now.ms_since(session.heard_at) < LEASE_MS_DEFAULT;
+        speaks_for(&session.params.tenants, no) && !session.draining && heard
+    }
+
+    /// Tenants whose turn comes before this one's.
+    pub(crate) fn tenants_ahead(&mut self, no: TenantNo) -> usize {
         let open = self.tenants.worth().open.clone();
         let place = self.arbiter.place(no);
-        let tenants = open.iter().filter(|other| **other != no && self.arbiter.place(**other) < place).count();
+        open.iter().filter(|other| **other != no && self.arbiter.place(**other) < place).count()
+    }
+
+    /// Lanes of this tenant and turns of others come first. Other tenants are not named.
+    fn others_ahead(&mut self, no: TenantNo, lane: LaneNo) -> Option<Hold> {
+        let tenants = self.tenants_ahead(no);
         let tenant = self.tenants.get(no)?;
         let active = tenant.index.groups.iter().flat_map(|group| group.active.iter());
         let mine = tenant.lane(lane).active?;
@@ -128,10 +136,7 @@ impl Tenant {
     /// What holds a lane.
     pub(crate) fn holds(&self, no: LaneNo, now: Timestamp) -> Vec<Hold> {
         let mut holds = Vec::new();
-        if let Some(at) = self.erase_at {
-            let by = format!("the tenant is marked for deletion, and can be restored until {at}");
-            holds.push(Hold { gate: Gate::Deleting, by, since: None, opens_at: None });
-        }
+        holds.extend(self.deletion_hold());
         holds.extend(self.pauses_of(no).map(|(target, pause)| pause_hold(target, pause)));
         holds.extend(self.blackout_hold(no, now));
         holds.extend(self.group(no).breakers.iter().filter_map(|name| self.breaker_hold(name, now)));
@@ -142,20 +147,23 @@ impl Tenant {
             since: None,
             opens_at: None,
         }));
-        holds.extend(self.quota_full(self.group(no)).map(|full| {
-            let by = match full {
-                Full::Active(name, active) => format!("quota `{name}`: {active} attempts are under way, the most"),
-                Full::Share(name, share) => {
-                    format!("quota `{name}`: its share is {share}, others have the rest of what the tenant may have")
-                }
-            };
-            Hold { gate: Gate::Quota, by, since: None, opens_at: None }
+        holds.extend(self.quota_full(self.group(no)).map(|full| Hold {
+            gate: Gate::Quota,
+            by: full.to_string(),
+            since: None,
+            opens_at: None,
         }));
         let opens = holds.iter().map(|hold| hold.opens_at).collect::<Option<Vec<_>>>();
         if let Some(at) = opens.and_then(|all| all.into_iter().max()).filter(|at| *at > now) {
             holds.extend(self.blackout_ahead(no, at));
         }
         holds
+    }
+
+    pub(crate) fn deletion_hold(&self) -> Option<Hold> {
+        let at = self.erase_at?;
+        let by = format!("the tenant is marked for deletion, and can be restored until {at}");
+        Some(Hold { gate: Gate::Deleting, by, since: None, opens_at: None })
     }
 
     fn pauses_of(&self, no: LaneNo) -> impl Iterator<Item = (&PauseTarget, &Pause)> {
@@ -169,7 +177,7 @@ impl Tenant {
         })
     }
 
-    fn breaker_hold(&self, name: &str, now: Timestamp) -> Option<Hold> {
+    pub(crate) fn breaker_hold(&self, name: &str, now: Timestamp) -> Option<Hold> {
         let opens_at = self.breaker_admits_at(name, now);
         if opens_at == Some(now) {
             return None;
@@ -192,38 +200,48 @@ impl Tenant {
     }
 
     fn bucket_hold(&self, no: LaneNo, now: Timestamp) -> Option<Hold> {
-        let opening = self.opens(self.group(no), now);
-        if opening.grants_at() <= now {
-            return None;
-        }
-        let (name, holder) = match opening.by? {
-            By::Bucket(name, holder) => (name, holder),
-            By::Quota(name) => {
-                let max = self.quota_doc(name).and_then(|doc| doc.per_hour_max).unwrap_or(0);
-                let by = format!("quota `{name}`: {max} attempts began within an hour");
-                let opens_at = Some(opening.grants_at()).filter(|_| opening.at != NEVER);
-                return Some(Hold { gate: Gate::Quota, by, since: None, opens_at });
+        let group = self.group(no);
+        let gate = self.bucket_gate(group, now)?;
+        let opening = self.opens(group, now);
+        let opens_at = Some(opening.grants_at()).filter(|_| opening.at != NEVER);
+        let by = match opening.by {
+            Some(By::Bucket(name, holder)) => self.bucket_says(name, holder),
+            Some(By::Quota(name)) => self.hour_says(name),
+            Some(By::Shared(host)) => {
+                format!("shared: the platform's buckets of `{host}`; the next permit goes to another")
             }
-            By::Shared(host) => {
-                let by = format!("shared: the platform's buckets of `{host}`; the next permit goes to another");
-                return Some(Hold { gate: Gate::Bucket, by, since: None, opens_at: None });
+            Some(By::Unknown) => {
+                "shared: it is not known yet whether the platform's buckets govern its host".to_owned()
             }
-            By::Unknown => {
-                let by = "shared: it is not known yet whether the platform's buckets govern its host".to_owned();
-                return Some(Hold { gate: Gate::Bucket, by, since: None, opens_at: None });
-            }
+            None => "shared: the platform's buckets let its request leave later".to_owned(),
         };
-        let by = match holder {
-            Holder::Term(place) => {
-                let term = self.bucket_doc(name)?.terms.get(place)?;
-                format!("bucket `{name}`: {} in {} ms", term.limit, term.window_ms)
-            }
+        Some(Hold { gate, by, since: None, opens_at })
+    }
+
+    /// What of a group's buckets and hours holds it.
+    pub(crate) fn bucket_gate(&self, group: &Group, now: Timestamp) -> Option<Gate> {
+        let opening = self.opens(group, now);
+        let gate = if matches!(opening.by, Some(By::Quota(_))) { Gate::Quota } else { Gate::Bucket };
+        (opening.grants_at() > now).then_some(gate)
+    }
+
+    /// How a bucket holds.
+    pub(crate) fn bucket_says(&self, name: &str, holder: Holder) -> String {
+        match holder {
+            Holder::Term(place) => match self.bucket_doc(name).and_then(|doc| doc.terms.get(place)) {
+                Some(term) => format!("bucket `{name}`: {} in {} ms", term.limit, term.window_ms),
+                None => format!("bucket `{name}`: its terms are spent"),
+            },
             Holder::Share => format!("bucket `{name}`: the upstream refused, less of its terms is used"),
             Holder::Closed => format!("bucket `{name}`: the upstream asked not to be asked"),
             Holder::Order => format!("bucket `{name}`: a later request was granted already"),
-        };
-        let opens_at = Some(opening.grants_at()).filter(|_| opening.at != NEVER);
-        Some(Hold { gate: Gate::Bucket, by, since: None, opens_at })
+        }
+    }
+
+    /// How a quota holds whose hour is spent.
+    pub(crate) fn hour_says(&self, name: &str) -> String {
+        let max = self.quota_doc(name).and_then(|doc| doc.per_hour_max).unwrap_or(0);
+        format!("quota `{name}`: {max} attempts began within an hour")
     }
 
     /// The concurrency limits that are reached.
@@ -259,7 +277,7 @@ impl Tenant {
     }
 }
 
-fn pause_hold(target: &PauseTarget, pause: &Pause) -> Hold {
+pub(crate) fn pause_hold(target: &PauseTarget, pause: &Pause) -> Hold {
     let what = match target {
         PauseTarget::Tenant => "the tenant".to_owned(),
         PauseTarget::Source(name) => format!("source `{name}`"),

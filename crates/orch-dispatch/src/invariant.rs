@@ -8,6 +8,7 @@ use orch_core::time::Timestamp;
 
 use crate::shard::Shard;
 use crate::tenant::Tenant;
+use crate::waiting::Held;
 
 impl Shard {
     /// The first invariant that does not hold, as a sentence.
@@ -20,6 +21,7 @@ impl Shard {
             check_lanes(tenant)?;
             check_slots(tenant)?;
             check_quotas(tenant)?;
+            check_holds(tenant, self.now)?;
             check_dependents(tenant)?;
         }
         Ok(())
@@ -67,6 +69,19 @@ fn check_lanes(tenant: &Tenant) -> Result<(), String> {
         }
         let leased = tenant.jobs.values().filter(|job| job.lane == no && job.lease.is_some()).count();
         ensure(leased == lane.leased as usize, || format!("lane {n} counts {} leases of {leased}", lane.leased))?;
+    }
+    Ok(())
+}
+
+/// What a lane is said to be held by is the first of the gates that explain it.
+fn check_holds(tenant: &Tenant, now: Timestamp) -> Result<(), String> {
+    if tenant.index.blackouts.are_stale(now) {
+        return Ok(());
+    }
+    let mut held = Held::new(tenant, now);
+    for n in (1u32..).take(tenant.lanes.len()) {
+        let (by, first) = (held.by(LaneNo(n)), tenant.holds(LaneNo(n), now).first().map(|hold| hold.gate));
+        ensure(by == first, || format!("lane {n} is held by {by:?}, and {first:?} explains it"))?;
     }
     Ok(())
 }

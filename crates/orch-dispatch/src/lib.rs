@@ -38,6 +38,7 @@ mod tenant;
 mod tenants;
 mod tick;
 mod usage;
+mod waiting;
 mod warm;
 mod wheel;
 mod window;

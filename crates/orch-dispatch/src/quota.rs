@@ -3,6 +3,7 @@
 //! What is under way is counted by the leases themselves; what began within an hour is spent by the grant's fact.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use orch_core::config::{ConfigDoc, ConfigKind};
 use orch_core::fact::{Fact, PauseTarget};
@@ -38,6 +39,17 @@ pub(crate) enum Full {
     Active(String, u32),
     /// Others have their share of what the tenant may have under way.
     Share(String, u32),
+}
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Active(name, active) => write!(f, "quota `{name}`: {active} attempts are under way, the most"),
+            Self::Share(name, share) => {
+                write!(f, "quota `{name}`: its share is {share}, others have the rest of what the tenant may have")
+            }
+        }
+    }
 }
 
 impl Tenant {
@@ -112,6 +124,20 @@ impl Tenant {
         let mut own = own.filter_map(|doc| Some((doc, *shares.get(doc.name.as_str())?)));
         own.find(|(doc, share)| used(&doc.name).active >= *share)
             .map(|(doc, share)| Full::Share(doc.name.clone(), share))
+    }
+
+    /// What keeps more of a quota's work from being handed out, if that is the quota itself.
+    pub fn quota_at_most(&self, doc: &Quota) -> Option<Full> {
+        let Use { active, waiting } = self.index.quotas.get(&doc.name).copied().unwrap_or_default();
+        if doc.active_max.is_some_and(|max| active >= max) {
+            return Some(Full::Active(doc.name.clone(), active));
+        }
+        if waiting == 0 {
+            return None;
+        }
+        let whole = self.quotas().find(|doc| doc.covers_all() && doc.active_max.is_some())?;
+        let share = *self.shares(whole).get(doc.name.as_str())?;
+        (active >= share).then(|| Full::Share(doc.name.clone(), share))
     }
 
     /// What each quota's work may have of what the whole tenant may have under way.

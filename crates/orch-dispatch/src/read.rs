@@ -11,6 +11,7 @@ use crate::mutant::{self, Mutant};
 use crate::prepared::Prepared;
 use crate::shard::Shard;
 use crate::tenant::Tenant;
+use crate::waiting::Held;
 use crate::{breaker, bucket, quota};
 
 impl Shard {
@@ -22,6 +23,7 @@ impl Shard {
             | Read::Workers(no)
             | Read::Pauses(no)
             | Read::Rotation(no)
+            | Read::ExplainTenant(no)
             | Read::Quotas(no) => *no,
             Read::Marks => return Answer::Marks(self.marks()),
             Read::Jobs { tenant, .. }
@@ -30,11 +32,19 @@ impl Shard {
             | Read::Bucket { tenant, .. }
             | Read::Breaker { tenant, .. }
             | Read::Explain { tenant, .. }
+            | Read::ExplainHost { tenant, .. }
+            | Read::WaitingOn { tenant, .. }
             | Read::OpenJobs { tenant, .. } => *tenant,
         };
         match read {
             Read::Workers(no) => return Answer::Workers(self.workers(no)),
             Read::Explain { tenant, lane, job } => return Answer::Explained(self.explain(tenant, lane, job)),
+            Read::ExplainHost { tenant, host } => return Answer::HostExplained(self.explain_host(tenant, &host)),
+            Read::ExplainTenant(tenant) => return Answer::TenantExplained(self.explain_tenant(tenant)),
+            Read::WaitingOn { tenant, lanes } => {
+                return Answer::WaitingOn(self.waiting_on(tenant, lanes.into_iter()));
+            }
+            Read::Lanes(no) if self.tenants.get(no).is_some() => return Answer::Lanes(self.lanes(no)),
             _ => {}
         }
         let nothing = Prepared::default();
@@ -49,7 +59,6 @@ impl Shard {
         };
         match read {
             Read::Jobs { ids, .. } => Answer::Jobs(ids.into_iter().map(seen).collect()),
-            Read::Lanes(_) => Answer::Lanes(lanes(desk.tenant, desk.at.now)),
             Read::Summary(_) => Answer::Summary(desk.tenant.index.counts),
             Read::Config { kind, name, .. } => Answer::ConfigFound(desk.tenant.config(kind, &name)),
             Read::Configs { kind, .. } => {
@@ -70,7 +79,14 @@ impl Shard {
                 Answer::OpenJobs(ids.into_iter().filter_map(seen).collect())
             }
             Read::Rotation(_) => Answer::Rotation(needed(desk.tenant)),
-            Read::Workers(_) | Read::Marks | Read::Explain { .. } => Answer::Workers(Vec::new()),
+            // Answered above.
+            Read::Workers(_)
+            | Read::Marks
+            | Read::Lanes(_)
+            | Read::Explain { .. }
+            | Read::ExplainHost { .. }
+            | Read::ExplainTenant(_)
+            | Read::WaitingOn { .. } => Answer::Done,
         }
     }
 
@@ -87,6 +103,26 @@ impl Shard {
 
     fn marks(&self) -> Vec<(TenantNo, Timestamp)> {
         self.tenants.iter().filter_map(|(no, tenant)| Some((*no, tenant.erase_at?))).collect()
+    }
+
+    fn lanes(&mut self, no: TenantNo) -> Vec<LaneFound> {
+        let count = self.tenants.get(no).map_or(0, |tenant| tenant.lanes.len());
+        let numbers = || (1..=u32::try_from(count).unwrap_or(u32::MAX)).map(LaneNo);
+        let gates = self.waiting_on(no, numbers());
+        let Some(tenant) = self.tenants.get(no) else { return Vec::new() };
+        let mut held = Held::new(tenant, self.now);
+        let found = numbers().zip(gates).map(|(no, waiting_on)| {
+            let lane = tenant.lane(no);
+            LaneFound {
+                no,
+                key: lane.key.clone(),
+                ready: lane.waiting(),
+                leased: u64::from(lane.leased),
+                held_by: held.by(no),
+                waiting_on,
+            }
+        });
+        found.collect()
     }
 
     fn workers(&self, no: TenantNo) -> Vec<WorkerFound> {
@@ -106,19 +142,6 @@ impl Shard {
             })
             .collect()
     }
-}
-
-fn lanes(tenant: &Tenant, now: Timestamp) -> Vec<LaneFound> {
-    let numbered = tenant.lanes.iter().zip(1u32..);
-    numbered
-        .map(|(lane, no)| LaneFound {
-            no: LaneNo(no),
-            key: lane.key.clone(),
-            ready: lane.waiting(),
-            leased: u64::from(lane.leased),
-            held_by: tenant.held_by(LaneNo(no), now).map(Into::into),
-        })
-        .collect()
 }
 
 fn needed(tenant: &Tenant) -> Needed {

@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use crate::answer::{ConfigFound, OpenCounts};
 use crate::blackout::{Blackouts, Shade, host_of};
 use crate::breaker::{self, Kept};
-use crate::bucket::By;
 use crate::host::{Governed, Host, Shared};
 use crate::job::Job;
 use crate::json_text;
@@ -226,37 +225,6 @@ impl Tenant {
         self.pauses.contains_key(&PauseTarget::Lane(no))
             || self.group_paused(&key.job_type, key.source.as_deref())
             || self.quota_paused(self.group(no))
-    }
-
-    /// What holds a lane, for people.
-    pub fn held_by(&self, no: LaneNo, now: Timestamp) -> Option<&'static str> {
-        let lane = self.lane(no);
-        if self.erase_at.is_some() {
-            return Some("deleting");
-        }
-        if self.lane_paused(no) {
-            return Some("paused");
-        }
-        let group = self.group(no);
-        if group.shade.held {
-            return Some("blackout");
-        }
-        if self.admits_at(group, now).is_none_or(|at| at > now) {
-            return Some("breaker");
-        }
-        if self.opens(group, now).grants_at() > now {
-            return Some(if self.hourly(no, now) { "quota" } else { "bucket" });
-        }
-        if self.quota_full(group).is_some() {
-            return Some("quota");
-        }
-        let full = self.group_full(&lane.key.job_type, lane.key.source.as_deref()) || self.key_full(lane);
-        full.then_some("concurrency")
-    }
-
-    /// Is it an hourly quota that holds the lane?
-    fn hourly(&self, no: LaneNo, now: Timestamp) -> bool {
-        matches!(self.opens(self.group(no), now).by, Some(By::Quota(_)))
     }
 
     /// The group of a lane.

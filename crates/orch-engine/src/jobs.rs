@@ -10,7 +10,7 @@ use orch_core::limits;
 use orch_core::port::{DoneRow, JobExtra, JobFound, JobOutput, JobPageParams, JobRow};
 use orch_core::query::Pattern;
 use orch_core::time::Timestamp;
-use orch_dispatch::answer::{Explained, OpenJob};
+use orch_dispatch::answer::OpenJob;
 use orch_dispatch::command::Read;
 use orch_dispatch::{Answer, Command};
 
@@ -288,37 +288,6 @@ impl Engine {
         let keys = self.lane_keys(tenant, LaneNo(0)).await?;
         let fitting = keys.iter().zip(1u32..).filter(|(key, _)| filter.fits_lane(key, sources));
         Ok(Some(fitting.map(|(_, no)| LaneNo(no)).collect()))
-    }
-
-    /// Why a job waits, and its state; without holds when it does not.
-    ///
-    /// # Errors
-    /// Whatever keeps the engine or the ledger from answering.
-    pub async fn explain_job(&self, tenant: TenantNo, id: JobId) -> Result<Option<(JobState, Explained)>, Error> {
-        let Some(view) = self.job(tenant, id).await? else { return Ok(None) };
-        let waits = matches!(view.state, JobState::Blocked | JobState::Scheduled | JobState::Ready);
-        let nothing = Explained { holds: Vec::new(), ahead: None };
-        if !waits {
-            return Ok(Some((view.state, nothing)));
-        }
-        let explained = self.explain_lane(tenant, view.row.lane, Some((id, view.row.seq))).await?;
-        Ok(Some((view.state, explained.unwrap_or(nothing))))
-    }
-
-    /// Why a lane waits, or a job of it. `None`: there is no such lane.
-    ///
-    /// # Errors
-    /// Whatever keeps the engine from answering.
-    pub async fn explain_lane(
-        &self,
-        tenant: TenantNo,
-        lane: LaneNo,
-        job: Option<(JobId, u64)>,
-    ) -> Result<Option<Explained>, Error> {
-        match self.command(Command::Read(Read::Explain { tenant, lane, job })).await? {
-            Answer::Explained(explained) => Ok(explained),
-            answer => Err(unexpected(&answer)),
-        }
     }
 
     /// The facts of a job, in order.

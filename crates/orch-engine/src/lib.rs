@@ -12,6 +12,7 @@ mod clock;
 mod courier;
 mod engine;
 mod error;
+mod explain;
 mod gateway;
 mod jobs;
 mod keeper;

@@ -87,6 +87,16 @@ pub fn sources() -> ArgValueCandidates {
     })
 }
 
+/// The hosts of sources.
+pub fn hosts() -> ArgValueCandidates {
+    live(async |client: Client| {
+        let found = client.sources().list(None).await?.items;
+        let hosts = found.iter().filter_map(|it| Some((it.host.as_deref()?, it.name.as_str())));
+        let hosts: std::collections::BTreeMap<_, _> = hosts.collect();
+        Ok(hosts.into_iter().map(|(host, source)| candidate(host, source)).collect())
+    })
+}
+
 /// The buckets.
 pub fn buckets() -> ArgValueCandidates {
     live(async |client: Client| {

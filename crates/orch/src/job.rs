@@ -37,14 +37,6 @@ pub enum Command {
         #[command(flatten)]
         watch: Watch,
     },
-    /// Explain why a job waits: every gate that holds it now.
-    Explain {
-        /// The job.
-        #[arg(add = complete::jobs())]
-        job: JobId,
-        #[command(flatten)]
-        watch: Watch,
-    },
     /// Wait until a job is final. Exits 2 when it did not succeed, 3 when the time was up.
     Wait {
         /// The job.
@@ -158,6 +150,7 @@ pub const VIEW: View = View {
         ("SOURCE", "/source"),
         ("PRIORITY", "/priority"),
         ("STATE", "/state"),
+        ("WAITING ON", "/waiting_on"),
         ("ATTEMPT", "/attempt"),
         ("CREATED AT", "/created_at"),
         ("FINISHED AT", "/finished_at"),
@@ -202,9 +195,6 @@ pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(
         Command::SubmitBatch(args) => batch::run(args, client, output).await,
         Command::List(args) => list(*args, client, output).await,
         Command::Show { job, payload, watch } => show(client, &job, payload, &watch, output).await,
-        Command::Explain { job, watch } => {
-            watch.list(output, &crate::lane::HOLDS, async || Ok(jobs.explain(&job).await?.holds.into())).await
-        }
         Command::Wait { job, limit } => wait(client, &job, limit.timeout, output).await,
         Command::Logs { job } => logs(&job, client, output).await,
         Command::History { job, watch } => {

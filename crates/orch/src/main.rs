@@ -19,6 +19,7 @@ mod dead_letter;
 mod dev;
 mod document;
 mod exit;
+mod explain;
 mod failure;
 mod health;
 mod input;
@@ -130,6 +131,9 @@ enum Command {
     /// Lanes: what jobs wait in, and what holds them.
     #[command(subcommand)]
     Lane(lane::Command),
+    /// Why a job, a lane, a host or a tenant waits.
+    #[command(subcommand)]
+    Explain(explain::Command),
     /// Artifacts: get, put.
     #[command(subcommand)]
     Artifact(artifact::Command),
@@ -271,6 +275,7 @@ async fn run_command(command: Command, connection: &Connection, output: &Output)
         Command::Resume(command) => pause::resume(command, &connection.client()?).await,
         Command::Worker(command) => worker::run(command, &connection.client()?, output).await,
         Command::Lane(command) => lane::run(command, &connection.client()?, output).await,
+        Command::Explain(command) => explain::run(command, &connection.client()?, output).await,
         Command::Tenant(command) => tenant::run(command, &connection.client()?, output).await,
         Command::Token(command) => token::run(command, &connection.client()?, output).await,
         Command::Node(command) => node::run(command, &connection.client()?, output).await,

@@ -15,7 +15,7 @@ use crate::breakers::Breakers;
 use crate::buckets::Buckets;
 use crate::dead_letters::DeadLetters;
 use crate::error::Error;
-use crate::explanation::LaneExplanation;
+use crate::explanation::{HostExplanation, LaneExplanation};
 use crate::health::Health;
 use crate::job_types::JobTypes;
 use crate::jobs::Jobs;
@@ -28,7 +28,7 @@ use crate::quotas::Quotas;
 use crate::sources::Sources;
 use crate::tenants::Tenants;
 use crate::tokens::Tokens;
-use crate::transport::{Answer, Call, Failure, Settings, Transport};
+use crate::transport::{Answer, Call, Failure, Settings, Transport, segment};
 use crate::workers::Workers;
 
 /// How long a call is repeated while the server cannot serve it.
@@ -278,6 +278,14 @@ impl Client {
     /// Any; `not_found`.
     pub async fn explain_lane(&self, lane: u32) -> Result<LaneExplanation, Error> {
         self.call(Call::get(format!("/lanes/{lane}/explain"))).await
+    }
+
+    /// What governs a host, and what waits for it.
+    ///
+    /// # Errors
+    /// Any; `not_found` when nothing of the tenant's has to do with it.
+    pub async fn explain_host(&self, host: &str) -> Result<HostExplanation, Error> {
+        self.call(Call::get(format!("/hosts/{}/explain", segment(host)))).await
     }
 
     /// Whether the server serves. Not repeated: an answer of now is wanted.

@@ -393,6 +393,9 @@ pub struct JobOut {
     /// Open dependencies.
     #[serde(default)]
     pub waits_for: Option<u32>,
+    /// The first gate that holds it, while it waits; only in lists and where one job is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_on: Option<String>,
     /// The worker session that holds it.
     #[serde(default)]
     pub session: Option<String>,

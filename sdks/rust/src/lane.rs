@@ -29,7 +29,10 @@ pub struct LaneOut {
     /// Jobs handed out.
     #[serde(default)]
     pub leased: u64,
-    /// What holds it: `paused`, `concurrency`, or nothing.
+    /// The first gate that holds it, whether or not there is a worker, and whoever's turn it is.
     #[serde(default)]
     pub held_by: Option<String>,
+    /// The first gate that holds it, `worker` and `turn` included; `None`: its next job can go, or it has none.
+    #[serde(default)]
+    pub waiting_on: Option<String>,
 }

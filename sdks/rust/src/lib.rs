@@ -81,7 +81,9 @@ pub use connector::{Connector, ConnectorSchedule, RatePolicy};
 pub use dead_letter::{DeadLetterOut, DeadLetterQuery, Settlement, SettlementHow};
 pub use dead_letters::DeadLetters;
 pub use error::{Error, FieldError, Problem};
-pub use explanation::{Hold, JobExplanation, LaneExplanation};
+pub use explanation::{
+    Hold, HostExplanation, HostGate, JobExplanation, LaneExplanation, LanesWaiting, TenantExplanation,
+};
 pub use health::{Health, HealthStatus};
 pub use id::{IdError, JobId};
 pub use job::{

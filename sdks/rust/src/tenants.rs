@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::client::Client;
 use crate::error::Error;
+use crate::explanation::TenantExplanation;
 use crate::tenant::TenantOut;
 use crate::transport::{Call, segment};
 
@@ -42,6 +43,14 @@ impl Tenants<'_> {
     /// Any; `state_conflict` when the waiting period is over.
     pub async fn restore(&self, name: &str) -> Result<TenantOut, Error> {
         self.0.call(Call::post(format!("/tenants/{}/restore", segment(name))).repeatable()).await
+    }
+
+    /// What holds its work, and who is there to do it.
+    ///
+    /// # Errors
+    /// Any; `not_found`.
+    pub async fn explain(&self, name: &str) -> Result<TenantExplanation, Error> {
+        self.0.call(Call::get(format!("/tenants/{}/explain", segment(name)))).await
     }
 
     /// Everything of a tenant as JSON lines. The last line is of kind `end`; without it the transfer broke off.

@@ -8,10 +8,11 @@ use orch_core::term::Term;
 use uuid::Uuid;
 
 use super::*;
-use crate::answer::Grant;
+use crate::answer::{Gate, Grant};
 use crate::command::{ClaimParams, Command, Completion, Expect, NewJob, Read, Report, SessionParams};
 use crate::prepared::Readings;
 use crate::shard::{Identity, Reply, Shard};
+use crate::waiting::Held;
 
 const START: Timestamp = Timestamp::from_millis(1_900_000_000_000);
 const TENANT: TenantNo = TenantNo(2);
@@ -186,6 +187,10 @@ impl Stage {
         self.shard.tenants.get(TENANT).unwrap()
     }
 
+    fn held_by(&self) -> Option<Gate> {
+        Held::new(self.tenant(), self.now).by(LaneNo(1))
+    }
+
     fn found(&self) -> BreakerFound {
         found(self.tenant(), "feed", self.now).unwrap()
     }
@@ -289,12 +294,12 @@ fn operators_open_and_close_it_and_every_hold_names_it() {
     let hold = stage.tenant().holds(LaneNo(1), stage.now).remove(0);
     assert_eq!(hold.by, "breaker `feed` was opened by me: a flood of errors");
     assert_eq!((hold.since, hold.opens_at), (Some(START), None));
-    assert_eq!(stage.tenant().held_by(LaneNo(1), stage.now), Some("breaker"));
+    assert_eq!(stage.held_by(), Some(Gate::Breaker));
     assert_eq!(stage.claim(10, 20_000), 0);
     stage.reset();
     stage.woken();
     assert_eq!(stage.held.len(), 10, "whoever waited is looked at");
-    assert_eq!(stage.tenant().held_by(LaneNo(1), stage.now), None);
+    assert_eq!(stage.held_by(), None);
     stage.step(200);
     stage.report(false);
     let BreakerState::Open { until, .. } = stage.found().state else { panic!("{:?}", stage.found()) };

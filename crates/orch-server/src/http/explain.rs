@@ -1,9 +1,11 @@
-//! Why jobs and lanes wait: every gate that holds one now, in the order in which they are looked at.
+//! Why jobs, lanes, hosts and tenants wait: every gate that holds one now, in the order in which they are looked at.
+
+use std::collections::BTreeMap;
 
 use axum::extract::State;
 use orch_core::job::JobState;
 use orch_core::{Code, JobId, LaneNo};
-use orch_dispatch::answer::{Explained, Gate, Hold};
+use orch_dispatch::answer::{Explained, Gate, Hold, HostExplained, HostGate, LanesWaiting, TenantExplained};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -14,14 +16,19 @@ use super::id_of;
 use super::json::Json;
 use super::query::Query;
 use super::segment::Segment;
-use super::texts::JobIdText;
+use super::tenants::find;
+use super::texts::{FilledText, JobIdText, NameText};
 use super::words::{Moment, StateWord};
-use crate::access::{Caller, Scope, require};
+use crate::access::{Caller, Scope, require, require_any};
 use crate::state::AppState;
 
 /// The routes of explanations.
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(explain_job)).routes(routes!(explain_lane))
+    OpenApiRouter::new()
+        .routes(routes!(explain_job))
+        .routes(routes!(explain_lane))
+        .routes(routes!(explain_host))
+        .routes(routes!(explain_tenant))
 }
 
 /// A gate that holds something back.
@@ -69,6 +76,89 @@ pub struct LaneExplainOut {
     pub waiting_on: Option<Gate>,
     /// Every gate that holds it, in the order in which they are looked at.
     pub holds: Vec<HoldOut>,
+}
+
+/// What waits in some lanes, and on what.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LanesWaitingOut {
+    /// Lanes in which jobs wait.
+    pub lanes: u64,
+    /// Jobs that wait in them.
+    pub ready: u64,
+    /// Jobs of them that are handed out.
+    pub leased: u64,
+    /// How many of the lanes each gate holds first. Those that it does not count can go.
+    #[schema(value_type = BTreeMap<String, u64>, example = json!({"bucket": 2, "worker": 1}))]
+    pub waiting_on: BTreeMap<Gate, u64>,
+}
+
+/// A gate of a host, whether it holds now or not.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HostGateOut {
+    /// Which: `blackout`, `breaker` or `bucket`. More may come.
+    #[schema(value_type = String, example = "bucket")]
+    pub gate: Gate,
+    /// What it is called; null: it is the platform's.
+    pub name: Option<String>,
+    /// It holds requests back now.
+    pub holds: bool,
+    /// What it does; what belongs to others is `shared`.
+    pub by: String,
+    /// Since when it holds, if that is known.
+    pub since: Option<Moment>,
+    /// When it can open, at the earliest; null: it does not hold, or that is not known.
+    pub opens_at: Option<Moment>,
+}
+
+/// What governs a host, and what waits for it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HostExplainOut {
+    /// The host.
+    pub host: String,
+    /// The tenant's sources with this host, by name.
+    pub sources: Vec<String>,
+    /// The first gate that holds all its requests; null: the next may leave.
+    #[schema(value_type = Option<String>, example = "bucket")]
+    pub waiting_on: Option<Gate>,
+    /// When all of them can be open, at the earliest; null: they are, or that is not known.
+    pub opens_at: Option<Moment>,
+    /// Every gate of it, in the order in which they are looked at.
+    pub gates: Vec<HostGateOut>,
+    /// The tenant's lanes whose sources have this host.
+    pub lanes: LanesWaitingOut,
+}
+
+/// What holds a tenant's work, and who is there to do it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TenantExplainOut {
+    /// The tenant's name.
+    pub tenant: String,
+    /// The first gate that holds all its work; null: there is none.
+    #[schema(value_type = Option<String>, example = "paused")]
+    pub waiting_on: Option<Gate>,
+    /// Every gate that holds all its work, in the order in which they are looked at.
+    pub holds: Vec<HoldOut>,
+    /// Pauses and quotas that hold a part of it.
+    pub parts: Vec<HoldOut>,
+    /// Its lanes.
+    pub lanes: LanesWaitingOut,
+    /// Worker sessions that take its work, are not drained and were heard lately.
+    pub workers: u64,
+    /// Leases that they want at the same time.
+    pub capacity: u64,
+}
+
+impl From<LanesWaiting> for LanesWaitingOut {
+    fn from(LanesWaiting { lanes, ready, leased, waiting_on }: LanesWaiting) -> Self {
+        Self { lanes, ready, leased, waiting_on }
+    }
+}
+
+impl From<HostGate> for HostGateOut {
+    fn from(HostGate { name, holds, hold }: HostGate) -> Self {
+        let Hold { gate, by, since, opens_at } = hold;
+        Self { gate, name, holds, by, since: since.map(Moment), opens_at: opens_at.map(Moment) }
+    }
 }
 
 impl From<Hold> for HoldOut {
@@ -141,4 +231,50 @@ pub async fn explain_lane(
     let Explained { holds, .. } = found.ok_or_else(|| Problem::not_found("lane"))?;
     let waiting_on = holds.first().map(|hold| hold.gate);
     Ok(Json(LaneExplainOut { lane, waiting_on, holds: holds.into_iter().map(HoldOut::from).collect() }))
+}
+
+/// Explains what governs a host: every gate of it, whether it holds now, and what waits.
+#[utoipa::path(
+    get, path = "/hosts/{host}/explain", tag = "sources",
+    params(("host" = inline(FilledText), Path, description = "The host, as sources name it")),
+    responses((status = 200, body = HostExplainOut, description = "What holds it now"))
+)]
+pub async fn explain_host(
+    State(app): State<AppState>,
+    caller: Caller,
+    Segment(host): Segment,
+    query: Query,
+) -> Result<Json<HostExplainOut>, Problem> {
+    require(&caller, Scope::Read)?;
+    query.none()?;
+    let found = app.engine().explain_host(caller.tenant(), host.clone()).await?;
+    let HostExplained { sources, gates, lanes } = found.ok_or_else(|| Problem::not_found("host"))?;
+    let holding: Vec<&Hold> = gates.iter().filter(|gate| gate.holds).map(|gate| &gate.hold).collect();
+    let waiting_on = holding.first().map(|hold| hold.gate);
+    let opens_at = holding.iter().map(|hold| hold.opens_at).collect::<Option<Vec<_>>>();
+    let opens_at = opens_at.and_then(|all| all.into_iter().max()).map(Moment);
+    let gates = gates.into_iter().map(HostGateOut::from).collect();
+    Ok(Json(HostExplainOut { host, sources, waiting_on, opens_at, gates, lanes: lanes.into() }))
+}
+
+/// Explains what holds a tenant's work: any for `orch:admin`, the caller's own for `orch:read`.
+#[utoipa::path(
+    get, path = "/tenants/{name}/explain", tag = "tenants",
+    params(("name" = inline(NameText), Path, description = "Its name")),
+    responses((status = 200, body = TenantExplainOut, description = "What holds it now"))
+)]
+pub async fn explain_tenant(
+    State(app): State<AppState>,
+    caller: Caller,
+    Segment(name): Segment,
+    query: Query,
+) -> Result<Json<TenantExplainOut>, Problem> {
+    require_any(&caller, &[Scope::Read, Scope::Admin])?;
+    query.none()?;
+    let row = find(&app, &caller, &name).await?;
+    let TenantExplained { holds, parts, lanes, workers, capacity } = app.engine().explain_tenant(row.no).await?;
+    let waiting_on = holds.first().map(|hold| hold.gate);
+    let [holds, parts] = [holds, parts].map(|holds| holds.into_iter().map(HoldOut::from).collect());
+    let tenant = row.name;
+    Ok(Json(TenantExplainOut { tenant, waiting_on, holds, parts, lanes: lanes.into(), workers, capacity }))
 }

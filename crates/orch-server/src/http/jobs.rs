@@ -190,7 +190,8 @@ pub async fn get_job(
 pub async fn show(app: &AppState, caller: &Caller, id: JobId, with_payload: bool) -> Result<JobOut, Problem> {
     let view = app.engine().job(caller.tenant(), id).await?.ok_or_else(|| Problem::not_found("job"))?;
     let payload = with_payload.then(|| view.row.payload.clone());
-    let mut job = JobOut::of_view(view, caller.tenant_id());
+    let waiting_on = app.engine().waiting_on(caller.tenant(), std::slice::from_ref(&view)).await?.pop().flatten();
+    let mut job = JobOut { waiting_on, ..JobOut::of_view(view, caller.tenant_id()) };
     if let Some(bytes) = payload {
         job.payload = serde_json::from_slice(&bytes).map_err(|error| Problem::internal(&error.to_string()))?;
     }

@@ -1,11 +1,9 @@
 //! Lanes: what jobs wait in, as the owner sees it now.
 
-use std::borrow::Cow;
-
 use axum::extract::State;
 use orch_core::job::Priority;
 use orch_dispatch::Answer;
-use orch_dispatch::answer::LaneFound;
+use orch_dispatch::answer::{Gate, LaneFound};
 use orch_dispatch::command::{Command, Read};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -47,9 +45,12 @@ pub struct LaneOut {
     pub ready: u64,
     /// Jobs of it that are handed out.
     pub leased: u64,
-    /// What holds it: `paused`, `concurrency`, or nothing. More may come.
+    /// The first gate that holds it, whether or not there is a worker, and whoever's turn it is.
     #[schema(value_type = Option<String>, example = "paused")]
-    pub held_by: Option<Cow<'static, str>>,
+    pub held_by: Option<Gate>,
+    /// The first gate that holds it, `worker` and `turn` included; null: its next job can go, or it has none.
+    #[schema(value_type = Option<String>, example = "paused")]
+    pub waiting_on: Option<Gate>,
 }
 
 impl From<LaneFound> for LaneOut {
@@ -64,6 +65,7 @@ impl From<LaneFound> for LaneOut {
             ready: found.ready,
             leased: found.leased,
             held_by: found.held_by,
+            waiting_on: found.waiting_on,
         }
     }
 }

@@ -151,7 +151,7 @@ pub async fn get_tenant(
 }
 
 /// The tenant of that name, if the caller may know of it.
-async fn find(app: &AppState, caller: &Caller, name: &str) -> Result<TenantRow, Problem> {
+pub async fn find(app: &AppState, caller: &Caller, name: &str) -> Result<TenantRow, Problem> {
     let rows = app.engine().ledger().tenant_list().await?;
     let found = rows.into_iter().find(|row| row.name == name);
     let found = found.filter(|row| row.no == caller.tenant() || caller.has(Scope::Admin));

@@ -52,7 +52,9 @@ pub async fn list_jobs(
     filter.before = page.from;
     filter.limit = page.limit;
     let (jobs, next) = app.engine().jobs(caller.tenant(), &filter).await?;
-    let items = jobs.into_iter().map(|view| JobOut::of_view(view, caller.tenant_id())).collect();
+    let gates = app.engine().waiting_on(caller.tenant(), &jobs).await?;
+    let shown = |(view, waiting_on)| JobOut { waiting_on, ..JobOut::of_view(view, caller.tenant_id()) };
+    let items = jobs.into_iter().zip(gates).map(shown).collect();
     Ok(Json(PageOut { items, next_cursor: next.map(|id| list.close(&id)) }))
 }
 

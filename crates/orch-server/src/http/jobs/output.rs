@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use orch_core::fact::Record;
 use orch_core::job::{Dependency, DependsOn, OriginKind, Priority, sha256_hex};
 use orch_core::{JobId, JobState, SessionId, Timestamp};
-use orch_dispatch::answer::{Enqueued, OpenJob};
+use orch_dispatch::answer::{Enqueued, Gate, OpenJob};
 use orch_dispatch::command::NewJob;
 use orch_engine::JobView;
 use serde::Serialize;
@@ -74,6 +74,11 @@ pub struct JobOut {
     pub due_at: Option<Moment>,
     /// Dependencies that are not met yet.
     pub waits_for: u32,
+    /// The first gate that holds it, while it waits: `/jobs/{id}/explain` names all. Only in lists and where one job is
+    /// read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "bucket")]
+    pub waiting_on: Option<Gate>,
     /// The worker session that has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<SessionIdText>)]
@@ -206,6 +211,7 @@ impl JobOut {
             lost: Some(0),
             due_at: early.filter(|_| state == JobState::Scheduled).map(Moment),
             waits_for: 0,
+            waiting_on: None,
             session: None,
             started_at: None,
             progress: None,
@@ -246,6 +252,7 @@ impl JobOut {
             lost: done.is_none().then_some(0),
             due_at: None,
             waits_for: 0,
+            waiting_on: None,
             session: None,
             started_at: None,
             progress: None,
