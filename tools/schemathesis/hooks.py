@@ -50,6 +50,8 @@ RELATIONS = [
     ("limit_exceeded", re.compile(r"^(burst|reserved)$")),  # not above `per_hour_max`, `active_max`
     ("invalid_field", re.compile(r"^(burst|reserved|priority|weight|active_max)$")),  # a quota says something, and means it
     ("invalid_field", re.compile(r"^calendar(\.|$)")),  # a rule that makes sense, and comes
+    ("invalid_field", re.compile(r"^until$")),  # a throttle ends later than now
+    ("limit_exceeded", re.compile(r"^until$")),  # and at most seven days from now
     ("invalid_field", re.compile(r"^lead_ms$")),  # only where it drains
     ("limit_exceeded", re.compile(r"^connector\.rate\.burst$")),  # not above `requests_per_minute`
     ("invalid_field", re.compile(r"^idempotency_key$")),  # not another key than the header's

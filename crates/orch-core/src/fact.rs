@@ -38,7 +38,7 @@ impl Record {
     }
 }
 
-/// What can be paused.
+/// What can be paused, or throttled.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PauseTarget {
@@ -443,6 +443,34 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// Something is held to limits for a while. It ends by itself; one with the same target takes its place.
+    Throttled {
+        /// Attempts under way at the same time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        active_max: Option<u32>,
+        /// Who asked.
+        by: String,
+        /// Attempts that begin in any minute.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        per_minute_max: Option<u32>,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// What.
+        target: PauseTarget,
+        /// From then on it does not hold any more.
+        until: Timestamp,
+    },
+    /// An operator ended a throttle before its time.
+    ThrottleEnded {
+        /// Who asked.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// Of what.
+        target: PauseTarget,
+    },
     /// Rows without facts of their own were written: checkpoints, log lines (only in the shard's own stream).
     RowsKept {
         /// Checkpoints.
@@ -524,13 +552,15 @@ impl Fact {
             Self::ConfigDeleted { .. } => "config_deleted",
             Self::BreakerTripped { .. } => "breaker_tripped",
             Self::BreakerReset { .. } => "breaker_reset",
+            Self::Throttled { .. } => "throttled",
+            Self::ThrottleEnded { .. } => "throttle_ended",
             Self::RowsKept { .. } => "rows_kept",
             Self::Turn { .. } => "turn",
         }
     }
 
     /// All kinds.
-    pub const KINDS: [&'static str; 28] = [
+    pub const KINDS: [&'static str; 30] = [
         "tenant_created",
         "config_set",
         "token_created",
@@ -559,6 +589,8 @@ impl Fact {
         "config_deleted",
         "breaker_tripped",
         "breaker_reset",
+        "throttled",
+        "throttle_ended",
     ];
 }
 

@@ -209,6 +209,12 @@ limits! {
     EXCEPT_MAX = 366, "except_max", "each day of a year";
     /// Characters of a calendar's rule.
     RULE_CHARS_MAX = 512, "rule_chars_max", "rules that people write have some fifty";
+    /// The highest limit of attempts that begin in a minute.
+    PER_MINUTE_MAX = 100_000, "per_minute_max", "as much as a term may say; each is remembered for a minute";
+    /// Throttles that hold at the same time in a tenant.
+    THROTTLES_MAX = 100, "throttles_max", "grants look at each; what many things need is declared";
+    /// Milliseconds from now that a throttle may last.
+    THROTTLE_MS_MAX = 604_800_000, "throttle_ms_max", "seven days; what lasts longer is declared";
     /// Milliseconds that a node's lease on its shards lasts.
     NODE_LEASE_MS = 4_000, "node_lease_ms", "first grant within 6 s of a kill";
 }

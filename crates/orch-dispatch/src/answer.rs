@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use orch_gates::{BreakerState, Cut};
 
-use crate::command::Progress;
+use crate::command::{Progress, ThrottleLimits};
 use crate::json_text;
 
 /// A lease as the worker gets it.
@@ -121,6 +121,8 @@ pub enum Gate {
     Deleting,
     /// A pause.
     Paused,
+    /// A throttle.
+    Throttled,
     /// The window of a blackout.
     Blackout,
     /// Too many attempts failed, or an operator opened its breaker.
@@ -322,6 +324,25 @@ pub struct PauseFound {
     pub at: Timestamp,
 }
 
+/// What a throttle looks like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThrottleFound {
+    /// What.
+    pub target: PauseTarget,
+    /// To what it is held.
+    pub limits: ThrottleLimits,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Since when.
+    pub at: Timestamp,
+    /// Attempts under way.
+    pub active: u32,
+    /// Attempts that may still begin in this minute, if that is limited.
+    pub minute_left: Option<u32>,
+}
+
 /// What a quota's work uses, and what it may have now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuotaFound {
@@ -429,6 +450,8 @@ pub enum Answer {
     Workers(Vec<WorkerFound>),
     /// Pauses.
     Pauses(Vec<PauseFound>),
+    /// Throttles.
+    Throttles(Vec<ThrottleFound>),
     /// Why something waits; `None`: there is no such lane.
     Explained(Option<Explained>),
     /// What governs a host; `None`: nothing of the tenant's has to do with it.

@@ -10,6 +10,7 @@ use orch_core::transition::{Event, next};
 use orch_gates::Cut;
 
 use crate::breaker;
+use crate::command::ThrottleLimits;
 use crate::job::{Job, Lease};
 use crate::lane::Lane;
 use crate::mutant::{self, Mutant};
@@ -76,6 +77,12 @@ impl Tenant {
                 self.pauses.remove(target);
                 self.refresh_target(target);
             }
+            Fact::Throttled { active_max, by, per_minute_max, reason, target, until } => {
+                let set = Pause { by: by.clone(), reason: reason.clone(), at: record.at };
+                let (active_max, per_minute_max, until) = (*active_max, *per_minute_max, *until);
+                self.throttled(target, ThrottleLimits { active_max, per_minute_max, until }, set);
+            }
+            Fact::ThrottleEnded { target, .. } => self.throttle_ended(target, record.at),
             Fact::TenantMarked { erase_at, .. } => self.erase_at = Some(*erase_at),
             Fact::TenantRestored { .. } => {
                 self.erase_at = None;
@@ -149,6 +156,7 @@ impl Tenant {
     fn index_declared(&mut self, at: Timestamp, wheel: &mut Wheel) {
         self.index_buckets();
         self.index_quotas();
+        self.index_throttles();
         self.index_breakers();
         self.index_blackouts();
         self.watch_blackouts(at, wheel);
@@ -297,6 +305,9 @@ impl Tenant {
         }
         if *attempt == 1 || !mutant::on(Mutant::HourFreeForRetries) {
             self.spend_hour(*no, not_before.unwrap_or(record.at));
+        }
+        if *attempt == 1 || !mutant::on(Mutant::ThrottleFreeForRetries) {
+            self.spend_throttles(*no, record.at);
         }
         let probes = self.attempt_began(*no, record.at);
         debug_assert_eq!(*canary, !probes.is_empty(), "a canary says so");

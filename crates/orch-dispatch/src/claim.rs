@@ -52,11 +52,11 @@ impl Tenant {
         let open = self.admitted(types).filter(|group| self.lets(group, now));
         // A permit in hand is used first: it does not last.
         let free = |group: &Group| group.shared == Shared::Free;
-        open.filter_map(|group| Some((free(group), group.active.first()?))).min().map(|(_, (_, no))| *no)
+        open.filter_map(|group| Some((free(group), self.first_lane(group, now)?))).min().map(|(_, (_, no))| no)
     }
 
-    /// When `next_lane` may know one, at the earliest, if nothing but buckets, breakers and blackouts holds all. A breaker
-    /// that waits for an attempt to end stirs when it does.
+    /// When `next_lane` may know one, at the earliest, if nothing but throttles, buckets, breakers and blackouts holds all.
+    /// What waits for an attempt to end stirs when it does.
     pub(crate) fn next_opening(&self, types: &[String], now: Timestamp) -> Option<Timestamp> {
         let opens = |group: &Group| {
             let lit = if group.shade.held { group.shade.until? } else { now };
@@ -64,19 +64,20 @@ impl Tenant {
             let opening = self.opens(group, now);
             // With its own buckets open, only its permit is lacking.
             let own = if opening.at == NEVER { self.own_opening(group, now).at } else { opening.grants_at() };
-            Some(admitted.max(own).max(lit))
+            let slowed = self.throttled_until(group, now).max(self.lanes_throttled_until(group, now));
+            Some(admitted.max(own).max(lit).max(slowed))
         };
         self.admitted(types).filter_map(opens).filter(|at| *at > now).min()
     }
 
-    /// Do the blackouts, breakers and buckets of a group let a lease be granted now?
+    /// Do the throttles, blackouts, breakers and buckets of a group let a lease be granted now?
     fn lets(&self, group: &Group, now: Timestamp) -> bool {
         let admits =
             !group.shade.held && (group.breakers.is_empty() || self.admits_at(group, now).is_some_and(|at| at <= now));
-        admits && self.opens(group, now).grants_at() <= now
+        admits && self.throttled_until(group, now) <= now && self.opens(group, now).grants_at() <= now
     }
 
-    /// Groups with work in `types` that nothing but a blackout, a breaker or a bucket holds.
+    /// Groups with work in `types` that nothing but a throttle, a blackout, a breaker or a bucket holds.
     pub(crate) fn admitted(&self, types: &[String]) -> impl Iterator<Item = &Group> {
         let groups = if self.erase_at.is_some() { &[][..] } else { &self.index.groups[..] };
         groups.iter().filter(move |group| {

@@ -228,6 +228,17 @@ pub struct Actor {
     pub reason: Option<String>,
 }
 
+/// What a throttle holds its target to, and how long. One of the two is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ThrottleLimits {
+    /// Attempts under way at the same time.
+    pub active_max: Option<u32>,
+    /// Attempts that begin in any minute.
+    pub per_minute_max: Option<u32>,
+    /// From then on it does not hold any more.
+    pub until: Timestamp,
+}
+
 /// What is asked of a shard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
@@ -429,6 +440,26 @@ pub enum Command {
         /// Who and why.
         actor: Actor,
     },
+    /// Hold work to limits for a while.
+    Throttle {
+        /// The tenant.
+        tenant: TenantNo,
+        /// What.
+        target: PauseTarget,
+        /// To which.
+        limits: ThrottleLimits,
+        /// Who and why.
+        actor: Actor,
+    },
+    /// End that before its time.
+    EndThrottle {
+        /// The tenant.
+        tenant: TenantNo,
+        /// Of what.
+        target: PauseTarget,
+        /// Who and why.
+        actor: Actor,
+    },
     /// Mark a tenant for deletion.
     MarkTenant {
         /// The tenant.
@@ -475,6 +506,8 @@ impl Command {
             | Self::DiscardDeadLetter { tenant, .. }
             | Self::Pause { tenant, .. }
             | Self::Resume { tenant, .. }
+            | Self::Throttle { tenant, .. }
+            | Self::EndThrottle { tenant, .. }
             | Self::MarkTenant { tenant, .. }
             | Self::RestoreTenant { tenant, .. }
             | Self::ResetBucket { tenant, .. }
@@ -567,6 +600,8 @@ pub enum Read {
     Marks,
     /// What is paused.
     Pauses(TenantNo),
+    /// What is throttled.
+    Throttles(TenantNo),
     /// Why a job or a lane waits.
     Explain {
         /// The tenant.
@@ -638,6 +673,7 @@ impl Read {
             | Self::Rotation(tenant)
             | Self::Quotas(tenant)
             | Self::ExplainTenant(tenant)
+            | Self::Throttles(tenant)
             | Self::ExplainHost { tenant, .. }
             | Self::WaitingOn { tenant, .. }
             | Self::Bucket { tenant, .. }

@@ -138,6 +138,7 @@ impl Tenant {
         let mut holds = Vec::new();
         holds.extend(self.deletion_hold());
         holds.extend(self.pauses_of(no).map(|(target, pause)| pause_hold(target, pause)));
+        holds.extend(self.throttle_holds(no, now));
         holds.extend(self.blackout_hold(no, now));
         holds.extend(self.group(no).breakers.iter().filter_map(|name| self.breaker_hold(name, now)));
         holds.extend(self.bucket_hold(no, now));
@@ -278,14 +279,18 @@ impl Tenant {
 }
 
 pub(crate) fn pause_hold(target: &PauseTarget, pause: &Pause) -> Hold {
-    let what = match target {
+    let why = pause.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let by = format!("{} is paused by {}{why}", pause_words(target), pause.by);
+    Hold { gate: Gate::Paused, by, since: Some(pause.at), opens_at: None }
+}
+
+/// What is paused or throttled, in words.
+pub(crate) fn pause_words(target: &PauseTarget) -> String {
+    match target {
         PauseTarget::Tenant => "the tenant".to_owned(),
         PauseTarget::Source(name) => format!("source `{name}`"),
         PauseTarget::JobType(name) => format!("job type `{name}`"),
         PauseTarget::Lane(no) => format!("lane {}", no.0),
         PauseTarget::Quota(name) => format!("quota `{name}`"),
-    };
-    let why = pause.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    let by = format!("{what} is paused by {}{why}", pause.by);
-    Hold { gate: Gate::Paused, by, since: Some(pause.at), opens_at: None }
+    }
 }

@@ -36,6 +36,7 @@ mod session;
 pub mod shard;
 mod tenant;
 mod tenants;
+mod throttle;
 mod tick;
 mod usage;
 mod waiting;

@@ -114,6 +114,14 @@ pub enum Mutant {
     BlackoutCancelForgotten = 58,
     /// Keep to a blackout's calendar as it was before it was declared anew.
     BlackoutOfOldVersion = 59,
+    /// Grant beyond what a throttle lets be under way.
+    ThrottleIgnoresActive = 60,
+    /// Count only first attempts towards what begins in a throttled minute.
+    ThrottleFreeForRetries = 61,
+    /// Let throttles hold after their end.
+    ThrottleWithoutEnd = 62,
+    /// Forget throttles when a snapshot is read.
+    ThrottleLostAtRecovery = 63,
     /// Take keys for new that lie in the ledger and were not read yet after a take-over.
     KeysUnreadAreNew = 34,
     /// Take keys for new that were used since the take-over.
@@ -122,7 +130,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 56] = [
+    pub const ALL: [Self; 60] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -177,6 +185,10 @@ impl Mutant {
         Self::BlackoutLeadForgotten,
         Self::BlackoutCancelForgotten,
         Self::BlackoutOfOldVersion,
+        Self::ThrottleIgnoresActive,
+        Self::ThrottleFreeForRetries,
+        Self::ThrottleWithoutEnd,
+        Self::ThrottleLostAtRecovery,
         Self::KeysUnreadAreNew,
         Self::UsedKeysAreNew,
     ];

@@ -170,15 +170,21 @@ impl Desk<'_> {
         answer
     }
 
-    /// The commands `Pause` and `Resume`. Pausing what is paused, or resuming what is not, changes nothing.
-    pub fn pause(&mut self, target: PauseTarget, actor: Actor, pause: bool) -> Answer {
-        let known = match &target {
+    /// What can be paused or throttled is there.
+    pub fn is_there(&self, target: &PauseTarget) -> bool {
+        match target {
             PauseTarget::Tenant => true,
             PauseTarget::Source(name) => self.tenant.source(name).is_some(),
             PauseTarget::JobType(name) => self.tenant.job_type(name).is_some(),
-            PauseTarget::Quota(name) => !pause || self.tenant.quota_doc(name).is_some(),
+            PauseTarget::Quota(name) => self.tenant.quota_doc(name).is_some(),
             PauseTarget::Lane(no) => no.0 > 0 && (no.0 as usize) <= self.tenant.lanes.len(),
-        };
+        }
+    }
+
+    /// The commands `Pause` and `Resume`. Pausing what is paused, or resuming what is not, changes nothing.
+    pub fn pause(&mut self, target: PauseTarget, actor: Actor, pause: bool) -> Answer {
+        // The pause of a quota that is declared no more can end.
+        let known = self.is_there(&target) || !pause && matches!(target, PauseTarget::Quota(_));
         if !known {
             return Answer::Refused(Refusal::field(Code::NotFound, "target", "there is nothing of that name"));
         }

@@ -172,14 +172,19 @@ impl Tenant {
         for group in self.admitted(types) {
             let Shared::Host(host) = &group.shared else { continue };
             let cost = self.cost(group);
-            let held = group.shade.held || self.own_opening(group, now).at > now;
+            let slowed = self.throttled_until(group, now) > now || self.first_lane(group, now).is_none();
+            let held = slowed || group.shade.held || self.own_opening(group, now).at > now;
             if held || self.permit(host, cost, now).is_some() {
                 continue;
             }
-            let waiting = group.active.iter().map(|(_, lane)| self.lane(*lane).waiting());
+            let waiting = group
+                .active
+                .iter()
+                .map(|(_, no)| self.lane(*no).waiting().min(u64::from(self.lane_throttle_lets(*no, now))));
             let count = waiting.fold(0_u64, u64::saturating_add).min(PERMIT_WISHES_MAX);
-            // What its breakers would not let through is not wished for.
-            let count = u32::try_from(count).unwrap_or(u32::MAX).min(self.breakers_let(group, now));
+            // What its throttles and breakers would not let through is not wished for.
+            let let_through = self.breakers_let(group, now).min(self.throttles_let(group, now));
+            let count = u32::try_from(count).unwrap_or(u32::MAX).min(let_through);
             if count == 0 {
                 continue;
             }

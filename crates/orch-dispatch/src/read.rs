@@ -12,7 +12,7 @@ use crate::prepared::Prepared;
 use crate::shard::Shard;
 use crate::tenant::Tenant;
 use crate::waiting::Held;
-use crate::{breaker, bucket, quota};
+use crate::{breaker, bucket, quota, throttle};
 
 impl Shard {
     /// Answers a question.
@@ -24,6 +24,7 @@ impl Shard {
             | Read::Pauses(no)
             | Read::Rotation(no)
             | Read::ExplainTenant(no)
+            | Read::Throttles(no)
             | Read::Quotas(no) => *no,
             Read::Marks => return Answer::Marks(self.marks()),
             Read::Jobs { tenant, .. }
@@ -70,6 +71,7 @@ impl Shard {
                 });
                 Answer::Configs(found.collect())
             }
+            Read::Throttles(_) => Answer::Throttles(throttle::found(desk.tenant, desk.at.now)),
             Read::Pauses(_) => Answer::Pauses(pauses(desk.tenant)),
             Read::Bucket { name, .. } => Answer::Bucket(bucket::found(desk.tenant, &name, desk.at.now)),
             Read::Quotas(_) => Answer::Quotas(quota::found(desk.tenant, desk.at.now)),

@@ -33,7 +33,7 @@ use crate::warm;
 use crate::wheel::{Watched, Wheel};
 
 /// The form of snapshots that this code writes and reads.
-pub const SNAPSHOT_FORMAT: u32 = 4;
+pub const SNAPSHOT_FORMAT: u32 = 5;
 
 /// A parked claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -626,6 +626,8 @@ impl Shard {
             Command::DiscardDeadLetter { job, actor, .. } => desk.settle_dead_letter(job, None, actor),
             Command::Pause { target, actor, .. } => desk.pause(target, actor, true),
             Command::Resume { target, actor, .. } => desk.pause(target, actor, false),
+            Command::Throttle { target, limits, actor, .. } => desk.throttle(target, limits, actor),
+            Command::EndThrottle { target, actor, .. } => desk.end_throttle(target, actor),
             Command::PutConfig { doc, expect, .. } => desk.put_config(doc, expect),
             Command::DeleteConfig { kind, name, expect, actor, .. } => desk.delete_config(kind, name, expect, actor),
             Command::CreateToken(row) => desk.create_token(row),

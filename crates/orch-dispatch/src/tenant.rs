@@ -20,6 +20,7 @@ use crate::lane::Lane;
 use crate::mutant::{self, Mutant};
 use crate::permit::Hand;
 use crate::quota::Use;
+use crate::throttle::Throttle;
 use crate::warm::Warm;
 
 /// A declared thing's current version.
@@ -53,6 +54,8 @@ pub(crate) struct Group {
     pub waiting: u64,
     /// Quotas that cover it, by name.
     pub quotas: Vec<String>,
+    /// Throttles that cover it, by what they throttle.
+    pub throttles: Vec<PauseTarget>,
     /// Buckets of its source's host, by name.
     pub buckets: Vec<String>,
     /// Whether the platform's buckets govern that host, too.
@@ -90,6 +93,8 @@ pub(crate) struct Tenant {
     pub gone: BTreeMap<(ConfigKind, String), u64>,
     /// What is known of each breaker, by its name.
     pub breakers: BTreeMap<String, Kept>,
+    /// What operators hold to limits for a while.
+    pub throttles: BTreeMap<PauseTarget, Throttle>,
     /// Virtual time of the last lane served.
     pub vtime: u64,
     /// It is marked for deletion, and can be restored until then.
@@ -125,6 +130,8 @@ pub(crate) struct Index {
     pub hungry: BTreeSet<LaneNo>,
     /// Something may have become grantable: parked claims are worth a look.
     pub stirred: bool,
+    /// There are throttles of single lanes.
+    pub lane_throttles: bool,
     /// Hosts that the platform's buckets govern.
     pub governed: Governed,
     /// There are groups whose host is one of them.
@@ -152,6 +159,7 @@ impl Tenant {
             hours: BTreeMap::new(),
             gone: BTreeMap::new(),
             breakers: BTreeMap::new(),
+            throttles: BTreeMap::new(),
             vtime: 0,
             erase_at: None,
             index: Index::default(),
@@ -276,6 +284,10 @@ impl Tenant {
         for no in 1..=self.lanes.len() {
             self.index_lane(LaneNo(u32::try_from(no).unwrap_or(u32::MAX)));
         }
+        if mutant::on(Mutant::ThrottleLostAtRecovery) {
+            self.throttles.clear();
+        }
+        self.index_throttles();
         let jobs = std::mem::take(&mut self.jobs);
         for (id, job) in &jobs {
             self.count(job.state, 1);
@@ -313,6 +325,7 @@ impl Tenant {
             self.index.groups[group].buckets = self.own_buckets(key.source.as_deref());
             self.index.groups[group].shared = self.shared_of(key.source.as_deref());
             self.index.groups[group].quotas = self.quotas_of(&key.job_type, &key.project);
+            self.index.groups[group].throttles = self.throttles_of(&self.index.groups[group]);
             self.index.groups[group].breakers = breaker::governing(&self.configs, &key.job_type, key.source.as_deref());
             self.count_shared();
         }
@@ -369,7 +382,7 @@ impl Tenant {
         // A slot that comes free is work for a parked claim only where the limit was reached.
         self.index.stirred |= self.group_full(&key.job_type, key.source.as_deref());
         let group = self.index.group_of_lane[no.0 as usize - 1];
-        self.index.stirred |= !self.index.groups[group].quotas.is_empty();
+        self.index.stirred |= !self.index.groups[group].quotas.is_empty() || !self.throttles.is_empty();
         if !mutant::on(Mutant::QuotaSlotLeaked) {
             self.count_quotas(group, |of| of.active -= 1);
         }

@@ -23,6 +23,7 @@ pub(crate) struct Held<'a> {
 #[derive(Debug, Clone, Copy)]
 struct OfGroup {
     paused: bool,
+    throttled: bool,
     /// A blackout, a breaker, a bucket or an hour that is spent.
     closed: Option<Gate>,
     full: bool,
@@ -46,6 +47,9 @@ impl<'a> Held<'a> {
         if of.paused || tenant.pauses.contains_key(&PauseTarget::Lane(no)) {
             return Some(Gate::Paused);
         }
+        if of.throttled || tenant.lane_throttled_until(no, now) > now {
+            return Some(Gate::Throttled);
+        }
         if of.closed.is_some() {
             return of.closed;
         }
@@ -63,6 +67,7 @@ impl OfGroup {
         let closed = if group.shade.held { Some(Gate::Blackout) } else { breaks() };
         Self {
             paused: tenant.group_paused(&group.job_type, source) || tenant.quota_paused(group),
+            throttled: tenant.throttled_until(group, now) > now,
             closed: closed.or_else(|| tenant.bucket_gate(group, now)),
             full: tenant.group_full(&group.job_type, source),
             quota: tenant.quota_full(group).is_some(),

@@ -172,6 +172,8 @@ pub(crate) fn reserved(command: &Command) -> bool {
             | Command::Cancel { .. }
             | Command::Pause { .. }
             | Command::Resume { .. }
+            | Command::Throttle { .. }
+            | Command::EndThrottle { .. }
             | Command::Upstream { .. }
             | Command::ResetBucket { .. }
             | Command::Permits(_)

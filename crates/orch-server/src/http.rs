@@ -34,6 +34,7 @@ pub mod shards;
 pub mod sources;
 pub mod tenants;
 pub mod texts;
+pub mod throttles;
 pub mod tokens;
 pub mod words;
 pub mod workers;
@@ -76,6 +77,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(explain::routes())
         .merge(lanes::routes())
         .merge(pauses::routes())
+        .merge(throttles::routes())
         .merge(workers::routes())
         .merge(artifacts::routes())
         .merge(tenants::routes())

@@ -13,6 +13,7 @@ mod hosts;
 mod log;
 mod quotas;
 mod rows;
+mod throttles;
 mod voices;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,7 @@ pub use breakers::{Breaker, Phase};
 pub use buckets::Bucket;
 pub use clock::LeaseClock;
 pub use log::{CallLog, Said};
+pub use throttles::Throttle;
 pub use voices::Voices;
 
 /// A promise that did not hold.
@@ -195,6 +197,8 @@ pub struct Tenant {
     pub children: BTreeMap<JobId, BTreeSet<JobId>>,
     /// What is paused.
     pub pauses: BTreeSet<PauseTarget>,
+    /// What is throttled.
+    pub throttles: BTreeMap<PauseTarget, Throttle>,
     /// Buckets, by name.
     pub buckets: BTreeMap<String, Bucket>,
     /// When attempts under each hourly quota began: under which version of it.
@@ -218,6 +222,12 @@ impl Tenant {
     #[must_use]
     pub fn lane(&self, no: LaneNo) -> Option<&Lane> {
         self.lanes.get((no.0 as usize).wrapping_sub(1))
+    }
+
+    /// The declared quota of this name covers a lane.
+    fn quota_covers(&self, name: &str, lane: &Lane) -> bool {
+        let found = self.configs.get(&(ConfigKind::Quota, name.to_owned())).map(|(doc, _, _)| doc);
+        matches!(found, Some(ConfigDoc::Quota(doc)) if doc.covers(&lane.key.job_type, &lane.key.project))
     }
 
     /// The longest lease that the job's type ever had.

@@ -9,10 +9,11 @@ use orch_testkit::model::Counts;
 use orch_testkit::world::{Report, World};
 
 /// What every full run must have shown, beside each kind of fact.
-const RACES: [&str; 69] = [
+const RACES: [&str; 70] = [
     "a backlog was full",
     "a claim sent again was answered",
     "a grant under a quota",
+    "a grant under a throttle",
     "a parked claim ended empty",
     "a parked claim was woken",
     "a permit was used",

@@ -49,6 +49,7 @@ mod settings;
 mod shard;
 mod source;
 mod tenant;
+mod throttle;
 mod token;
 mod toml_error;
 mod worker;
@@ -125,6 +126,9 @@ enum Command {
     /// Hand out work again.
     #[command(subcommand)]
     Resume(pause::Resume),
+    /// Limits that hold for a while: of the tenant, a source, a job type, a quota or a lane.
+    #[command(subcommand)]
+    Throttle(throttle::Command),
     /// Worker sessions: list, drain.
     #[command(subcommand)]
     Worker(worker::Command),
@@ -273,6 +277,7 @@ async fn run_command(command: Command, connection: &Connection, output: &Output)
         Command::DeadLetter(command) => dead_letter::run(command, &connection.client()?, output).await,
         Command::Pause(command) => pause::pause(command, &connection.client()?, output).await,
         Command::Resume(command) => pause::resume(command, &connection.client()?).await,
+        Command::Throttle(command) => throttle::run(command, &connection.client()?, output).await,
         Command::Worker(command) => worker::run(command, &connection.client()?, output).await,
         Command::Lane(command) => lane::run(command, &connection.client()?, output).await,
         Command::Explain(command) => explain::run(command, &connection.client()?, output).await,

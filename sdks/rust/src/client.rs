@@ -27,6 +27,7 @@ use crate::projects::Projects;
 use crate::quotas::Quotas;
 use crate::sources::Sources;
 use crate::tenants::Tenants;
+use crate::throttles::Throttles;
 use crate::tokens::Tokens;
 use crate::transport::{Answer, Call, Failure, Settings, Transport, segment};
 use crate::workers::Workers;
@@ -252,6 +253,12 @@ impl Client {
         Ok(answer.items)
     }
 
+    /// Calls about throttles.
+    #[must_use]
+    pub fn throttles(&self) -> Throttles<'_> {
+        Throttles(self)
+    }
+
     /// Calls about nodes.
     #[must_use]
     pub fn nodes(&self) -> Nodes<'_> {
@@ -354,7 +361,7 @@ fn decode<T: DeserializeOwned>(call: &Call, body: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|source| Error::Decode { call: call.name(), source })
 }
 
-fn pause_body(target: &PauseTarget, reason: Option<&str>) -> serde_json::Value {
+pub(crate) fn pause_body(target: &PauseTarget, reason: Option<&str>) -> serde_json::Value {
     match reason {
         Some(reason) => json!({ "target": target, "reason": reason }),
         None => json!({ "target": target }),

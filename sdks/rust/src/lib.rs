@@ -60,6 +60,8 @@ mod source;
 mod sources;
 mod tenant;
 mod tenants;
+mod throttle;
+mod throttles;
 mod token;
 mod tokens;
 mod transport;
@@ -108,6 +110,8 @@ pub use source::Source;
 pub use sources::Sources;
 pub use tenant::TenantOut;
 pub use tenants::Tenants;
+pub use throttle::{Throttle, ThrottleOut};
+pub use throttles::Throttles;
 pub use token::{TokenFound, TokenIn, TokenOut};
 pub use tokens::Tokens;
 pub use worker::{

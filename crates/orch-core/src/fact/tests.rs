@@ -115,6 +115,15 @@ pub(crate) fn samples() -> Vec<Fact> {
         },
         Fact::BreakerTripped { breaker: "nvd".into(), by: "me".into(), reason: Some("r".into()) },
         Fact::BreakerReset { breaker: "nvd".into(), by: "me".into(), reason: None },
+        Fact::Throttled {
+            active_max: Some(2),
+            by: "me".into(),
+            per_minute_max: None,
+            reason: Some("r".into()),
+            target: PauseTarget::Source("kev".into()),
+            until: at,
+        },
+        Fact::ThrottleEnded { by: "me".into(), reason: None, target: PauseTarget::Source("kev".into()) },
     ]
 }
 

@@ -33,20 +33,24 @@ impl Tenant {
     fn holds_all(&self, now: Timestamp) -> Vec<Hold> {
         let mut holds = Vec::from_iter(self.deletion_hold());
         holds.extend(self.pauses.iter().filter(|(target, _)| self.is_all(target)).map(|(of, why)| pause_hold(of, why)));
+        let throttled = self.throttles.keys().filter(|target| self.is_all(target));
+        holds.extend(throttled.filter_map(|target| self.throttle_hold(target, now)));
         let blackouts = self.blackouts_where(|doc| doc.holds(None, None, None), now);
         holds.extend(blackouts.into_iter().filter(|gate| gate.holds).map(|gate| gate.hold));
         holds.extend(self.quotas().filter(|doc| doc.covers_all()).filter_map(|doc| self.quota_spent(doc, now)));
         holds
     }
 
-    /// Pauses and quotas that hold a part.
+    /// Pauses, throttles and quotas that hold a part.
     fn holds_parts(&self, now: Timestamp) -> Vec<Hold> {
         let pauses = self.pauses.iter().filter(|(target, _)| !self.is_all(target));
         let quotas = self.quotas().filter(|doc| !doc.covers_all()).filter_map(|doc| self.quota_spent(doc, now));
-        pauses.map(|(target, pause)| pause_hold(target, pause)).chain(quotas).collect()
+        let throttled = self.throttles.keys().filter(|target| !self.is_all(target));
+        let throttled = throttled.filter_map(|target| self.throttle_hold(target, now));
+        pauses.map(|(target, pause)| pause_hold(target, pause)).chain(throttled).chain(quotas).collect()
     }
 
-    /// Does a pause of it hold all work of the tenant?
+    /// Does a pause or a throttle of it hold all work of the tenant?
     fn is_all(&self, target: &PauseTarget) -> bool {
         match target {
             PauseTarget::Tenant => true,

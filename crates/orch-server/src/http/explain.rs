@@ -34,7 +34,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
 /// A gate that holds something back.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HoldOut {
-    /// Which: `dependencies`, `time`, `deleting`, `paused`, `blackout`, `breaker`, `bucket`, `concurrency`, `quota`, `worker` or
+    /// Which: `dependencies`, `time`, `deleting`, `paused`, `throttled`, `blackout`, `breaker`, `bucket`, `concurrency`, `quota`, `worker` or
     /// `turn`. More may come.
     #[schema(value_type = String, example = "bucket")]
     pub gate: Gate,
@@ -138,7 +138,7 @@ pub struct TenantExplainOut {
     pub waiting_on: Option<Gate>,
     /// Every gate that holds all its work, in the order in which they are looked at.
     pub holds: Vec<HoldOut>,
-    /// Pauses and quotas that hold a part of it.
+    /// Pauses, throttles and quotas that hold a part of it.
     pub parts: Vec<HoldOut>,
     /// Its lanes.
     pub lanes: LanesWaitingOut,
@@ -173,7 +173,10 @@ fn advice(gate: Gate) -> &'static str {
         Gate::Dependencies => "look at the jobs that it depends on; cancel it if they will never end",
         Gate::Time => "`orch job retry` tries a job in back-off at once",
         Gate::Deleting => "`orch tenant restore` takes the mark back",
-        Gate::Paused => "`orch pause resume` with the same target",
+        Gate::Paused => "`orch resume` with the same target",
+        Gate::Throttled => {
+            "`orch throttle end` with the same target, or wait until its end; `orch throttle list` shows all"
+        }
         Gate::Breaker => {
             "`orch breaker state` shows what failed and when it is tried again; `orch breaker reset` closes it"
         }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use axum::extract::State;
 use orch_core::fact::PauseTarget;
-use orch_core::{LaneNo, limits};
+use orch_core::{LaneNo, Refusal, limits};
 use orch_dispatch::Answer;
 use orch_dispatch::answer::PauseFound;
 use orch_dispatch::command::{Command, Read};
@@ -31,7 +31,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list_pauses, pause)).routes(routes!(resume))
 }
 
-/// What can be paused.
+/// What can be paused, or throttled.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TargetBody {
@@ -61,7 +61,7 @@ impl PartialSchema for TargetBody {
             .item(only("job_type", LineText::schema()).description(Some("Jobs of a type, by name.")))
             .item(only("lane", SmallNumber::schema()).description(Some("One lane, by number.")))
             .item(only("quota", LineText::schema()).description(Some("What a quota covers, by the quota's name.")));
-        target.description(Some("What can be paused.")).into()
+        target.description(Some("What can be paused, or throttled.")).into()
     }
 }
 
@@ -95,7 +95,7 @@ impl From<PauseTarget> for TargetBody {
     }
 }
 
-/// What to pause or to resume, and why.
+/// What to pause, to resume, or to throttle no more, and why.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"target": {"source": "kev"}, "reason": "upstream maintenance"}))]
@@ -184,11 +184,20 @@ pub async fn resume(
     Ok(Json(EmptyOut {}))
 }
 
-fn checked(body: PauseIn) -> Result<(PauseTarget, Option<String>), Problem> {
-    let mut refusals = Refusals::default();
-    if let TargetBody::Source(name) | TargetBody::JobType(name) | TargetBody::Quota(name) = &body.target {
-        refusals.note(check_text("target", name, limits::NAME_CHARS_MAX));
+/// What names a target may be a name.
+pub fn check_target(target: &TargetBody) -> Result<(), Refusal> {
+    match target {
+        TargetBody::Source(name) | TargetBody::JobType(name) | TargetBody::Quota(name) => {
+            check_text("target", name, limits::NAME_CHARS_MAX)
+        }
+        TargetBody::Tenant | TargetBody::Lane(_) => Ok(()),
     }
+}
+
+/// A target and a reason, checked.
+pub fn checked(body: PauseIn) -> Result<(PauseTarget, Option<String>), Problem> {
+    let mut refusals = Refusals::default();
+    refusals.note(check_target(&body.target));
     let reason = refusals.note(check_reason(body.reason)).flatten();
     refusals.finish().map(|()| (body.target.into(), reason))
 }

@@ -15,7 +15,7 @@ const OPEN: [&str; 1] = ["get_health"];
 
 /// How another tenant's caller fares with this tenant's ids and names: the status of the call.
 /// Whatever the status, nothing of this tenant may be in the answer, and nothing of it may change.
-const PROBES: [(&str, u16); 84] = [
+const PROBES: [(&str, u16); 87] = [
     ("ack_leases", 200),
     ("apply", 200),
     ("append_job_logs", 409),
@@ -40,6 +40,7 @@ const PROBES: [(&str, u16); 84] = [
     ("drain_node", 403),
     ("drain_shard", 403),
     ("drain_worker", 404),
+    ("end_throttle", 404),
     ("explain_host", 404),
     ("explain_job", 404),
     ("explain_lane", 404),
@@ -85,6 +86,7 @@ const PROBES: [(&str, u16); 84] = [
     ("list_sources", 200),
     ("list_tenants", 403),
     ("list_tokens", 200),
+    ("list_throttles", 200),
     ("list_workers", 200),
     ("move_shard", 403),
     ("open_worker_session", 201),
@@ -100,6 +102,7 @@ const PROBES: [(&str, u16); 84] = [
     ("revoke_token", 404),
     ("replay_dead_letter", 404),
     ("undrain_node", 403),
+    ("throttle", 404),
 ];
 
 /// As `PROBES`, for those whose name or place is the caller's own.
@@ -215,7 +218,8 @@ fn body_of(operation: &str, things: &Things) -> Option<Value> {
         "create_tenant" => json!({"name": "sneaky"}),
         "create_token" => json!({"name": "x", "scopes": ["orch:read"], "tenant": "acme"}),
         "move_shard" => json!({"node": "nod_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f"}),
-        "pause" | "resume" => json!({"target": {"job_type": JOB_TYPE}}),
+        "pause" | "resume" | "end_throttle" => json!({"target": {"job_type": JOB_TYPE}}),
+        "throttle" => json!({"target": {"job_type": JOB_TYPE}, "active_max": 1, "until": "2100-01-01T00:00:00Z"}),
         "open_worker_session" => {
             json!({"worker_id": "w1", "boot_id": "b1", "job_types": [JOB_TYPE], "capacity": 9})
         }
@@ -288,6 +292,7 @@ async fn seen(app: &TestApp, acme: &Client, things: &Things) -> Vec<String> {
         "/projects".to_owned(),
         "/lanes".to_owned(),
         "/pauses".to_owned(),
+        "/throttles".to_owned(),
         format!("/artifacts/{}", things.artifact),
     ] {
         seen.push(acme.get(&path).await.text());
@@ -320,7 +325,7 @@ on_each_ledger! {
                 call(&nobody, &method, &path, &id, &things).await.problem(403, "forbidden");
             }
         }
-        assert_eq!(seen(app, &acme, &things).await[..12], before[..12]);
+        assert_eq!(seen(app, &acme, &things).await[..13], before[..13]);
     }
 
     async fn another_tenant_reaches_nothing_changes_nothing_and_learns_nothing(app) {

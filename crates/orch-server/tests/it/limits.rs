@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::app::{Client, TestApp, claim_id, job_id, on_each_ledger};
 
 /// Limits that the tests below meet and pass.
-const COVERED: [&str; 54] = [
+const COVERED: [&str; 57] = [
     "ahead_days_max",
     "artifact_bytes_max",
     "artifacts_max",
@@ -52,6 +52,7 @@ const COVERED: [&str; 54] = [
     "payload_bytes_max",
     "payload_schema_bytes_max",
     "payload_schema_depth_max",
+    "per_minute_max",
     "query_chars_max",
     "query_values_max",
     "ramp_ms_max",
@@ -61,6 +62,8 @@ const COVERED: [&str; 54] = [
     "result_bytes_max",
     "rule_chars_max",
     "terms_max",
+    "throttle_ms_max",
+    "throttles_max",
     "tries_max",
     "weight_max",
     "window_duration_ms_max",
@@ -387,6 +390,34 @@ on_each_ledger! {
             acme.put("/buckets/bad", bad).await.blames(422, "limit_exceeded", field);
         }
         acme.get("/buckets/bad").await.problem(404, "not_found");
+    }
+
+    async fn how_many_throttles_and_to_what(app) {
+        let acme = app.acme().await;
+        let ahead = |ms: u64| app.engine.now().plus_ms(ms).to_rfc3339();
+        let with = |target: String, more: Value, until: String| {
+            let mut body = json!({"target": {"job_type": target}, "until": until});
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let acme = acme.clone();
+            async move { acme.post("/throttles", body).await }
+        };
+        for n in 0..=limits::THROTTLES_MAX {
+            acme.declare(&format!("t{n}")).await;
+            let reply = with(format!("t{n}"), json!({"active_max": 1}), ahead(600_000)).await;
+            if n < limits::THROTTLES_MAX {
+                assert_eq!(reply.status, 200);
+            } else {
+                reply.blames(422, "limit_exceeded", "target");
+            }
+        }
+        let most = json!({"per_minute_max": limits::PER_MINUTE_MAX});
+        assert_eq!(with("t0".to_owned(), most, ahead(limits::THROTTLE_MS_MAX - 5_000)).await.status, 200);
+        for value in [0, limits::PER_MINUTE_MAX + 1] {
+            let reply = with("t0".to_owned(), json!({"per_minute_max": value}), ahead(600_000)).await;
+            reply.blames(422, "limit_exceeded", "per_minute_max");
+        }
+        let late = ahead(limits::THROTTLE_MS_MAX + 5_000);
+        with("t0".to_owned(), json!({"active_max": 1}), late).await.blames(422, "limit_exceeded", "until");
     }
 
     async fn the_numbers_of_a_quota(app) {

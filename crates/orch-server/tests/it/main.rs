@@ -31,5 +31,6 @@ mod serving;
 mod sources;
 mod standby;
 mod tenants;
+mod throttles;
 mod tokens;
 mod workers;

@@ -9,6 +9,7 @@ use orch_core::time::Timestamp;
 
 use super::{
     AttemptEnd, Job, Judged, Lane, Lease, Model, Said, Tenant, Violation, blackouts, breakers, buckets, ensure, quotas,
+    throttles,
 };
 
 /// Has a parent ended in a way that makes the job pointless?
@@ -86,6 +87,12 @@ impl Model {
             Fact::CancelRequested { .. } => self.cancel_requested(no, record),
             Fact::Paused { target, .. } => self.paused(no, target, true),
             Fact::Resumed { target, .. } => self.paused(no, target, false),
+            Fact::Throttled { target, .. } | Fact::ThrottleEnded { target, .. } => {
+                let begins = matches!(record.body, Fact::Throttled { .. });
+                let asked = self.log.throttles.contains(&(no, target.clone(), begins));
+                ensure(asked, ASKED, || format!("throttle of {target:?}: {begins}"))?;
+                throttles::fact(self.tenants.entry(no).or_default(), &record.body, record.at)
+            }
             Fact::DeadLetterSettled { how, job, .. } => self.dead_letter_settled(no, how, *job),
             Fact::TenantMarked { .. } => self.marked(no, true),
             Fact::TenantRestored { .. } => self.marked(no, false),
@@ -329,6 +336,7 @@ impl Model {
         let host = source.and_then(|name| tenant.source(name)).and_then(|doc| doc.host.clone());
         let leaves_at = not_before.unwrap_or(record.at);
         let under_quota = quotas::granted(tenant, *lane_no, leaves_at)?;
+        let throttled = throttles::granted(tenant, *lane_no, record.at)?;
         let permitted = self.hosts.used(no, host.as_deref(), doc_cost, leaves_at, *permit)?;
         self.clock.granted((no, *id, *attempt), record.at, *lease_ms);
         set(tenant, *id, state, commit);
@@ -343,6 +351,9 @@ impl Model {
         }
         if under_quota {
             self.saw("a grant under a quota");
+        }
+        if throttled {
+            self.saw("a grant under a throttle");
         }
         if permitted {
             self.saw("a permit was used");

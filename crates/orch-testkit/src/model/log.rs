@@ -59,6 +59,8 @@ pub struct CallLog {
     pub acks: HashSet<Token>,
     /// Documents.
     pub configs: Vec<(TenantNo, ConfigDoc)>,
+    /// Throttles (true) and their ends.
+    pub throttles: BTreeSet<(TenantNo, PauseTarget, bool)>,
     /// Pauses (true) and resumes.
     pub pauses: BTreeSet<(TenantNo, PauseTarget, bool)>,
     /// Marks for deletion (true) and restores.
@@ -125,6 +127,12 @@ impl CallLog {
             }
             Command::Resume { tenant, target, .. } => {
                 self.pauses.insert((*tenant, target.clone(), false));
+            }
+            Command::Throttle { tenant, target, .. } => {
+                self.throttles.insert((*tenant, target.clone(), true));
+            }
+            Command::EndThrottle { tenant, target, .. } => {
+                self.throttles.insert((*tenant, target.clone(), false));
             }
             Command::MarkTenant { tenant, .. } => {
                 self.marks.insert((*tenant, true));

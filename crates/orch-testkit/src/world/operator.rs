@@ -5,7 +5,7 @@ use orch_core::fact::PauseTarget;
 use orch_core::ids::{JobId, LaneNo, TenantNo, TokenId};
 use orch_core::job::JobState;
 use orch_core::port::TokenRow;
-use orch_dispatch::command::{Actor, Expect, KeyUse, Read};
+use orch_dispatch::command::{Actor, Expect, KeyUse, Read, ThrottleLimits};
 use orch_dispatch::{Answer, Command};
 use rand::Rng;
 
@@ -118,7 +118,8 @@ impl Operator {
                     if world.chance(800) { Expect::Any } else { Expect::Version(world.rng.random_range(1..4)) };
                 Command::PutConfig { tenant, doc, expect }
             }
-            78..94 => Command::Read(question(world, tenant)),
+            78..90 => Command::Read(question(world, tenant)),
+            90..94 => throttle(world, tenant),
             94 => trip_or_reset(world, tenant),
             95 => self.token(world, tenant),
             96 => Command::ResetBucket { tenant, bucket: setup::BUCKET.to_owned(), actor: actor() },
@@ -235,6 +236,20 @@ fn pause_target(world: &mut World, tenant: TenantNo) -> PauseTarget {
         2 => PauseTarget::JobType(TYPES[world.rng.random_range(0..TYPES.len())].to_owned()),
         _ => PauseTarget::Lane(LaneNo(u32::try_from(world.rng.random_range(0..=lanes + 1)).unwrap_or(0))),
     }
+}
+
+/// A target is held to limits for some seconds, or no more.
+fn throttle(world: &mut World, tenant: TenantNo) -> Command {
+    let target = pause_target(world, tenant);
+    if world.chance(200) {
+        return Command::EndThrottle { tenant, target, actor: actor() };
+    }
+    let mut number = |chance, most| world.chance(chance).then(|| world.rng.random_range(1..most));
+    let (active_max, per_minute_max) = (number(600, 3), number(500, 8));
+    let active_max = active_max.or_else(|| per_minute_max.is_none().then_some(1));
+    // The world's clocks differ: what is over already is refused.
+    let until = world.database_now().plus_ms(world.rng.random_range(0..6_000));
+    Command::Throttle { tenant, target, limits: ThrottleLimits { active_max, per_minute_max, until }, actor: actor() }
 }
 
 fn question(world: &mut World, tenant: TenantNo) -> Read {

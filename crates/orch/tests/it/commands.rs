@@ -17,7 +17,8 @@ fn declaring_submitting_looking_and_pausing() {
     transcript.run(&server, &["job-type", "put", "echo", "--lease-ms", "2000", "--description", "says it again"]);
     transcript.run(&server, &["job-type", "put", "echo", "--tries-max", "2"]);
     transcript.run(&server, &["job-type", "list"]);
-    transcript.run(&server, &["source", "put", "kev", "--kind", "kev", "--label", "team=feeds"]);
+    transcript
+        .run(&server, &["source", "put", "kev", "--kind", "kev", "--host", "www.cisa.gov", "--label", "team=feeds"]);
     transcript.run(&server, &["-o", "jsonl", "source", "list"]);
     let submit =
         ["job", "submit", "echo", "--payload", r#"{"a": 1}"#, "--label", "x=y", "--source", "kev", "--key", "k"];
@@ -37,6 +38,17 @@ fn declaring_submitting_looking_and_pausing() {
     transcript.run(&server, &["pause", "list"]);
     transcript.run(&server, &["lane", "list"]);
     transcript.run(&server, &["resume", "job-type", "echo"]);
+    transcript.run(&server, &["explain", "job", &job]);
+    transcript.run(&server, &["explain", "lane", "1"]);
+    transcript.run(&server, &["explain", "host", "www.cisa.gov"]);
+    transcript.run(&server, &["explain", "tenant", "default"]);
+    let set = ["throttle", "set", "--source", "kev", "--per-minute-max", "1", "--until", "+2h", "--reason", "slow"];
+    transcript.run(&server, &set);
+    transcript.run(&server, &["throttle", "set", "--source", "kev", "--per-minute-max", "1"]);
+    transcript.run(&server, &["throttle", "set", "--source", "kev", "--all", "--active-max", "1", "--until", "+2h"]);
+    transcript.run(&server, &["throttle", "list"]);
+    transcript.run(&server, &["throttle", "end", "--source", "kev"]);
+    transcript.run(&server, &["throttle", "list"]);
     transcript.run(&server, &["pause", "list", "-o", "json"]);
     transcript.run(&server, &["job", "wait", &job, "--timeout", "0"]);
     transcript.run(&server, &["job", "cancel", &job, "--reason", "no need"]);
