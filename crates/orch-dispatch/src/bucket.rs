@@ -11,6 +11,7 @@ use orch_core::ids::{LaneNo, TenantNo};
 use orch_core::lease::Token;
 use orch_core::limits::PERMIT_AHEAD_MS;
 use orch_core::refusal::{Code, Refusal};
+use orch_core::term::Term;
 use orch_core::time::Timestamp;
 use orch_gates::adaptive::WHOLE;
 use orch_gates::bucket::{Holder, Rules};
@@ -43,6 +44,17 @@ pub(crate) enum By<'a> {
     Shared(&'a Arc<str>),
     /// It is not known yet whether its host is shared.
     Unknown,
+}
+
+/// What the commit of a grant and its way to a worker usually take.
+const WAY_MS: u64 = 80;
+
+/// How long after it is granted a request leaves at the soonest. One that counts when it is granted, and comes later, would
+/// be followed by others, granted ahead, that come closer to it: half of a long window's guard covers that, a short one's
+/// does not.
+pub(crate) fn way_ms<'a>(terms: impl Iterator<Item = &'a Term>) -> u64 {
+    let guard = terms.map(|term| term.guarded_ms() - term.window_ms).min();
+    guard.map_or(0, |guard| WAY_MS.saturating_sub(guard / 2))
 }
 
 /// A moment that does not come.
@@ -120,6 +132,12 @@ impl Tenant {
                 _ => Opening { at: NEVER, by: Some(By::Shared(host)) },
             },
         }
+    }
+
+    /// When a request of a group leaves that is granted now and may leave at `opens`.
+    pub fn leaves(&self, group: &Group, opens: Timestamp, now: Timestamp) -> Timestamp {
+        let docs = group.buckets.iter().filter_map(|name| self.bucket_doc(name));
+        opens.max(now.plus_ms(way_ms(docs.flat_map(|doc| &doc.terms))))
     }
 
     /// When the next request of a group may leave by its tenant's own buckets and quotas.

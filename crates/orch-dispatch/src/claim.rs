@@ -116,7 +116,7 @@ impl Desk<'_> {
         let (attempt, prev) = first.or(held).expect("a job is granted from a window or from memory");
         let lease_ms = self.tenant.policy(no).lease_ms;
         let group = self.tenant.group(no);
-        let opens = self.tenant.opens(group, self.at.now).at;
+        let opens = self.tenant.leaves(group, self.tenant.opens(group, self.at.now).at, self.at.now);
         let permit = match &group.shared {
             Shared::Host(host) => {
                 let (host, cost) = (Arc::clone(host), self.tenant.cost(group));
@@ -124,6 +124,8 @@ impl Desk<'_> {
             }
             _ => None,
         };
+        // Whoever has a permit leaves while it lasts.
+        let opens = permit.map_or(opens, |permit| opens.min(permit.until));
         let canary = self.tenant.is_canary(no);
         self.emit(Fact::LeaseGranted {
             attempt,

@@ -13,7 +13,7 @@ use orch_core::limits::{CLAIM_WAIT_MS_MAX, PERMIT_AHEAD_MS, PERMIT_WISHES_MAX};
 use orch_core::time::Timestamp;
 
 use crate::answer::{Answer, Permit, Permits};
-use crate::bucket::Opening;
+use crate::bucket::{Opening, way_ms};
 use crate::claim::Seek;
 use crate::command::{HostSaid, PermitAsk, PermitWish};
 use crate::host::{Governed, Host, Shared, buckets_of};
@@ -22,9 +22,6 @@ use crate::prepared::Prepared;
 use crate::shard::{Reply, Shard, WaiterId};
 use crate::tenant::Tenant;
 use crate::wheel::Watched;
-/// What a permit's commits and its way to a worker usually take: nobody leaves earlier than that after it was given. One
-/// that counts at the moment at which it was given would be followed by others, given ahead, that come closer to it.
-const WAY_MS: u64 = 80;
 /// After its call was answered, what a shard wished for stands so long: its next call is on its way.
 const STANDS_MS: u64 = 100;
 /// How long the wish of a claim that was answered without it stands.
@@ -263,8 +260,9 @@ impl Shard {
 
     /// Gives the permit that opens now to a tenant. One that lives here has it in hand.
     fn give(&mut self, host: &Arc<str>, no: TenantNo, cost: u32) -> Option<Permit> {
-        let leaves_at = self.opens_for(host, cost, no)?.max(self.now.plus_ms(WAY_MS));
         let system = self.tenants.get(TenantNo::SYSTEM)?;
+        let soonest = self.now.plus_ms(way_ms(buckets_of(system, host).flat_map(|doc| &doc.terms)));
+        let leaves_at = self.opens_for(host, cost, no)?.max(soonest);
         // The windows are longer than the upstream's by a guard; a permit may be used within half of it.
         let guards = buckets_of(system, host).flat_map(|doc| &doc.terms).map(|term| term.guarded_ms() - term.window_ms);
         let until = leaves_at.plus_ms(guards.min().unwrap_or(0) / 2);
