@@ -22,6 +22,7 @@ use crate::answer::{Answer, BucketFound};
 use crate::command::{Actor, HostSaid, UpstreamSaid};
 use crate::decide::Desk;
 use crate::host::{Shared, said_of};
+use crate::job::Lease;
 use crate::tenant::{Group, Tenant, Versioned};
 
 /// When a group's next request may leave.
@@ -178,7 +179,9 @@ impl Desk<'_> {
         let id = self.current(token)?;
         self.heard(id);
         let (job, now) = (&self.tenant.jobs[&id], self.at.now);
-        let began = job.lease.as_ref().map_or(now, |lease| lease.not_before.unwrap_or(lease.granted_at));
+        // Whoever says so before its request was to leave did not wait.
+        let began = |lease: &Lease| lease.not_before.filter(|at| *at <= now).unwrap_or(lease.granted_at);
+        let began = job.lease.as_ref().map_or(now, began);
         let ago = |ms| Timestamp::from_millis(now.millis().saturating_sub_unsigned(ms));
         let sent = said.sent_ms_ago.map_or(began, |ms| ago(ms).max(began));
         let closed_until = said.retry_after_ms.map(|ms| now.plus_ms(ms.min(CLOSED_OWN_MS_MAX)));

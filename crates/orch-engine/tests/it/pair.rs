@@ -78,7 +78,14 @@ impl Pair {
         let (near, other) = (start("near"), start("other"));
         let shared = async { assert!(near.serving().await && other.serving().await && near.settled().await) };
         timeout(Duration::from_millis(4 * NODE_LEASE_MS), shared).await.unwrap();
-        let here = near.cluster().shards.iter().find(|row| row.owner == Some(near.node())).unwrap().shard;
+        // What a node sees of the others is a look old: it may serve before it sees itself.
+        let here = loop {
+            let shards = near.cluster().shards;
+            match shards.iter().find(|row| row.owner == Some(near.node())) {
+                Some(row) => break row.shard,
+                None => drop(timeout(Duration::from_millis(20), std::future::pending::<()>()).await),
+            }
+        };
         let mut tenants = BTreeMap::new();
         for number in 0.. {
             if tenants.len() == 2 {
