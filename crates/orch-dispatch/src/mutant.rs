@@ -118,10 +118,8 @@ pub enum Mutant {
     ThrottleIgnoresActive = 60,
     /// Count only first attempts towards what begins in a throttled minute.
     ThrottleFreeForRetries = 61,
-    /// Let throttles hold after their end.
-    ThrottleWithoutEnd = 62,
     /// Forget throttles when a snapshot is read.
-    ThrottleLostAtRecovery = 63,
+    ThrottleLostAtRecovery = 62,
     /// Take keys for new that lie in the ledger and were not read yet after a take-over.
     KeysUnreadAreNew = 34,
     /// Take keys for new that were used since the take-over.
@@ -130,7 +128,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 60] = [
+    pub const ALL: [Self; 59] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -187,7 +185,6 @@ impl Mutant {
         Self::BlackoutOfOldVersion,
         Self::ThrottleIgnoresActive,
         Self::ThrottleFreeForRetries,
-        Self::ThrottleWithoutEnd,
         Self::ThrottleLostAtRecovery,
         Self::KeysUnreadAreNew,
         Self::UsedKeysAreNew,

@@ -46,7 +46,7 @@ fn term(limit: u32) -> Term {
 
 impl Throttle {
     fn holds_at(&self, now: Timestamp) -> bool {
-        self.limits.until > now || mutant::on(Mutant::ThrottleWithoutEnd)
+        self.limits.until > now
     }
 }
 
@@ -197,15 +197,17 @@ impl Tenant {
 
     /// How a throttle holds, if it does.
     pub fn throttle_hold(&self, target: &PauseTarget, now: Timestamp) -> Option<Hold> {
-        let (full, opens_at) = self.throttle_full(target, now)?;
-        let Throttle { set, .. } = self.throttles.get(target)?;
+        let (full, at) = self.throttle_full(target, now)?;
+        let Throttle { set, limits, .. } = self.throttles.get(target)?;
         let does = match full {
             Full::Active(max) => format!("{max} attempts are under way, the most"),
             Full::Minute(max) => format!("{max} attempts began within a minute, the most"),
         };
-        let by = format!("{} is throttled by {}: {does}", pause_words(target), set.by);
+        let by = format!("{} is throttled by {} until {}: {does}", pause_words(target), set.by, limits.until);
+        // An attempt that ends makes room before the throttle's end, and nobody knows when.
+        let opens_at = Some(at).filter(|_| matches!(full, Full::Minute(_)));
         let by = set.reason.iter().fold(by, |by, reason| format!("{by} ({reason})"));
-        Some(Hold { gate: Gate::Throttled, by, since: Some(set.at), opens_at: Some(opens_at) })
+        Some(Hold { gate: Gate::Throttled, by, since: Some(set.at), opens_at })
     }
 }
 

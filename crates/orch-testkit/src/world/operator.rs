@@ -65,6 +65,11 @@ impl Operator {
     }
 
     fn wish(&mut self, world: &mut World) -> Option<Command> {
+        // Few worlds have a marked tenant, and few of those come to it again by chance.
+        let marked = world.model.tenants.iter().find(|(_, tenant)| tenant.marked).map(|(no, _)| *no);
+        if let Some(tenant) = marked.filter(|_| world.chance(50)) {
+            return Some(Command::RestoreTenant { tenant, actor: actor() });
+        }
         let tenant = world.any_tenant();
         Some(match world.rng.random_range(0..100) {
             0..25 => {
