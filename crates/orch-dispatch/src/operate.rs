@@ -184,7 +184,7 @@ impl Desk<'_> {
     /// The commands `Pause` and `Resume`. Pausing what is paused, or resuming what is not, changes nothing.
     pub fn pause(&mut self, target: PauseTarget, actor: Actor, pause: bool) -> Answer {
         // The pause of a quota that is declared no more can end.
-        let known = self.is_there(&target) || !pause && matches!(target, PauseTarget::Quota(_));
+        let known = self.is_there(&target) || self.tenant.pauses.contains_key(&target);
         if !known {
             return Answer::Refused(Refusal::field(Code::NotFound, "target", "there is nothing of that name"));
         }

@@ -38,7 +38,7 @@ const OWN: &[(&str, &[&str])] = &[
 const OUTSIDE: &[(&str, &[&str])] = &[
     ("sqlx", &["orch-store", "orch-bench", "orch-chaos"]),
     ("rusqlite", &["orch-store", "orch-bench", "orch-chaos"]),
-    ("axum", &["orch-server", "orch-feeds"]),
+    ("axum", &["orch-server", "orch-feeds", "orch-bench"]),
     ("reqwest", &["orch-client", "orch-feeds", "orch-server", "orch-bench"]),
     ("utoipa", &["orch-server"]),
 ];

@@ -176,7 +176,10 @@ pub async fn replace<T: Declared>(
         let detail = format!("`name` is not the name in the path; a {} keeps its name", T::NAME);
         return Err(Problem::field(Code::InvalidField, "name", detail));
     }
-    let (doc, expect) = (body.into_doc(), expect(headers)?);
+    let doc = body.into_doc();
+    // What cannot be acceptable is told before what is there is looked at.
+    check(&doc, app.engine().now())?;
+    let expect = expect(headers)?;
     if expect == Expect::Any && find::<T>(app, caller, name).await?.is_none() {
         return Err(Problem::new(Code::VersionConflict, format!("there is no {} of this name to match", T::NAME)));
     }

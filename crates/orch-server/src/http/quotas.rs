@@ -20,7 +20,7 @@ use super::idempotency::IdempotencyKey;
 use super::json::{Json, OptionalJson};
 use super::query::Query;
 use super::segment::Segment;
-use super::texts::{KeyHeaderText, LimitNumber, MessageText, NameText};
+use super::texts::{CountNumber, KeyHeaderText, LimitNumber, MessageText, NameText};
 use super::unexpected;
 use super::words::{ItemsOut, Moment, PageOut, ReasonIn, check_reason, maybe_exact};
 use super::workers::reports::EmptyOut;
@@ -57,7 +57,7 @@ pub struct QuotaBody {
     #[schema(value_type = Option<NameText>)]
     pub project: Option<String>,
     /// Attempts under way at the same time.
-    #[schema(minimum = 1)]
+    #[schema(value_type = Option<CountNumber>)]
     pub active_max: Option<u32>,
     /// Attempts that begin in any hour.
     #[schema(minimum = 1, maximum = 100000)]
@@ -70,7 +70,7 @@ pub struct QuotaBody {
     #[schema(minimum = 1, maximum = 1000000000)]
     pub backlog_max: Option<u64>,
     /// Of what the tenant may have under way, so many are kept for it while it wants them; at most `active_max`.
-    #[schema(minimum = 1)]
+    #[schema(value_type = Option<CountNumber>)]
     pub reserved: Option<u32>,
     /// Of what is left, the higher is served before the lower.
     pub priority: Option<u8>,

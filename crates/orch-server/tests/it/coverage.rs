@@ -98,7 +98,7 @@ const PROBES: [(&str, u16); 87] = [
     ("reset_bucket", 404),
     ("restore_tenant", 403),
     ("resume", 404),
-    ("resume_quota", 200),
+    ("resume_quota", 404),
     ("revoke_token", 404),
     ("replay_dead_letter", 404),
     ("undrain_node", 403),
