@@ -365,6 +365,8 @@ pub struct QuotaFound {
 pub struct Permits {
     /// The epoch and the number of the call that this answers.
     pub of: (u64, u64),
+    /// When the call was sent, by the clock of the shard that asked.
+    pub sent: Timestamp,
     /// The home's time when the call came in, and when it was answered.
     pub at: (Timestamp, Timestamp),
     /// When the answer came, by the clock of the shard that asked; it says so itself.

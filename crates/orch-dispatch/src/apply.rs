@@ -154,11 +154,8 @@ impl Tenant {
 
     /// Finds out anew which declared things each group of lanes has to do with.
     fn index_declared(&mut self, at: Timestamp, wheel: &mut Wheel) {
-        self.index_buckets();
-        self.index_quotas();
-        self.index_throttles();
-        self.index_breakers();
-        self.index_blackouts();
+        self.index.blackouts.declared(&self.configs);
+        self.index_groups();
         self.watch_blackouts(at, wheel);
         self.refresh_all();
     }

@@ -3,10 +3,8 @@
 //! Calendars are read when they are declared and after a recovery. Whether one holds is worked out when that changes,
 //! and not at each grant. No fact depends on it but by what was decided: a grant that is recorded was allowed.
 
-use std::collections::BTreeMap;
-
 use orch_core::blackout::{Blackout, BlackoutAction};
-use orch_core::config::{self, ConfigDoc, ConfigKind};
+use orch_core::config::{ConfigDoc, ConfigKind};
 use orch_core::fact::Fact;
 use orch_core::ids::{JobId, LaneNo};
 use orch_core::refusal::Refusal;
@@ -16,7 +14,7 @@ use orch_gates::{blackout as gates, calendar};
 use crate::answer::{Gate, Hold, HostGate};
 use crate::decide::Desk;
 use crate::mutant::{self, Mutant};
-use crate::tenant::{Group, Tenant, Versioned};
+use crate::tenant::{Configs, Group, Tenant, of_kind};
 use crate::wheel::{Watched, Wheel};
 
 /// Attempts that are asked to end at once; the others follow a moment later.
@@ -102,11 +100,10 @@ impl Standing {
 
 impl Blackouts {
     /// Reads what is declared; what is known of a version is kept.
-    fn declared(&mut self, configs: &BTreeMap<(ConfigKind, String), Versioned>) {
+    pub fn declared(&mut self, configs: &Configs) {
         let mut before = std::mem::take(&mut self.all);
-        let of_kind = configs.range((ConfigKind::Blackout, String::new())..).map(|(_, found)| found);
-        for found in of_kind {
-            let ConfigDoc::Blackout(doc) = &found.doc else { break };
+        for found in of_kind(configs, ConfigKind::Blackout) {
+            let ConfigDoc::Blackout(doc) = &found.doc else { continue };
             let same = |one: &Standing| {
                 one.doc.name == doc.name && (one.version == found.version || mutant::on(Mutant::BlackoutOfOldVersion))
             };
@@ -137,15 +134,6 @@ impl Blackouts {
 }
 
 impl Tenant {
-    /// Reads the declared blackouts, and finds each group's anew: hosts or blackouts were declared.
-    pub fn index_blackouts(&mut self) {
-        self.index.blackouts.declared(&self.configs);
-        for group in &mut self.index.groups {
-            let host = host_of(&self.configs, group.source.as_deref());
-            group.shade = self.index.blackouts.shade(&group.job_type, group.source.as_deref(), host);
-        }
-    }
-
     /// Works out which of them hold now, if that may have changed. Call before lanes are chosen or explained.
     pub fn look_at_blackouts(&mut self, now: Timestamp) {
         if !self.index.blackouts.are_stale(now) {
@@ -305,16 +293,4 @@ pub fn windows(doc: &Blackout, from: Timestamp, count: usize) -> Result<Vec<Wind
 pub fn quiet_from(docs: &[Blackout], from: Timestamp, length_ms: u64) -> Result<Option<Timestamp>, Refusal> {
     let read = docs.iter().map(gates::Blackout::read).collect::<Result<Vec<_>, _>>()?;
     Ok(gates::quiet_from(&read.iter().collect::<Vec<_>>(), from, length_ms))
-}
-
-/// The host of a source.
-pub(crate) fn host_of<'a>(
-    configs: &'a BTreeMap<(ConfigKind, String), Versioned>,
-    source: Option<&str>,
-) -> Option<&'a str> {
-    let found = configs.get(&(ConfigKind::Source, source?.to_owned()))?;
-    match &found.doc {
-        ConfigDoc::Source(config::Source { host, .. }) => host.as_deref(),
-        _ => None,
-    }
 }

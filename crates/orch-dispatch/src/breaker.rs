@@ -2,8 +2,6 @@
 //!
 //! Grants and ends are facts, so what a breaker knows is as exact after a recovery as before.
 
-use std::collections::BTreeMap;
-
 use orch_core::config::{self, ConfigDoc, ConfigKind};
 use orch_core::fact::{EndCause, Fact};
 use orch_core::ids::{JobId, LaneNo};
@@ -14,11 +12,10 @@ use orch_gates::{Breaker, BreakerPolicy, BreakerState};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{Answer, BreakerFound};
-use crate::bucket::host_of;
 use crate::command::Actor;
 use crate::decide::Desk;
 use crate::mutant::{self, Mutant};
-use crate::tenant::{Group, Pause, Tenant, Versioned};
+use crate::tenant::{Configs, Group, Pause, Tenant, of_kind};
 
 /// What history says of a declared breaker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,16 +25,12 @@ pub(crate) struct Kept {
     pub tripped: Option<Pause>,
 }
 
-/// Names of the breakers that govern jobs of a type and a source.
-pub(crate) fn governing(
-    configs: &BTreeMap<(ConfigKind, String), Versioned>,
-    job_type: &str,
-    source: Option<&str>,
-) -> Vec<String> {
-    let all = configs.range((ConfigKind::Breaker, String::new())..).map(|(_, found)| &found.doc);
-    let docs = all.filter_map(|doc| if let ConfigDoc::Breaker(doc) = doc { Some(doc) } else { None });
-    let mut docs = docs.peekable();
-    let host = docs.peek().and_then(|_| host_of(configs, source));
+/// Names of the breakers that govern jobs of a type, and of a source with this host.
+pub(crate) fn governing(configs: &Configs, job_type: &str, host: Option<&str>) -> Vec<String> {
+    let docs = of_kind(configs, ConfigKind::Breaker).filter_map(|found| match &found.doc {
+        ConfigDoc::Breaker(doc) => Some(doc),
+        _ => None,
+    });
     let theirs = docs
         .filter(|doc| doc.job_type.as_deref() == Some(job_type) || doc.host.is_some() && doc.host.as_deref() == host);
     theirs.map(|doc| doc.name.clone()).collect()
@@ -92,18 +85,6 @@ impl Tenant {
             (Some(false), Some(kept)) => kept.breaker.forget(),
             _ => {
                 self.breakers.insert(doc.name.clone(), Kept { breaker: Breaker::new(at), tripped: None });
-            }
-        }
-    }
-
-    /// Finds each group's breakers anew, and counts what is under way for each: hosts or breakers were declared.
-    pub fn index_breakers(&mut self) {
-        let index = &mut self.index;
-        index.under_way.clear();
-        for group in &mut index.groups {
-            group.breakers = governing(&self.configs, &group.job_type, group.source.as_deref());
-            for name in &group.breakers {
-                *index.under_way.entry(name.clone()).or_default() += group.leased;
             }
         }
     }

@@ -2,16 +2,14 @@
 //!
 //! The bucket is spent by the grant's fact, so its state is as exact after a recovery as before.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use orch_core::config::{self, ConfigDoc, ConfigKind};
 use orch_core::fact::Fact;
-use orch_core::ids::{LaneNo, TenantNo};
+use orch_core::ids::{JobId, LaneNo, TenantNo};
 use orch_core::lease::Token;
 use orch_core::limits::PERMIT_AHEAD_MS;
 use orch_core::refusal::{Code, Refusal};
-use orch_core::term::Term;
 use orch_core::time::Timestamp;
 use orch_gates::adaptive::WHOLE;
 use orch_gates::bucket::{Holder, Rules};
@@ -23,7 +21,7 @@ use crate::command::{Actor, HostSaid, UpstreamSaid};
 use crate::decide::Desk;
 use crate::host::{Shared, said_of};
 use crate::job::Lease;
-use crate::tenant::{Group, Tenant, Versioned};
+use crate::tenant::{Configs, Group, Tenant, of_kind};
 
 /// When a group's next request may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,9 +51,13 @@ const WAY_MS: u64 = 80;
 /// How long after it is granted a request leaves at the soonest. One that counts when it is granted, and comes later, would
 /// be followed by others, granted ahead, that come closer to it: half of a long window's guard covers that, a short one's
 /// does not.
-pub(crate) fn way_ms<'a>(terms: impl Iterator<Item = &'a Term>) -> u64 {
-    let guard = terms.map(|term| term.guarded_ms() - term.window_ms).min();
-    guard.map_or(0, |guard| WAY_MS.saturating_sub(guard / 2))
+pub(crate) fn way_ms(half_guard_ms: Option<u64>) -> u64 {
+    half_guard_ms.map_or(0, |half| WAY_MS.saturating_sub(half))
+}
+
+/// Half of the shortest guard of these buckets' windows: a request may come so much later than it was counted.
+pub(crate) fn half_guard_ms<'a>(docs: impl Iterator<Item = &'a config::Bucket>) -> Option<u64> {
+    docs.flat_map(|doc| &doc.terms).map(|term| (term.guarded_ms() - term.window_ms) / 2).min()
 }
 
 /// A moment that does not come.
@@ -69,10 +71,7 @@ impl Opening<'_> {
 }
 
 /// The host of a source.
-pub(crate) fn host_of<'a>(
-    configs: &'a BTreeMap<(ConfigKind, String), Versioned>,
-    source: Option<&str>,
-) -> Option<&'a str> {
+pub(crate) fn host_of<'a>(configs: &'a Configs, source: Option<&str>) -> Option<&'a str> {
     let source = source.and_then(|name| configs.get(&(ConfigKind::Source, name.to_owned())));
     match source.map(|found| &found.doc) {
         Some(ConfigDoc::Source(config::Source { host, .. })) => host.as_deref(),
@@ -80,12 +79,12 @@ pub(crate) fn host_of<'a>(
     }
 }
 
-/// Names of the buckets of a source's host.
-fn of_host(configs: &BTreeMap<(ConfigKind, String), Versioned>, source: Option<&str>) -> Vec<String> {
-    let Some(host) = host_of(configs, source) else { return Vec::new() };
-    let buckets = configs.range((ConfigKind::Bucket, String::new())..).map(|(_, found)| &found.doc);
-    let theirs = buckets.filter(|doc| matches!(doc, ConfigDoc::Bucket(doc) if doc.host == host));
-    theirs.map(|doc| doc.name().to_owned()).collect()
+/// The buckets of a host among what a tenant declares.
+pub(crate) fn buckets_of<'a>(configs: &'a Configs, host: &'a str) -> impl Iterator<Item = &'a config::Bucket> {
+    of_kind(configs, ConfigKind::Bucket).filter_map(move |found| match &found.doc {
+        ConfigDoc::Bucket(doc) if doc.host == host => Some(doc),
+        _ => None,
+    })
 }
 
 impl Tenant {
@@ -97,19 +96,10 @@ impl Tenant {
         }
     }
 
-    /// Finds each group's buckets anew: hosts or buckets were declared.
-    pub fn index_buckets(&mut self) {
-        for place in 0..self.index.groups.len() {
-            let source = self.index.groups[place].source.clone();
-            self.index.groups[place].buckets = self.own_buckets(source.as_deref());
-            self.index.groups[place].shared = self.shared_of(source.as_deref());
-        }
-        self.count_shared();
-    }
-
-    /// Names of the tenant's own buckets that work of a source spends from. What `system` declares is spent by permits.
-    pub fn own_buckets(&self, source: Option<&str>) -> Vec<String> {
-        if self.no == TenantNo::SYSTEM { Vec::new() } else { of_host(&self.configs, source) }
+    /// Names of the tenant's own buckets of a host. What `system` declares is spent by permits.
+    pub fn own_buckets(&self, host: Option<&str>) -> Vec<String> {
+        let host = host.filter(|_| self.no != TenantNo::SYSTEM);
+        host.map(|host| buckets_of(&self.configs, host).map(|doc| doc.name.clone()).collect()).unwrap_or_default()
     }
 
     /// What an attempt of this group spends.
@@ -118,7 +108,7 @@ impl Tenant {
     }
 
     /// When the next request of a group may leave.
-    pub fn opens<'a>(&self, group: &'a Group, now: Timestamp) -> Opening<'a> {
+    pub fn opens<'a>(&'a self, group: &'a Group, now: Timestamp) -> Opening<'a> {
         if group.buckets.is_empty() && group.quotas.is_empty() && group.shared == Shared::Free {
             return Opening { at: now, by: None };
         }
@@ -138,37 +128,70 @@ impl Tenant {
     /// When a request of a group leaves that is granted now and may leave at `opens`.
     pub fn leaves(&self, group: &Group, opens: Timestamp, now: Timestamp) -> Timestamp {
         let docs = group.buckets.iter().filter_map(|name| self.bucket_doc(name));
-        opens.max(now.plus_ms(way_ms(docs.flat_map(|doc| &doc.terms))))
+        opens.max(now.plus_ms(way_ms(half_guard_ms(docs))))
     }
 
     /// When the next request of a group may leave by its tenant's own buckets and quotas.
-    pub fn own_opening<'a>(&self, group: &'a Group, now: Timestamp) -> Opening<'a> {
+    pub fn own_opening<'a>(&'a self, group: &'a Group, now: Timestamp) -> Opening<'a> {
+        let docs = group.buckets.iter().filter_map(|name| self.bucket_doc(name));
+        self.hourly_opening(group, self.buckets_open(docs, self.cost(group), now), now)
+    }
+
+    /// When these buckets let a request of this cost leave, and which holds it until then.
+    pub fn buckets_open<'a>(
+        &self,
+        docs: impl Iterator<Item = &'a config::Bucket>,
+        cost: u32,
+        now: Timestamp,
+    ) -> Opening<'a> {
         let mut opening = Opening { at: now, by: None };
-        for name in &group.buckets {
-            let (Some(doc), Some(bucket)) = (self.bucket_doc(name), self.buckets.get(name)) else { continue };
-            let (at, by) = bucket.earliest(rules(doc), self.cost(group), now);
+        for doc in docs {
+            let Some(bucket) = self.buckets.get(&doc.name) else { continue };
+            let (at, holder) = bucket.earliest(rules(doc), cost, now);
             if at > opening.at {
-                opening = Opening { at, by: by.map(|holder| By::Bucket(name, holder)) };
+                opening = Opening { at, by: holder.map(|holder| By::Bucket(&doc.name, holder)) };
             }
         }
-        self.hourly_opening(group, opening, now)
+        opening
     }
 
     /// Spends for a grant from this lane.
     pub fn spend(&mut self, no: LaneNo, at: Timestamp) {
-        let group = &self.index.groups[self.index.group_of_lane[no.0 as usize - 1]];
-        if group.buckets.is_empty() {
-            return;
+        let group = self.group(no);
+        if !group.buckets.is_empty() {
+            let (names, cost) = (group.buckets.clone(), self.cost(group));
+            self.spend_buckets(names, cost, at);
         }
-        let cost = self.job_type(&group.job_type).map_or(1, |doc| doc.cost);
-        for name in group.buckets.clone() {
-            let Some(ConfigDoc::Bucket(doc)) =
-                self.configs.get(&(ConfigKind::Bucket, name.clone())).map(|found| &found.doc)
-            else {
-                continue;
-            };
-            self.buckets.entry(name).or_default().spend(rules(doc), cost, at);
+    }
+
+    /// Spends of these buckets for a request of this cost.
+    pub fn spend_buckets(&mut self, names: Vec<String>, cost: u32, at: Timestamp) {
+        for name in names {
+            let found = self.configs.get(&(ConfigKind::Bucket, name.clone()));
+            if let Some(ConfigDoc::Bucket(doc)) = found.map(|found| &found.doc) {
+                self.buckets.entry(name).or_default().spend(rules(doc), cost, at);
+            }
         }
+    }
+
+    /// The facts that an upstream's answer to a request of this job brings for a bucket: its share is cut because of a
+    /// refusal, it is closed.
+    pub fn answered(
+        &self,
+        doc: &config::Bucket,
+        job: JobId,
+        cause: Option<CutCause>,
+        sent: Timestamp,
+        closed_until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> impl Iterator<Item = Fact> {
+        let (nothing, name) = (Bucket::default(), &doc.name);
+        let bucket = self.buckets.get(name).unwrap_or(&nothing);
+        let cut = cause.and_then(|cause| bucket.cut(rules(doc), cause, sent, now));
+        let cut = cut.map(|Cut { cause, from, to, .. }| Fact::BucketCut { bucket: name.clone(), cause, from, job, to });
+        let until = closed_until.filter(|until| Some(*until) > bucket.closed_until(now).or(Some(now)));
+        let closed = until.map(|until| Fact::BucketClosed { bucket: name.clone(), job, until });
+        cut.into_iter().chain(closed)
     }
 }
 
@@ -185,20 +208,10 @@ impl Desk<'_> {
         let ago = |ms| Timestamp::from_millis(now.millis().saturating_sub_unsigned(ms));
         let sent = said.sent_ms_ago.map_or(began, |ms| ago(ms).max(began));
         let closed_until = said.retry_after_ms.map(|ms| now.plus_ms(ms.min(CLOSED_OWN_MS_MAX)));
-        let mut facts = Vec::new();
-        for name in &self.tenant.group(job.lane).buckets {
-            let Some(doc) = self.tenant.bucket_doc(name) else { continue };
-            let (nothing, bucket) = (Bucket::default(), self.tenant.buckets.get(name));
-            let bucket = bucket.unwrap_or(&nothing);
-            let cause = said.throttled.map(CutCause::Status);
-            if let Some(Cut { cause, from, to, .. }) = cause.and_then(|cause| bucket.cut(rules(doc), cause, sent, now))
-            {
-                facts.push(Fact::BucketCut { bucket: name.clone(), cause, from, job: id, to });
-            }
-            if let Some(until) = closed_until.filter(|until| Some(*until) > bucket.closed_until(now).or(Some(now))) {
-                facts.push(Fact::BucketClosed { bucket: name.clone(), job: id, until });
-            }
-        }
+        let cause = said.throttled.map(CutCause::Status);
+        let docs = self.tenant.group(job.lane).buckets.iter().filter_map(|name| self.tenant.bucket_doc(name));
+        let facts = docs.flat_map(|doc| self.tenant.answered(doc, id, cause, sent, closed_until, now));
+        let facts: Vec<_> = facts.collect();
         for fact in facts {
             self.emit(fact);
         }

@@ -6,21 +6,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use orch_core::config::{self, ConfigDoc, ConfigKind};
+use orch_core::config::{ConfigDoc, ConfigKind};
 use orch_core::fact::Fact;
 use orch_core::ids::{JobId, TenantNo};
 use orch_core::limits::PERMIT_WISHES_MAX;
 use orch_core::time::Timestamp;
+use orch_gates::CutCause;
 use orch_gates::closure::Reports;
-use orch_gates::{Bucket, Cut, CutCause};
 use serde::{Deserialize, Serialize};
 
-use crate::bucket::{By, Opening, rules};
+use crate::bucket::{buckets_of, host_of};
 use crate::command::{HostSaid, UpstreamSaid};
 use crate::permit::Hosts;
 use crate::prepared::Prepared;
 use crate::shard::Shard;
-use crate::tenant::{Group, Tenant};
+use crate::tenant::{Tenant, of_kind};
 
 /// A tenant's refusal counts as long as this towards a cut that holds for all.
 const REFUSED_MS: u64 = 60_000;
@@ -95,58 +95,22 @@ impl Governed {
     }
 }
 
-/// The buckets of a host among what a tenant declares.
-pub(crate) fn buckets_of<'a>(tenant: &'a Tenant, host: &'a str) -> impl Iterator<Item = &'a config::Bucket> {
-    let buckets = tenant.configs.range((ConfigKind::Bucket, String::new())..).map(|(_, found)| &found.doc);
-    buckets.filter_map(move |doc| match doc {
-        ConfigDoc::Bucket(doc) if doc.host == host => Some(doc),
-        _ => None,
-    })
-}
-
 impl Tenant {
     /// `system`: a permit was given.
     pub fn permit_given(&mut self, host: &str, tenant: TenantNo, cost: u32, leaves_at: Timestamp) {
         self.hosts.entry(host.to_owned()).or_default().given(tenant, cost);
-        let docs: Vec<_> = buckets_of(self, host).cloned().collect();
-        for doc in docs {
-            self.buckets.entry(doc.name.clone()).or_default().spend(rules(&doc), cost, leaves_at);
-        }
-    }
-
-    /// `system`: when a request to this host may leave, and the bucket that holds it until then.
-    pub(crate) fn host_opens<'a>(&'a self, host: &'a str, cost: u32, now: Timestamp) -> Opening<'a> {
-        let mut opening = Opening { at: now, by: None };
-        let nothing = Bucket::default();
-        for doc in buckets_of(self, host) {
-            let (at, holder) = self.buckets.get(&doc.name).unwrap_or(&nothing).earliest(rules(doc), cost, now);
-            if at > opening.at {
-                opening = Opening { at, by: holder.map(|holder| By::Bucket(&doc.name, holder)) };
-            }
-        }
-        opening
+        let names = buckets_of(&self.configs, host).map(|doc| doc.name.clone()).collect();
+        self.spend_buckets(names, cost, leaves_at);
     }
 
     /// Finds out anew which groups' hosts are governed.
     pub fn index_shared(&mut self, governed: &Governed) {
         self.index.governed = governed.clone();
-        for place in 0..self.index.groups.len() {
-            let source = self.index.groups[place].source.clone();
-            self.index.groups[place].shared = self.shared_of(source.as_deref());
+        for group in &mut self.index.groups {
+            group.shared = governed.of(host_of(&self.configs, group.source.as_deref()));
         }
         self.index.stirred = true;
-        self.count_shared();
-    }
-
-    /// What governs work of a source.
-    pub fn shared_of(&self, source: Option<&str>) -> Shared {
-        let host = source.and_then(|name| self.source(name)).and_then(|doc| doc.host.as_deref());
-        self.index.governed.of(host)
-    }
-
-    pub fn count_shared(&mut self) {
-        let is_host = |group: &Group| matches!(group.shared, Shared::Host(_));
-        self.index.any_shared = self.index.groups.iter().any(is_host);
+        self.note_declared();
     }
 }
 
@@ -161,13 +125,14 @@ impl Shard {
         if !self.is_home() {
             return;
         }
-        let version = self.tenants.get(TenantNo::SYSTEM).map_or(0, |system| system.config_version);
+        let system = self.tenants.get(TenantNo::SYSTEM);
+        let version = system.map_or(0, |system| system.config_version);
         if self.hosts.looked == Some(version) {
             return;
         }
         self.hosts.looked = Some(version);
-        let docs = self.tenants.get(TenantNo::SYSTEM).into_iter().flat_map(|system| system.configs.values());
-        let hosts = docs.filter_map(|found| match &found.doc {
+        let buckets = system.into_iter().flat_map(|system| of_kind(&system.configs, ConfigKind::Bucket));
+        let hosts = buckets.filter_map(|found| match &found.doc {
             ConfigDoc::Bucket(doc) => Some(Arc::from(doc.host.as_str())),
             _ => None,
         });
@@ -206,10 +171,6 @@ impl Shard {
     /// After a recovery: nothing is known of shared hosts but what `system` declares, if that is here.
     pub(crate) fn begin_hosts(&mut self) {
         self.hosts = Hosts::default();
-        for tenant in self.tenants.values_mut() {
-            tenant.index.hand.clear();
-            tenant.index_shared(&Governed::Unknown);
-        }
         self.look_at_system();
     }
 
@@ -227,7 +188,6 @@ impl Shard {
         let now = self.now;
         let Some(system) = self.tenants.get(TenantNo::SYSTEM) else { return };
         let by = if by_platform { TenantNo::SYSTEM } else { no };
-        let nothing = Bucket::default();
         let mut facts = Vec::new();
         let UpstreamSaid { throttled, retry_after_ms, .. } = said;
         let mut all = None;
@@ -240,15 +200,8 @@ impl Shard {
             }
         }
         let cause = throttled.filter(|_| self.cuts_for_all(&host, by)).map(CutCause::Status);
-        for doc in buckets_of(system, &host) {
-            let bucket = system.buckets.get(&doc.name).unwrap_or(&nothing);
-            if let Some(Cut { cause, from, to, .. }) = cause.and_then(|cause| bucket.cut(rules(doc), cause, sent, now))
-            {
-                facts.push(Fact::BucketCut { bucket: doc.name.clone(), cause, from, job, to });
-            }
-            if let Some(until) = all.filter(|until| Some(*until) > bucket.closed_until(now).or(Some(now))) {
-                facts.push(Fact::BucketClosed { bucket: doc.name.clone(), job, until });
-            }
+        for doc in buckets_of(&system.configs, &host) {
+            facts.extend(system.answered(doc, job, cause, sent, all, now));
         }
         if throttled.is_some() {
             self.hosts.refused.entry(Arc::from(host.as_str())).or_default().insert(no, now);

@@ -1,6 +1,6 @@
 //! What operators and submitters ask: cancel, again, dead letters, pauses, declared things, tenants, tokens.
 
-use orch_core::config::{ConfigDoc, check_connector};
+use orch_core::config::{ConfigDoc, ConfigKind, check_connector};
 use orch_core::fact::{EndCause, Fact, PauseTarget, ReadyCause, Settlement};
 use orch_core::ids::JobId;
 use orch_core::job::{JobState, Origin, OriginKind};
@@ -12,6 +12,15 @@ use crate::command::{Actor, Expect, KeyUse, NewJob};
 use crate::decide::Desk;
 use crate::mutant::{self, Mutant};
 use crate::warm::WarmJob;
+
+/// What is to be paused or throttled is not there.
+pub(crate) fn nothing_there() -> Refusal {
+    Refusal::field(Code::NotFound, "target", "there is nothing of that name")
+}
+
+fn other_version(version: u64, wanted: u64) -> Refusal {
+    Refusal::new(Code::VersionConflict, format!("the current version is {version}, not {wanted}"))
+}
 
 pub(crate) fn no_job(id: JobId) -> Refusal {
     Refusal::new(Code::NotFound, format!("there is no job {id}"))
@@ -186,7 +195,7 @@ impl Desk<'_> {
         // The pause of a quota that is declared no more can end.
         let known = self.is_there(&target) || self.tenant.pauses.contains_key(&target);
         if !known {
-            return Answer::Refused(Refusal::field(Code::NotFound, "target", "there is nothing of that name"));
+            return Answer::Refused(nothing_there());
         }
         if self.tenant.pauses.contains_key(&target) != pause {
             let Actor { by, reason } = actor;
@@ -209,10 +218,7 @@ impl Desk<'_> {
                     format!("`{name}` exists already"),
                 ));
             }
-            Expect::Version(wanted) if wanted != version => {
-                let detail = format!("the current version is {version}, not {wanted}");
-                return Answer::Refused(Refusal::new(Code::VersionConflict, detail));
-            }
+            Expect::Version(wanted) if wanted != version => return Answer::Refused(other_version(version, wanted)),
             _ => {}
         }
         let all = self.tenant.configs.values().map(|found| &found.doc);
@@ -229,6 +235,24 @@ impl Desk<'_> {
         self.out.rows.configs.push(ConfigRow { tenant, kind, name, version, at, doc: json.into() });
         self.emit(Fact::ConfigSet { doc, version });
         Answer::Config { version, created: current.is_none() }
+    }
+
+    /// The command `DeleteConfig`.
+    pub fn delete_config(&mut self, kind: ConfigKind, name: String, expect: Expect, actor: Actor) -> Answer {
+        let Some(found) = self.tenant.config(kind, &name) else {
+            return Answer::Refused(Refusal::new(Code::NotFound, "there is nothing of this name"));
+        };
+        if let Expect::Version(wanted) = expect
+            && wanted != found.version
+        {
+            return Answer::Refused(other_version(found.version, wanted));
+        }
+        let Actor { by, reason } = actor;
+        let version = found.version + 1;
+        let (tenant, at, doc) = (self.tenant.no, self.at.now, bytes::Bytes::from_static(b"null"));
+        self.out.rows.configs.push(ConfigRow { tenant, kind, name: name.clone(), version, at, doc });
+        self.emit(Fact::ConfigDeleted { by, kind, name, reason, version });
+        Answer::Done
     }
 
     /// The command `CreateToken`.

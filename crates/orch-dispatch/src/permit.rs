@@ -13,21 +13,20 @@ use orch_core::limits::{CLAIM_WAIT_MS_MAX, PERMIT_AHEAD_MS, PERMIT_WISHES_MAX};
 use orch_core::time::Timestamp;
 
 use crate::answer::{Answer, Permit, Permits};
-use crate::bucket::{Opening, way_ms};
+use crate::bucket::{Opening, buckets_of, half_guard_ms, way_ms};
 use crate::claim::Seek;
 use crate::command::{HostSaid, PermitAsk, PermitWish};
-use crate::host::{Governed, Host, Shared, buckets_of};
+use crate::host::{Governed, Host, Shared};
 use crate::mutant::{self, Mutant};
 use crate::prepared::Prepared;
 use crate::shard::{Reply, Shard, WaiterId};
 use crate::tenant::Tenant;
 use crate::wheel::Watched;
+
 /// After its call was answered, what a shard wished for stands so long: its next call is on its way.
 const STANDS_MS: u64 = 100;
 /// How long the wish of a claim that was answered without it stands.
 const WISH_MS: u64 = 1_000;
-/// Calls whose moment is remembered.
-const SENT_MAX: usize = 64;
 
 /// A permit in hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +59,8 @@ pub(crate) struct Ask {
     pub waiter: Option<WaiterId>,
     until: Timestamp,
     order: (u64, u64),
-    received: Timestamp,
+    /// When it was sent, and when it came in.
+    at: (Timestamp, Timestamp),
     wishes: Vec<PermitWish>,
     given: Vec<Permit>,
 }
@@ -88,16 +88,16 @@ pub(crate) struct Hosts {
     /// What was last asked of it, and how often.
     asked: Option<(Vec<PermitWish>, Option<u64>)>,
     number: u64,
-    /// The last calls' numbers, and when they were sent.
-    sent: VecDeque<(u64, Timestamp)>,
 }
 
 impl Ask {
     /// What it is answered.
     pub fn end(self, governed: Option<(u64, Vec<String>)>, now: Timestamp) -> Answer {
+        let (sent, received) = self.at;
         Answer::Permits(Permits {
             of: self.order,
-            at: (self.received, now),
+            sent,
+            at: (received, now),
             governed,
             permits: self.given,
             ..Permits::default()
@@ -244,8 +244,8 @@ impl Shard {
     fn opens_for(&self, host: &str, cost: u32, no: TenantNo) -> Option<Timestamp> {
         let system = self.tenants.get(TenantNo::SYSTEM)?;
         let closed = system.hosts.get(host).and_then(|kept| kept.reports.closed_for(no, self.now));
-        let opens = system.host_opens(host, cost, self.now).at.max(closed.unwrap_or(self.now));
-        Some(opens)
+        let opens = system.buckets_open(buckets_of(&system.configs, host), cost, self.now).at;
+        Some(opens.max(closed.unwrap_or(self.now)))
     }
 
     fn opens_now(&self, host: &str, cost: u32, no: TenantNo) -> bool {
@@ -261,11 +261,10 @@ impl Shard {
     /// Gives the permit that opens now to a tenant. One that lives here has it in hand.
     fn give(&mut self, host: &Arc<str>, no: TenantNo, cost: u32) -> Option<Permit> {
         let system = self.tenants.get(TenantNo::SYSTEM)?;
-        let soonest = self.now.plus_ms(way_ms(buckets_of(system, host).flat_map(|doc| &doc.terms)));
-        let leaves_at = self.opens_for(host, cost, no)?.max(soonest);
         // The windows are longer than the upstream's by a guard; a permit may be used within half of it.
-        let guards = buckets_of(system, host).flat_map(|doc| &doc.terms).map(|term| term.guarded_ms() - term.window_ms);
-        let until = leaves_at.plus_ms(guards.min().unwrap_or(0) / 2);
+        let half_guard = half_guard_ms(buckets_of(&system.configs, host));
+        let leaves_at = self.opens_for(host, cost, no)?.max(self.now.plus_ms(way_ms(half_guard)));
+        let until = leaves_at.plus_ms(half_guard.unwrap_or(0));
         let nothing = Prepared::default();
         let body = Fact::PermitGiven { cost, host: host.to_string(), leaves_at, tenant: no, until };
         let seq = self.desk(TenantNo::SYSTEM, &nothing)?.emit(body);
@@ -364,7 +363,7 @@ impl Shard {
             let wishes: Vec<_> = ask.wishes.iter().filter(|wish| wish.count > 0).cloned().collect();
             if ask.until > now && !wishes.is_empty() {
                 let (until, given) = (now.plus_ms(STANDS_MS), Vec::new());
-                let stands = Ask { waiter: None, until, order: ask.order, received: ask.received, wishes, given };
+                let stands = Ask { waiter: None, until, order: ask.order, at: ask.at, wishes, given };
                 self.hosts.asks.insert(shard, stands);
             }
             self.answer_ask(ask, None);
@@ -391,11 +390,12 @@ impl Shard {
             self.host_said(said);
         }
         let order = (ask.epoch, ask.number);
-        let (now, at) = (self.now, (self.now, self.now));
-        let nothing = || Answer::Permits(Permits { of: order, at, ..Permits::default() });
+        let (sent, now) = (ask.sent, self.now);
+        let said =
+            |governed| Answer::Permits(Permits { of: order, sent, at: (now, now), governed, ..Permits::default() });
         if self.hosts.asks.get(&ask.shard).is_some_and(|known| known.order >= order) {
             // A later call overtook this one.
-            return Reply::Now(nothing());
+            return Reply::Now(said(None));
         }
         let mut given = Vec::new();
         match self.hosts.asks.remove(&ask.shard) {
@@ -404,11 +404,10 @@ impl Shard {
             None => {}
         }
         if ask.known.is_none() || ask.known != self.hosts.version {
-            let governed = self.governed_now();
-            return Reply::Now(Answer::Permits(Permits { of: order, at, governed, ..Permits::default() }));
+            return Reply::Now(said(self.governed_now()));
         }
         if ask.wait_ms == 0 {
-            return Reply::Now(nothing());
+            return Reply::Now(said(None));
         }
         self.next_waiter += 1;
         let (waiter, until) = (WaiterId(self.next_waiter), self.now.plus_ms(ask.wait_ms));
@@ -422,18 +421,19 @@ impl Shard {
                 wish.count = wish.count.saturating_sub(1);
             }
         }
-        self.hosts.asks.insert(ask.shard, Ask { waiter: Some(waiter), until, order, received: now, wishes, given });
+        self.hosts.asks.insert(ask.shard, Ask { waiter: Some(waiter), until, order, at: (sent, now), wishes, given });
         Reply::Parked(waiter)
     }
 
     /// The command `TakePermits`: what the home answered.
-    pub(crate) fn take_permits(&mut self, Permits { of, at, came, governed, permits }: Permits) -> Answer {
+    pub(crate) fn take_permits(&mut self, answered: Permits) -> Answer {
+        let ahead_ms = self.home_ahead_ms(&answered);
+        let Permits { of, came, governed, permits, .. } = answered;
         let nothing = governed.is_none() && permits.is_empty();
         if let Some((version, hosts)) = governed {
             let hosts = hosts.into_iter().map(|host| Arc::from(host.as_str())).collect();
             self.govern(Governed::Those(Arc::new(hosts)), version);
         }
-        let ahead_ms = self.home_ahead_ms(of, at, came);
         let here = |moment: Timestamp| Timestamp::from_millis(moment.millis() - ahead_ms);
         // Moments on a clock that stands still cannot be told apart.
         let usable = came >= self.now;
@@ -454,12 +454,11 @@ impl Shard {
     /// How many milliseconds the home's clock is ahead of this shard's, as far as the call proves it: the home had it
     /// after it was sent and before it was answered. Where that leaves a choice the clocks agree, or else permits come
     /// rather too late than too early.
-    fn home_ahead_ms(&self, of: (u64, u64), (received, answered): (Timestamp, Timestamp), came: Timestamp) -> i64 {
-        let known = self.hosts.sent.iter().find(|(number, _)| (self.identity.epoch, *number) == of);
-        let Some((_, sent)) = known else { return answered.millis() - came.millis() };
+    fn home_ahead_ms(&self, Permits { of, sent, at: (received, answered), came, .. }: &Permits) -> i64 {
         let least = answered.millis() - came.millis();
-        let most = received.millis() - sent.millis();
-        if least <= 0 && most >= 0 { 0 } else { least }
+        // What another owner sent, it sent by a clock of its own.
+        let agree = of.0 == self.identity.epoch && least <= 0 && received >= sent;
+        if agree { 0 } else { least }
     }
 
     /// What to ask of the home, if that is other than what was asked last.
@@ -484,10 +483,6 @@ impl Shard {
         }
         self.hosts.asked = Some((wishes.clone(), known));
         self.hosts.number += 1;
-        self.hosts.sent.push_back((self.hosts.number, now));
-        if self.hosts.sent.len() > SENT_MAX {
-            self.hosts.sent.pop_front();
-        }
         Some(PermitAsk {
             shard: self.identity.shard,
             epoch: self.identity.epoch,

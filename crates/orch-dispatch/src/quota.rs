@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use orch_core::config::{ConfigDoc, ConfigKind};
-use orch_core::fact::{Fact, PauseTarget};
+use orch_core::fact::PauseTarget;
 use orch_core::ids::LaneNo;
 use orch_core::quota::Quota;
 use orch_core::refusal::{Code, Refusal};
@@ -16,12 +16,12 @@ use orch_gates::Bucket;
 use orch_gates::allotment::{Party, allot};
 use orch_gates::bucket::Rules;
 
-use crate::answer::{Answer, QuotaFound};
+use crate::answer::QuotaFound;
 use crate::bucket::{By, Opening};
-use crate::command::{Actor, Expect, NewJob};
+use crate::command::NewJob;
 use crate::decide::Desk;
 use crate::mutant::{self, Mutant};
-use crate::tenant::{Group, Tenant, Versioned};
+use crate::tenant::{Group, Tenant, of_kind};
 
 /// What the work that a quota covers uses now.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -55,12 +55,20 @@ impl fmt::Display for Full {
 impl Tenant {
     /// The declared quotas.
     pub fn quotas(&self) -> impl Iterator<Item = &Quota> {
-        let from =
-            self.configs.range((ConfigKind::Quota, String::new())..).map(|(_, found): (_, &Versioned)| &found.doc);
-        from.filter_map(|doc| match doc {
+        of_kind(&self.configs, ConfigKind::Quota).filter_map(|found| match &found.doc {
             ConfigDoc::Quota(doc) => Some(doc),
             _ => None,
         })
+    }
+
+    /// The quota whose limit of what is under way is shared out among the others.
+    fn whole(&self) -> Option<&Quota> {
+        self.quotas().find(|doc| doc.covers_all() && doc.active_max.is_some())
+    }
+
+    /// What a quota's work uses now.
+    fn used(&self, doc: &Quota) -> Use {
+        self.index.quotas.get(&doc.name).copied().unwrap_or_default()
     }
 
     /// The declared quota of this name.
@@ -74,22 +82,6 @@ impl Tenant {
     /// Names of the quotas that cover a group.
     pub fn quotas_of(&self, job_type: &str, project: &str) -> Vec<String> {
         self.quotas().filter(|doc| doc.covers(job_type, project)).map(|doc| doc.name.clone()).collect()
-    }
-
-    /// Finds each group's quotas anew, and counts what they cover.
-    pub fn index_quotas(&mut self) {
-        let mut uses = BTreeMap::<String, Use>::new();
-        for place in 0..self.index.groups.len() {
-            let group = &self.index.groups[place];
-            let names = self.quotas_of(&group.job_type, &group.project);
-            for name in &names {
-                let of = uses.entry(name.clone()).or_default();
-                of.active += group.leased;
-                of.waiting += group.waiting;
-            }
-            self.index.groups[place].quotas = names;
-        }
-        self.index.quotas = uses;
     }
 
     /// Takes a change of what a group uses into what its quotas count.
@@ -111,45 +103,41 @@ impl Tenant {
         if group.quotas.is_empty() {
             return None;
         }
-        let used = |name: &str| self.index.quotas.get(name).copied().unwrap_or_default();
         let docs: Vec<_> = group.quotas.iter().filter_map(|name| self.quota_doc(name)).collect();
-        for doc in &docs {
-            if doc.active_max.is_some_and(|max| used(&doc.name).active >= max) {
-                return Some(Full::Active(doc.name.clone(), used(&doc.name).active));
-            }
-        }
-        let whole = docs.iter().find(|doc| doc.covers_all() && doc.active_max.is_some())?;
-        let shares = self.shares(whole);
-        let own = docs.iter().filter(|doc| !doc.covers_all());
-        let mut own = own.filter_map(|doc| Some((doc, *shares.get(doc.name.as_str())?)));
-        own.find(|(doc, share)| used(&doc.name).active >= *share)
-            .map(|(doc, share)| Full::Share(doc.name.clone(), share))
+        let full = docs.iter().find_map(|doc| self.at_its_limit(doc));
+        full.or_else(|| {
+            let shares = self.shares(self.whole()?);
+            docs.iter().find_map(|doc| self.at_its_share(doc, &shares))
+        })
     }
 
     /// What keeps more of a quota's work from being handed out, if that is the quota itself.
     pub fn quota_at_most(&self, doc: &Quota) -> Option<Full> {
-        let Use { active, waiting } = self.index.quotas.get(&doc.name).copied().unwrap_or_default();
-        if doc.active_max.is_some_and(|max| active >= max) {
-            return Some(Full::Active(doc.name.clone(), active));
-        }
-        if waiting == 0 {
-            return None;
-        }
-        let whole = self.quotas().find(|doc| doc.covers_all() && doc.active_max.is_some())?;
-        let share = *self.shares(whole).get(doc.name.as_str())?;
-        (active >= share).then(|| Full::Share(doc.name.clone(), share))
+        self.at_its_limit(doc).or_else(|| {
+            let whole = self.whole().filter(|_| self.used(doc).waiting > 0)?;
+            self.at_its_share(doc, &self.shares(whole))
+        })
+    }
+
+    fn at_its_limit(&self, doc: &Quota) -> Option<Full> {
+        let active = self.used(doc).active;
+        doc.active_max.is_some_and(|max| active >= max).then(|| Full::Active(doc.name.clone(), active))
+    }
+
+    fn at_its_share(&self, doc: &Quota, shares: &BTreeMap<&str, u32>) -> Option<Full> {
+        let share = *shares.get(doc.name.as_str())?;
+        (self.used(doc).active >= share).then(|| Full::Share(doc.name.clone(), share))
     }
 
     /// What each quota's work may have of what the whole tenant may have under way.
     fn shares(&self, whole: &Quota) -> BTreeMap<&str, u32> {
         let capacity = whole.active_max.unwrap_or(u32::MAX);
-        let used = |name: &str| self.index.quotas.get(name).copied().unwrap_or_default();
         let parts: Vec<_> = self.quotas().filter(|doc| !doc.covers_all()).collect();
         let wanted = |of: Use| of.active.saturating_add(u32::try_from(of.waiting).unwrap_or(u32::MAX));
         let mut parties: Vec<_> = parts
             .iter()
             .map(|doc| Party {
-                wanted: wanted(used(&doc.name)),
+                wanted: wanted(self.used(doc)),
                 reserved: doc.reserved.unwrap_or(0),
                 most: doc.active_max.unwrap_or(u32::MAX),
                 priority: doc.priority.unwrap_or(0),
@@ -170,14 +158,18 @@ impl Tenant {
     /// When the hourly quotas of a group let the next attempt begin.
     pub fn hourly_opening<'a>(&self, group: &'a Group, mut opening: Opening<'a>, now: Timestamp) -> Opening<'a> {
         for name in &group.quotas {
-            let Some(term) = self.quota_doc(name).and_then(Quota::hourly) else { continue };
-            let Some(spent) = self.hours.get(name) else { continue };
-            let (at, _) = spent.earliest(rules(&[term]), 1, now);
+            let Some(at) = self.quota_doc(name).and_then(|doc| self.hour_opens(doc, now)) else { continue };
             if at > opening.at {
                 opening = Opening { at, by: Some(By::Quota(name)) };
             }
         }
         opening
+    }
+
+    /// When the next attempt may begin by what began within an hour; `None`: that is not limited, or none began yet.
+    pub fn hour_opens(&self, doc: &Quota, now: Timestamp) -> Option<Timestamp> {
+        let term = doc.hourly()?;
+        Some(self.hours.get(&doc.name)?.earliest(rules(&[term]), 1, now).0)
     }
 
     /// Spends of an hour for a grant from this lane.
@@ -203,7 +195,7 @@ impl Desk<'_> {
                 doc.covers(&job.lane.job_type, &job.lane.project)
                     && !matches!(self.key_replay(job.key, "idempotency_key"), Ok(Some(_)))
             };
-            let waiting = self.tenant.index.quotas.get(&doc.name).copied().unwrap_or_default().waiting;
+            let waiting = self.tenant.used(doc).waiting;
             let more = jobs.iter().filter(new).count() as u64;
             if more > 0 && waiting + more > max && !mutant::on(Mutant::BacklogIgnored) {
                 let detail = format!("quota `{}`: {waiting} jobs wait, and at most {max} may", doc.name);
@@ -212,44 +204,21 @@ impl Desk<'_> {
         }
         Ok(())
     }
-
-    /// The command `DeleteConfig`.
-    pub fn delete_config(&mut self, kind: ConfigKind, name: String, expect: Expect, actor: Actor) -> Answer {
-        let Some(found) = self.tenant.config(kind, &name) else {
-            return Answer::Refused(Refusal::new(Code::NotFound, "there is nothing of this name"));
-        };
-        if let Expect::Version(wanted) = expect
-            && wanted != found.version
-        {
-            let detail = format!("the current version is {}, not {wanted}", found.version);
-            return Answer::Refused(Refusal::new(Code::VersionConflict, detail));
-        }
-        let Actor { by, reason } = actor;
-        let version = found.version + 1;
-        let (tenant, at) = (self.tenant.no, self.at.now);
-        let doc = bytes::Bytes::from_static(b"null");
-        self.out.rows.configs.push(orch_core::port::ConfigRow { tenant, kind, name: name.clone(), version, at, doc });
-        self.emit(Fact::ConfigDeleted { by, kind, name, reason, version });
-        Answer::Done
-    }
 }
 
 /// What the work of each quota uses, and what it may have now.
 pub(crate) fn found(tenant: &Tenant, now: Timestamp) -> Vec<(String, QuotaFound)> {
-    let whole = tenant.quotas().find(|doc| doc.covers_all() && doc.active_max.is_some());
-    let shares = whole.map(|whole| tenant.shares(whole)).unwrap_or_default();
+    let shares = tenant.whole().map(|whole| tenant.shares(whole)).unwrap_or_default();
     let one = |doc: &Quota| {
-        let of = tenant.index.quotas.get(&doc.name).copied().unwrap_or_default();
+        let of = tenant.used(doc);
         let nothing = Bucket::default();
         let spent = tenant.hours.get(&doc.name).unwrap_or(&nothing);
-        let hourly = doc.hourly();
-        let opens_at = hourly.map(|term| spent.earliest(rules(&[term]), 1, now).0).filter(|at| *at > now);
         let found = QuotaFound {
             active: of.active,
             waiting: of.waiting,
             share: shares.get(doc.name.as_str()).copied(),
-            hour_left: hourly.and_then(|term| spent.left(rules(&[term]), now).first().copied()),
-            opens_at,
+            hour_left: doc.hourly().and_then(|term| spent.left(rules(&[term]), now).first().copied()),
+            opens_at: tenant.hour_opens(doc, now).filter(|at| *at > now),
             paused: tenant.pauses.contains_key(&PauseTarget::Quota(doc.name.clone())),
         };
         (doc.name.clone(), found)

@@ -5,12 +5,12 @@ use orch_core::job::JobState;
 use orch_core::refusal::{Code, Refusal};
 use orch_core::time::Timestamp;
 
-use crate::answer::{Answer, ConfigFound, LaneFound, Needed, OpenJob, PauseFound, WorkerFound};
+use crate::answer::{Answer, LaneFound, Needed, OpenJob, PauseFound, WorkerFound};
 use crate::command::Read;
 use crate::mutant::{self, Mutant};
 use crate::prepared::Prepared;
 use crate::shard::Shard;
-use crate::tenant::Tenant;
+use crate::tenant::{Tenant, Versioned, of_kind};
 use crate::waiting::Held;
 use crate::{breaker, bucket, quota, throttle};
 
@@ -63,13 +63,7 @@ impl Shard {
             Read::Summary(_) => Answer::Summary(desk.tenant.index.counts),
             Read::Config { kind, name, .. } => Answer::ConfigFound(desk.tenant.config(kind, &name)),
             Read::Configs { kind, .. } => {
-                let of_kind = desk.tenant.configs.iter().filter(|((k, _), _)| *k == kind);
-                let found = of_kind.map(|(_, found)| ConfigFound {
-                    doc: found.doc.clone(),
-                    version: found.version,
-                    at: found.at,
-                });
-                Answer::Configs(found.collect())
+                Answer::Configs(of_kind(&desk.tenant.configs, kind).map(Versioned::found).collect())
             }
             Read::Throttles(_) => Answer::Throttles(throttle::found(desk.tenant, desk.at.now)),
             Read::Pauses(_) => Answer::Pauses(pauses(desk.tenant)),

@@ -11,8 +11,9 @@ use orch_gates::Bucket;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{ConfigFound, OpenCounts};
-use crate::blackout::{Blackouts, Shade, host_of};
+use crate::blackout::{Blackouts, Shade};
 use crate::breaker::{self, Kept};
+use crate::bucket::host_of;
 use crate::host::{Governed, Host, Shared};
 use crate::job::Job;
 use crate::json_text;
@@ -30,6 +31,21 @@ pub(crate) struct Versioned {
     pub doc: ConfigDoc,
     pub version: u64,
     pub at: Timestamp,
+}
+
+impl Versioned {
+    /// As it is shown.
+    pub fn found(&self) -> ConfigFound {
+        ConfigFound { doc: self.doc.clone(), version: self.version, at: self.at }
+    }
+}
+
+/// All that a tenant declares.
+pub(crate) type Configs = BTreeMap<(ConfigKind, String), Versioned>;
+
+/// What is declared of one kind, by name.
+pub(crate) fn of_kind(configs: &Configs, kind: ConfigKind) -> impl Iterator<Item = &Versioned> {
+    configs.range((kind, String::new())..).take_while(move |((of, _), _)| *of == kind).map(|(_, found)| found)
 }
 
 /// Who paused and why.
@@ -76,7 +92,7 @@ pub(crate) struct Tenant {
     /// Seq of the last fact.
     pub seq: u64,
     pub config_version: u64,
-    pub configs: BTreeMap<(ConfigKind, String), Versioned>,
+    pub configs: Configs,
     pub lanes: Vec<Lane>,
     /// Open jobs that are more than fresh in their lane.
     pub jobs: BTreeMap<JobId, Job>,
@@ -190,8 +206,7 @@ impl Tenant {
     }
 
     pub fn config(&self, kind: ConfigKind, name: &str) -> Option<ConfigFound> {
-        let found = self.configs.get(&(kind, name.to_owned()))?;
-        Some(ConfigFound { doc: found.doc.clone(), version: found.version, at: found.at })
+        self.configs.get(&(kind, name.to_owned())).map(Versioned::found)
     }
 
     /// The policy of a lane's jobs. A job type is never deleted, so it is there.
@@ -279,15 +294,14 @@ impl Tenant {
         let mut index = Index::default();
         std::mem::swap(&mut self.index, &mut index);
         if !mutant::on(Mutant::BlackoutIgnoredAfterRecovery) {
-            self.index_blackouts();
-        }
-        for no in 1..=self.lanes.len() {
-            self.index_lane(LaneNo(u32::try_from(no).unwrap_or(u32::MAX)));
+            self.index.blackouts.declared(&self.configs);
         }
         if mutant::on(Mutant::ThrottleLostAtRecovery) {
             self.throttles.clear();
         }
-        self.index_throttles();
+        for no in 1..=self.lanes.len() {
+            self.index_lane(LaneNo(u32::try_from(no).unwrap_or(u32::MAX)));
+        }
         let jobs = std::mem::take(&mut self.jobs);
         for (id, job) in &jobs {
             self.count(job.state, 1);
@@ -314,20 +328,13 @@ impl Tenant {
     pub fn index_lane(&mut self, no: LaneNo) {
         let key = self.lane(no).key.clone();
         let group_key = (key.job_type.clone(), key.source.clone(), key.project.clone());
-        let (groups, blackouts) = (&mut self.index.groups, &mut self.index.blackouts);
-        let group = *self.index.group_by_key.entry(group_key).or_insert_with(|| {
+        let next = self.index.groups.len();
+        let group = *self.index.group_by_key.entry(group_key).or_insert(next);
+        if group == next {
             let (job_type, source, project) = (key.job_type.clone(), key.source.clone(), key.project.clone());
-            let shade = blackouts.shade(&job_type, source.as_deref(), host_of(&self.configs, source.as_deref()));
-            groups.push(Group { job_type, source, project, shade, ..Group::default() });
-            groups.len() - 1
-        });
-        if group == self.index.groups.len() - 1 {
-            self.index.groups[group].buckets = self.own_buckets(key.source.as_deref());
-            self.index.groups[group].shared = self.shared_of(key.source.as_deref());
-            self.index.groups[group].quotas = self.quotas_of(&key.job_type, &key.project);
-            self.index.groups[group].throttles = self.throttles_of(&self.index.groups[group]);
-            self.index.groups[group].breakers = breaker::governing(&self.configs, &key.job_type, key.source.as_deref());
-            self.count_shared();
+            self.index.groups.push(Group { job_type, source, project, ..Group::default() });
+            self.index_group(group);
+            self.note_declared();
         }
         self.index.group_of_lane.push(group);
         if let Some(concurrency) = &key.concurrency_key {
@@ -335,6 +342,47 @@ impl Tenant {
             self.index.lanes_by_key.entry(of).or_default().push(no);
         }
         self.index.lane_by_key.insert(key, no);
+    }
+
+    /// Finds out anew which declared things and throttles each group of lanes has to do with.
+    pub fn index_groups(&mut self) {
+        (0..self.index.groups.len()).for_each(|group| self.index_group(group));
+        self.note_declared();
+        self.index.quotas.clear();
+        self.index.under_way.clear();
+        for group in &self.index.groups {
+            for name in &group.quotas {
+                let of = self.index.quotas.entry(name.clone()).or_default();
+                of.active += group.leased;
+                of.waiting += group.waiting;
+            }
+            for name in &group.breakers {
+                *self.index.under_way.entry(name.clone()).or_default() += group.leased;
+            }
+        }
+    }
+
+    /// The same for one group. What quotas and breakers count stays: nothing of a new group is under way or waits.
+    fn index_group(&mut self, place: usize) {
+        let configs = &self.configs;
+        let of = &self.index.groups[place];
+        let (job_type, source) = (&of.job_type, of.source.as_deref());
+        let host = host_of(configs, source);
+        let shade = self.index.blackouts.shade(job_type, source, host);
+        let shared = self.index.governed.of(host);
+        let breakers = breaker::governing(configs, job_type, host);
+        let (buckets, quotas) = (self.own_buckets(host), self.quotas_of(job_type, &of.project));
+        let throttles = self.throttles_of(of, &quotas);
+        let group = &mut self.index.groups[place];
+        (group.shade, group.shared, group.breakers) = (shade, shared, breakers);
+        (group.buckets, group.quotas, group.throttles) = (buckets, quotas, throttles);
+    }
+
+    /// Notes whether there is a governed host, or a throttled lane, at all.
+    pub fn note_declared(&mut self) {
+        let is_host = |group: &Group| matches!(group.shared, Shared::Host(_));
+        self.index.any_shared = self.index.groups.iter().any(is_host);
+        self.index.lane_throttles = self.throttles.keys().any(|target| matches!(target, PauseTarget::Lane(_)));
     }
 
     /// Takes a slot for a lease: the slot is the lease itself.

@@ -17,6 +17,7 @@ use crate::command::{Actor, ThrottleLimits};
 use crate::decide::Desk;
 use crate::explain::pause_words;
 use crate::mutant::{self, Mutant};
+use crate::operate::nothing_there;
 use crate::tenant::{Group, Pause, Tenant};
 
 /// A minute.
@@ -51,21 +52,13 @@ impl Throttle {
 }
 
 impl Tenant {
-    /// Finds each group's throttles anew: they, or quotas, changed.
-    pub fn index_throttles(&mut self) {
-        for place in 0..self.index.groups.len() {
-            self.index.groups[place].throttles = self.throttles_of(&self.index.groups[place]);
-        }
-        self.index.lane_throttles = self.throttles.keys().any(|target| matches!(target, PauseTarget::Lane(_)));
-    }
-
-    /// The throttles that hold whatever a group has, by what they throttle.
-    pub fn throttles_of(&self, group: &Group) -> Vec<PauseTarget> {
+    /// The throttles that hold whatever a group has that these quotas cover, by what they throttle.
+    pub fn throttles_of(&self, group: &Group, quotas: &[String]) -> Vec<PauseTarget> {
         let covers = |target: &&PauseTarget| match target {
             PauseTarget::Tenant => true,
             PauseTarget::Source(name) => group.source.as_ref() == Some(name),
             PauseTarget::JobType(name) => group.job_type == *name,
-            PauseTarget::Quota(name) => group.quotas.contains(name),
+            PauseTarget::Quota(name) => quotas.contains(name),
             PauseTarget::Lane(_) => false,
         };
         self.throttles.keys().filter(covers).cloned().collect()
@@ -184,7 +177,7 @@ impl Tenant {
     /// Those that ended by themselves are forgotten where others change.
     fn throttles_changed(&mut self, at: Timestamp) {
         self.throttles.retain(|_, throttle| throttle.limits.until > at);
-        self.index_throttles();
+        self.index_groups();
         self.index.stirred = true;
     }
 
@@ -259,10 +252,6 @@ impl Desk<'_> {
         }
         Answer::Done
     }
-}
-
-fn nothing_there() -> Refusal {
-    Refusal::field(Code::NotFound, "target", "there is nothing of that name")
 }
 
 /// The throttles that hold now.

@@ -1,5 +1,7 @@
 //! An upstream that is dead for ten minutes, and what operators do to breakers.
 
+use std::collections::BTreeMap;
+
 use orch_core::config::{JobType, Source};
 use orch_core::ids::{ClaimId, Incarnation, SessionId, ShardNo, TenantId, TenantNo};
 use orch_core::job::{JobError, JobState, LaneKey, Priority};

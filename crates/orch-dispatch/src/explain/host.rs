@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use orch_core::config::ConfigDoc;
+use orch_core::config::{ConfigDoc, ConfigKind};
 use orch_core::ids::{LaneNo, TenantNo};
 use orch_core::time::Timestamp;
-use orch_gates::Bucket;
 
 use crate::answer::{Gate, Hold, HostExplained, HostGate};
-use crate::bucket::{By, NEVER, Opening, host_of, rules};
-use crate::host::{Shared, buckets_of};
+use crate::bucket::{By, NEVER, buckets_of, host_of};
+use crate::host::Shared;
 use crate::shard::Shard;
-use crate::tenant::Tenant;
+use crate::tenant::{Tenant, of_kind};
 
 impl Shard {
     /// The question `ExplainHost`. `None`: nothing that the tenant may see has to do with it.
@@ -27,7 +26,7 @@ impl Shard {
             let holds = groups.iter().any(|group| group.waiting > 0 && lacks(tenant.opens(group, now).by));
             gates.push(self.shared_gate(&shared, no, holds));
         }
-        let sources = tenant.configs.values().filter_map(|found| match &found.doc {
+        let sources = of_kind(&tenant.configs, ConfigKind::Source).filter_map(|found| match &found.doc {
             ConfigDoc::Source(source) if source.host.as_deref() == Some(host) => Some(source.name.clone()),
             _ => None,
         });
@@ -57,7 +56,7 @@ impl Tenant {
     /// The tenant's own gates of a host, in the order in which they are looked at.
     fn gates_of_host(&self, host: &str, now: Timestamp) -> Vec<HostGate> {
         let mut gates = self.blackouts_where(|doc| doc.holds(None, None, Some(host)), now);
-        for found in self.configs.values() {
+        for found in of_kind(&self.configs, ConfigKind::Breaker) {
             let ConfigDoc::Breaker(doc) = &found.doc else { continue };
             if doc.host.as_deref() == Some(host) {
                 let hold = self.breaker_hold(&doc.name, now);
@@ -71,17 +70,14 @@ impl Tenant {
                 gates.push(HostGate { name: Some(doc.name.clone()), holds, hold });
             }
         }
-        let nothing = Bucket::default();
-        for doc in buckets_of(self, host) {
-            let bucket = self.buckets.get(&doc.name).unwrap_or(&nothing);
-            let (at, holder) = bucket.earliest(rules(doc), 1, now);
-            let opening = Opening { at, by: None };
+        for doc in buckets_of(&self.configs, host) {
+            let opening = self.buckets_open([doc].into_iter(), 1, now);
             let holds = opening.grants_at() > now;
-            let by = match holder.filter(|_| holds) {
-                Some(holder) => self.bucket_says(&doc.name, holder),
-                None => format!("bucket `{}`: the next request may leave", doc.name),
+            let by = match opening.by.filter(|_| holds) {
+                Some(By::Bucket(name, holder)) => self.bucket_says(name, holder),
+                _ => format!("bucket `{}`: the next request may leave", doc.name),
             };
-            let opens_at = Some(opening.grants_at()).filter(|_| holds && at != NEVER);
+            let opens_at = Some(opening.grants_at()).filter(|_| holds && opening.at != NEVER);
             let hold = Hold { gate: Gate::Bucket, by, since: None, opens_at };
             gates.push(HostGate { name: Some(doc.name.clone()), holds, hold });
         }
@@ -90,7 +86,7 @@ impl Tenant {
 
     /// A blackout speaks of this host.
     fn names_in_blackout(&self, host: &str) -> bool {
-        let mut docs = self.configs.values().map(|found| &found.doc);
+        let mut docs = of_kind(&self.configs, ConfigKind::Blackout).map(|found| &found.doc);
         docs.any(|doc| matches!(doc, ConfigDoc::Blackout(doc) if doc.host.as_deref() == Some(host)))
     }
 }

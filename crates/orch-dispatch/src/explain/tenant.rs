@@ -4,8 +4,6 @@ use orch_core::fact::PauseTarget;
 use orch_core::ids::{LaneNo, TenantNo};
 use orch_core::quota::Quota;
 use orch_core::time::Timestamp;
-use orch_gates::Bucket;
-use orch_gates::bucket::Rules;
 
 use super::pause_hold;
 use crate::answer::{Gate, Hold, TenantExplained};
@@ -62,10 +60,7 @@ impl Tenant {
     /// A quota that is used up, with what of it.
     fn quota_spent(&self, doc: &Quota, now: Timestamp) -> Option<Hold> {
         let hold = |by, opens_at| Some(Hold { gate: Gate::Quota, by, since: None, opens_at });
-        if let Some(term) = doc.hourly() {
-            let nothing = Bucket::default();
-            let spent = self.hours.get(&doc.name).unwrap_or(&nothing);
-            let (at, _) = spent.earliest(Rules { terms: &[term], ramp_ms: 1 }, 1, now);
+        if let Some(at) = self.hour_opens(doc, now) {
             let opens_at = Opening { at, by: None }.grants_at();
             if opens_at > now {
                 return hold(self.hour_says(&doc.name), Some(opens_at));
