@@ -172,13 +172,13 @@ limits! {
     /// The longest ramp.
     RAMP_MS_MAX = 86_400_000, "ramp_ms_max", "slower than a day is a limit for an operator to set";
     /// Milliseconds that a lease may be granted before its first request may leave.
-    PERMIT_AHEAD_MS = 100, "permit_ahead_ms", "covers the way to a worker; longer would only hold leases";
+    PERMIT_AHEAD_MS = 150, "permit_ahead_ms", "covers a permit's way to its shard and a grant's to its worker; longer would only hold leases";
     /// The heaviest weight of a quota's share.
     WEIGHT_MAX = 1_000, "weight_max", "a thousandth is as good as nothing";
     /// The largest backlog that a quota can allow.
     BACKLOG_MAX = 1_000_000_000, "backlog_max", "more than any ledger holds; fits a JSON number";
     /// Milliseconds that a claim which does not wait waits all the same for a permit that another shard may give.
-    PERMIT_WAIT_MS = 200, "permit_wait_ms", "twice as long as permits are given ahead";
+    PERMIT_WAIT_MS = 300, "permit_wait_ms", "twice as long as permits are given ahead";
     /// Permits to one host that a tenant can wish for at a time.
     PERMIT_WISHES_MAX = 1_000, "permit_wishes_max", "as many as a claim takes";
     /// Parts of a hundred that must fail for a breaker to open, when nothing else is said.

@@ -46,7 +46,7 @@ pub(crate) enum By<'a> {
 }
 
 /// What the commit of a grant and its way to a worker usually take.
-const WAY_MS: u64 = 80;
+pub(crate) const WAY_MS: u64 = 80;
 
 /// How long after it is granted a request leaves at the soonest. One that counts when it is granted, and comes later, would
 /// be followed by others, granted ahead, that come closer to it: half of a long window's guard covers that, a short one's

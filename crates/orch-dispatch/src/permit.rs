@@ -13,7 +13,7 @@ use orch_core::limits::{CLAIM_WAIT_MS_MAX, PERMIT_AHEAD_MS, PERMIT_WISHES_MAX};
 use orch_core::time::Timestamp;
 
 use crate::answer::{Answer, Permit, Permits};
-use crate::bucket::{Opening, buckets_of, half_guard_ms, way_ms};
+use crate::bucket::{Opening, WAY_MS, buckets_of, half_guard_ms, way_ms};
 use crate::claim::Seek;
 use crate::command::{HostSaid, PermitAsk, PermitWish};
 use crate::host::{Governed, Host, Shared};
@@ -28,12 +28,23 @@ const STANDS_MS: u64 = 100;
 /// How long the wish of a claim that was answered without it stands.
 const WISH_MS: u64 = 1_000;
 
+/// What a permit's commit and its way to another shard usually take.
+const REACH_MS: u64 = 50;
+
 /// A permit in hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InHand {
     pub seq: u64,
     pub leaves_at: Timestamp,
+    /// The last moment for its request to leave.
     pub until: Timestamp,
+}
+
+impl InHand {
+    /// Can it be used by a lease that is granted now? That takes its time to reach a worker.
+    fn lasts(&self, now: Timestamp) -> bool {
+        self.until >= now.plus_ms(WAY_MS)
+    }
 }
 
 /// Permits that a tenant has in hand, by host and cost.
@@ -147,7 +158,7 @@ impl Tenant {
         }
         let mut in_hand = self.index.hand.get(&(Arc::clone(host), cost))?.iter();
         let late = mutant::on(Mutant::PermitUsedLate);
-        in_hand.find(|permit| permit.until >= now || late).copied()
+        in_hand.find(|permit| permit.lasts(now) || late).copied()
     }
 
     /// Takes the permit that a grant of this group uses.
@@ -263,13 +274,15 @@ impl Shard {
         let system = self.tenants.get(TenantNo::SYSTEM)?;
         // The windows are longer than the upstream's by a guard; a permit may be used within half of it.
         let half_guard = half_guard_ms(buckets_of(&system.configs, host));
-        let leaves_at = self.opens_for(host, cost, no)?.max(self.now.plus_ms(way_ms(half_guard)));
+        let is_here = no.shard() == self.identity.shard;
+        let way = way_ms(half_guard) + if is_here { 0 } else { REACH_MS };
+        let leaves_at = self.opens_for(host, cost, no)?.max(self.now.plus_ms(way));
         let until = leaves_at.plus_ms(half_guard.unwrap_or(0));
         let nothing = Prepared::default();
         let body = Fact::PermitGiven { cost, host: host.to_string(), leaves_at, tenant: no, until };
         let seq = self.desk(TenantNo::SYSTEM, &nothing)?.emit(body);
         let permit = Permit { host: host.to_string(), tenant: no, cost, leaves_at, until, seq };
-        if no.shard() == self.identity.shard {
+        if is_here {
             self.in_hand(&permit, Arc::clone(host));
         }
         Some(permit)
@@ -280,7 +293,7 @@ impl Shard {
         let now = self.now;
         if let Some(tenant) = self.tenants.get_mut(tenant) {
             let in_hand = tenant.index.hand.entry((host, cost)).or_default();
-            in_hand.retain(|held| held.until >= now);
+            in_hand.retain(|held| held.lasts(now));
             in_hand.push_back(InHand { seq, leaves_at, until });
             tenant.index.stirred = true;
         }

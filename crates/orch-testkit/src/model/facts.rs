@@ -337,7 +337,7 @@ impl Model {
         let leaves_at = not_before.unwrap_or(record.at);
         let under_quota = quotas::granted(tenant, *lane_no, leaves_at)?;
         let throttled = throttles::granted(tenant, *lane_no, record.at)?;
-        let permitted = self.hosts.used(no, host.as_deref(), doc_cost, leaves_at, *permit)?;
+        let permitted = self.hosts.used(no, host.as_deref(), doc_cost, (record.at, leaves_at), *permit)?;
         self.clock.granted((no, *id, *attempt), record.at, *lease_ms);
         set(tenant, *id, state, commit);
         let job = tenant.jobs.get_mut(id).ok_or_else(|| bad("facts", "no such job"))?;

@@ -15,6 +15,8 @@ const TURNS: &str = "hosts are shared by turns";
 
 /// What a tenant may get of a host, in cost, while another that wishes for it gets nothing.
 const AHEAD_MAX: u32 = 6;
+/// A lease that is granted with a permit reaches its worker so many milliseconds before the permit ends.
+const WAY_MS: i64 = 80;
 
 /// What the home has given.
 #[derive(Debug, Default)]
@@ -118,13 +120,13 @@ impl Hosts {
         Ok(())
     }
 
-    /// A grant of a job for this host, which leaves at `at`. True: it used a permit.
+    /// A grant of a job for this host at `granted`, which leaves at `at`. True: it used a permit.
     pub(super) fn used(
         &mut self,
         tenant: TenantNo,
         host: Option<&str>,
         cost: u32,
-        at: Timestamp,
+        (granted, at): (Timestamp, Timestamp),
         permit: Option<u64>,
     ) -> Result<bool, Violation> {
         let governed = host.is_some_and(|host| self.govern(host));
@@ -142,8 +144,11 @@ impl Hosts {
         };
         let at_home = at.millis() + ahead;
         let slack = i64::try_from(slack).unwrap_or(i64::MAX) + 2;
-        let kept = at_home + slack >= given.leaves_at.millis() && at_home <= given.until.millis() + slack;
-        ensure(kept, LIMITS, || format!("permit {seq} is {given:?}, and was used at {at}"))?;
+        let reaches = granted.millis() + WAY_MS + ahead;
+        let kept = at_home + slack >= given.leaves_at.millis() && at_home.max(reaches) <= given.until.millis() + slack;
+        ensure(kept, LIMITS, || {
+            format!("permit {seq} is {given:?}, and was used by a grant at {granted} that leaves at {at}")
+        })?;
         Ok(true)
     }
 }
