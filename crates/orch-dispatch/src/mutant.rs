@@ -120,6 +120,10 @@ pub enum Mutant {
     ThrottleFreeForRetries = 61,
     /// Forget throttles when a snapshot is read.
     ThrottleLostAtRecovery = 62,
+    /// Do not look at parked claims again when a gate opens by itself.
+    OpeningForgotten = 99,
+    /// Do not look at parked claims again when a slot comes free.
+    SlotUnheard = 98,
     /// Take keys for new that lie in the ledger and were not read yet after a take-over.
     KeysUnreadAreNew = 34,
     /// Take keys for new that were used since the take-over.
@@ -128,7 +132,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 59] = [
+    pub const ALL: [Self; 61] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -186,6 +190,8 @@ impl Mutant {
         Self::ThrottleIgnoresActive,
         Self::ThrottleFreeForRetries,
         Self::ThrottleLostAtRecovery,
+        Self::OpeningForgotten,
+        Self::SlotUnheard,
         Self::KeysUnreadAreNew,
         Self::UsedKeysAreNew,
     ];

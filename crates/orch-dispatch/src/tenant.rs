@@ -428,7 +428,7 @@ impl Tenant {
         }
         let key = self.lane(no).key.clone();
         // A slot that comes free is work for a parked claim only where the limit was reached.
-        self.index.stirred |= self.group_full(&key.job_type, key.source.as_deref());
+        self.index.stirred |= self.group_full(&key.job_type, key.source.as_deref()) && !mutant::on(Mutant::SlotUnheard);
         let group = self.index.group_of_lane[no.0 as usize - 1];
         self.index.stirred |= !self.index.groups[group].quotas.is_empty() || !self.throttles.is_empty();
         if !mutant::on(Mutant::QuotaSlotLeaked) {

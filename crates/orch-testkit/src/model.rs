@@ -10,6 +10,7 @@ mod buckets;
 mod clock;
 mod facts;
 mod hosts;
+mod idle;
 mod log;
 mod quotas;
 mod rows;
@@ -29,6 +30,7 @@ use orch_core::time::Timestamp;
 pub use breakers::{Breaker, Phase};
 pub use buckets::Bucket;
 pub use clock::LeaseClock;
+pub use idle::{CALM_MS, Waits};
 pub use log::{CallLog, Said};
 pub use throttles::Throttle;
 pub use voices::Voices;
@@ -185,6 +187,8 @@ pub struct Tenant {
     pub seq: u64,
     /// The commit of the last fact.
     pub commit: u64,
+    /// When something happened to it last.
+    pub touched_at: Timestamp,
     /// Config changes.
     pub config_version: u64,
     /// Declared things: document, version, commit.
@@ -291,6 +295,8 @@ pub struct Model {
     pub epoch: u64,
     arbiter_seq: u64,
     hosts: hosts::Hosts,
+    /// What claims wait for.
+    pub waits: idle::Waits,
     /// Jobs accepted by key: for promise 2.
     accepted: BTreeMap<(TenantNo, [u8; 16]), Accepted>,
 }
@@ -375,7 +381,9 @@ impl Model {
         })?;
         tenant.seq = record.seq;
         tenant.commit = append.commit_no;
-        self.tenant_fact(no, record, append)
+        self.tenant_fact(no, record, append)?;
+        self.tenants.entry(no).or_default().touched_at = record.at;
+        Ok(())
     }
 
     /// What must hold between commits: no child waits for nothing.

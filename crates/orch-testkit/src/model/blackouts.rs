@@ -19,7 +19,7 @@ const LATE_MS: u64 = 48;
 const SOON_MS: u64 = 60;
 
 /// Blackouts of a lane.
-fn of_lane<'a>(tenant: &'a Tenant, lane: &'a Lane) -> impl Iterator<Item = &'a Blackout> {
+pub(super) fn of_lane<'a>(tenant: &'a Tenant, lane: &'a Lane) -> impl Iterator<Item = &'a Blackout> {
     let source = lane.key.source.as_deref();
     let host = source.and_then(|name| tenant.source(name)).and_then(|doc| doc.host.as_deref());
     tenant.configs.iter().filter_map(move |((kind, _), (doc, ..))| match doc {
@@ -34,7 +34,7 @@ fn of_lane<'a>(tenant: &'a Tenant, lane: &'a Lane) -> impl Iterator<Item = &'a B
 }
 
 /// The beginning of a window that holds at this moment, its lead included; the last of several.
-fn window_at(doc: &Blackout, at: Timestamp) -> Option<Timestamp> {
+pub(super) fn window_at(doc: &Blackout, at: Timestamp) -> Option<Timestamp> {
     let every = doc.calendar.cron.as_deref()?.strip_prefix("*/")?.split(' ').next()?.parse::<i64>().ok()?;
     let span = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
     let (lead, lasts) = (span(doc.lead_ms), span(doc.calendar.duration_ms));

@@ -57,7 +57,7 @@ fn governs(tenant: &Tenant, doc: &config::Breaker, no: LaneNo) -> bool {
 }
 
 /// Names of the breakers that govern a lane.
-fn governing(tenant: &Tenant, no: LaneNo) -> Vec<String> {
+pub(super) fn governing(tenant: &Tenant, no: LaneNo) -> Vec<String> {
     let docs = tenant.configs.values().filter_map(|(doc, ..)| match doc {
         ConfigDoc::Breaker(doc) if governs(tenant, doc, no) => Some(doc.name.clone()),
         _ => None,
@@ -96,6 +96,13 @@ pub(super) fn fact(tenant: &mut Tenant, fact: &Fact, at: Timestamp) -> Judged {
     Ok(())
 }
 
+/// Attempts under way that a breaker governs.
+pub(super) fn under_way(tenant: &Tenant, name: &str) -> usize {
+    let doc = doc_of(tenant, name);
+    let leased = tenant.jobs.values().filter(|job| job.lease.is_some());
+    leased.filter(|job| doc.is_some_and(|doc| governs(tenant, doc, job.lane))).count()
+}
+
 /// What was seen, and the breakers whose canary an attempt is.
 type Begun = (Vec<&'static str>, Vec<String>);
 
@@ -109,11 +116,6 @@ pub(super) fn began(
 ) -> Result<Begun, Violation> {
     let (mut seen, mut probes) = (Vec::new(), Vec::new());
     for name in governing(tenant, no) {
-        let under_way = || {
-            let doc = doc_of(tenant, &name);
-            let leased = tenant.jobs.values().filter(|job| job.lease.is_some());
-            leased.filter(|job| doc.is_some_and(|doc| governs(tenant, doc, job.lane))).count()
-        };
         let Some(breaker) = tenant.breakers.get(&name) else { continue };
         match breaker.phase {
             Phase::Closed => {}
@@ -130,7 +132,7 @@ pub(super) fn began(
                 });
             }
             Phase::Ramp(successes, _) => {
-                let (most, others) = (successes as usize + 1, under_way());
+                let (most, others) = (successes as usize + 1, under_way(tenant, &name));
                 ensure(others < most, LIMITS, || format!("{others} under way and {job} in a ramp of {most}"))?;
                 if others + 1 == most {
                     seen.push("breaker: a ramp was full");

@@ -66,12 +66,12 @@ pub(super) fn spend_host(tenant: &mut Tenant, host: &str, cost: u32, at: Timesta
 }
 
 /// The share of the terms that may be used some time after a cut, in parts of a thousand.
-fn share_at((cut, to): (Timestamp, u32), ramp_ms: u64, at: Timestamp) -> u64 {
+pub(super) fn share_at((cut, to): (Timestamp, u32), ramp_ms: u64, at: Timestamp) -> u64 {
     u64::from(to) + at.ms_since(cut) * 1_000 / ramp_ms
 }
 
 /// After a cut, requests are as far apart as the share of each term asks.
-fn is_spaced(name: &str, doc: &config::Bucket, apart: u64, cost: u32, share: u64) -> Judged {
+pub(super) fn is_spaced(name: &str, doc: &config::Bucket, apart: u64, cost: u32, share: u64) -> Judged {
     let least = |term: &Term| u64::from(cost) * term.window_ms * 1_000 / (u64::from(term.limit) * share.max(1));
     let least = doc.terms.iter().map(least).max().unwrap_or(0);
     ensure(share >= 1_000 || apart + 1 >= least, LIMITS, || {

@@ -284,6 +284,7 @@ impl Model {
         else {
             return Ok(());
         };
+        self.was_held(no, *lane_no, *id, *claim, record.at)?;
         let asked = self.log.claims.get(claim).ok_or_else(|| bad(ASKED, format!("claim {claim}")))?;
         let params = self.log.sessions.get(session).ok_or_else(|| bad(ASKED, format!("session {session}")))?;
         let may = asked.session == *session && asked.auto_ack == *auto_ack && params.tenants.contains(&no);

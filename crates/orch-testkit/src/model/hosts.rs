@@ -46,7 +46,7 @@ struct Given {
 
 impl Hosts {
     /// Do the buckets of `system` govern this host?
-    fn govern(&self, host: &str) -> bool {
+    pub(super) fn governs(&self, host: &str) -> bool {
         let docs = self.system.configs.values().map(|(doc, ..)| doc);
         docs.into_iter().any(|doc| matches!(doc, ConfigDoc::Bucket(doc) if doc.host == host))
     }
@@ -129,7 +129,7 @@ impl Hosts {
         (granted, at): (Timestamp, Timestamp),
         permit: Option<u64>,
     ) -> Result<bool, Violation> {
-        let governed = host.is_some_and(|host| self.govern(host));
+        let governed = host.is_some_and(|host| self.governs(host));
         ensure(governed == permit.is_some(), LIMITS, || format!("a grant for {host:?} has the permit {permit:?}"))?;
         let Some(seq) = permit else { return Ok(false) };
         let given = self.permits.get_mut(&seq);

@@ -13,9 +13,9 @@ const LIMITS: &str = "12: limits hold";
 /// A throttle, as history tells it.
 #[derive(Debug, Clone)]
 pub struct Throttle {
-    limits: ThrottleLimits,
+    pub(super) limits: ThrottleLimits,
     /// When attempts began since it limits that.
-    began: Vec<(Timestamp, u32)>,
+    pub(super) began: Vec<(Timestamp, u32)>,
 }
 
 /// Takes the facts `throttled` and `throttle_ended`.
@@ -37,7 +37,7 @@ pub(super) fn fact(tenant: &mut Tenant, fact: &Fact, at: Timestamp) -> Judged {
     }
 }
 
-fn covers(tenant: &Tenant, target: &PauseTarget, lane: &Lane, no: LaneNo) -> bool {
+pub(super) fn covers(tenant: &Tenant, target: &PauseTarget, lane: &Lane, no: LaneNo) -> bool {
     match target {
         PauseTarget::Tenant => true,
         PauseTarget::Source(name) => lane.key.source.as_ref() == Some(name),

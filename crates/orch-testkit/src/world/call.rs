@@ -120,7 +120,10 @@ impl World {
         match call.command.as_ref() {
             Command::OpenSession(params) => self.model.voices.heard(params.session, now, None),
             Command::Heartbeat { session, .. } => self.model.voices.heard(*session, now, None),
-            Command::Claim(params) => self.model.voices.heard(params.session, now, Some(params.claim)),
+            Command::Claim(params) => {
+                self.model.voices.heard(params.session, now, Some(params.claim));
+                self.model.waits(params.claim, now);
+            }
             _ => {}
         }
         let clock = &mut self.model.clock;

@@ -448,6 +448,12 @@ impl World {
                     };
                     self.races(&call, &answer, caller);
                     self.model.judge(&call.command, &answer, call.delivered_at)?;
+                    if let (Command::Claim(params), orch_dispatch::Answer::Claimed(grants)) = (&*call.command, &answer)
+                        && grants.is_empty()
+                        && let Some(now) = self.nodes[n].owner_now(self.t)
+                    {
+                        self.model.ended_empty(params.claim, now)?;
+                    }
                     self.answer_late(call.number, Outcome::Answer(answer));
                 }
             }
