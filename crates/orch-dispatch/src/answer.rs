@@ -152,6 +152,15 @@ pub struct Hold {
     pub opens_at: Option<Timestamp>,
 }
 
+/// When something happens that depends on how long attempts take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// When, about.
+    pub at: Timestamp,
+    /// Run times of its job type that are known; with none, those of the tenant's other work were taken.
+    pub run_times: u32,
+}
+
 /// Why something waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explained {
@@ -159,6 +168,10 @@ pub struct Explained {
     pub holds: Vec<Hold>,
     /// Jobs of its lane before it, if memory knows.
     pub ahead: Option<u64>,
+    /// When the lane is granted from next, where attempts must end first; `None`: it can go, or nobody knows.
+    pub front: Option<Estimate>,
+    /// When the job starts, if it was asked for; `None`: it can go, or nobody knows.
+    pub starts: Option<Estimate>,
 }
 
 /// What waits in some lanes, and on what.
@@ -209,6 +222,37 @@ pub struct TenantExplained {
     pub workers: u64,
     /// Leases that they want at the same time.
     pub capacity: u64,
+}
+
+/// What keeps more of a job type from being under way.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Limiter {
+    /// Which gate.
+    pub gate: Gate,
+    /// What of it, for people.
+    pub by: String,
+}
+
+/// How many workers' slots a job type could use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkersWanted {
+    /// The job type.
+    pub job_type: String,
+    /// Attempts at the same time that would end the waiting work within the target, as far as gates let them; at least
+    /// those that are under way.
+    pub desired: u64,
+    /// Jobs that wait in its lanes.
+    pub waiting: u64,
+    /// Attempts under way.
+    pub under_way: u64,
+    /// How long an attempt takes on average; `None`: none has ended well yet.
+    pub mean_ms: Option<u64>,
+    /// Run times that the average is made from.
+    pub run_times: u32,
+    /// Attempts that ended well within the last minute, about.
+    pub per_minute: u64,
+    /// What keeps it from being more.
+    pub limited_by: Vec<Limiter>,
 }
 
 /// A bucket as the owner knows it.
@@ -462,6 +506,8 @@ pub enum Answer {
     TenantExplained(TenantExplained),
     /// The first gate that holds each lane, in the order asked.
     WaitingOn(Vec<Option<Gate>>),
+    /// How many workers job types could use, by name.
+    WorkersWanted(Vec<WorkersWanted>),
     /// A bucket; `None`: there is none of that name.
     Bucket(Option<BucketFound>),
     /// A breaker; `None`: there is none of that name.

@@ -63,6 +63,9 @@ impl Tenant {
             Fact::AttemptEnded { .. } => self.attempt_ended(record, wheel),
             Fact::JobFinished { cause, job, lane, state, .. } => {
                 self.attempt_over(*job, breaker::said_of_finished(*cause), record.at);
+                if *state == JobState::Succeeded || mutant::on(Mutant::RunTimesOfFailures) {
+                    self.run_time(*job, *lane, record.at);
+                }
                 self.finished(*job, *state, *lane);
             }
             Fact::CancelRequested { grace_until, job, .. } => {

@@ -120,7 +120,7 @@ impl Tenant {
     }
 
     /// Attempts under way that a breaker governs.
-    fn under_way(&self, name: &str) -> u32 {
+    pub fn under_way(&self, name: &str) -> u32 {
         self.index.under_way.get(name).copied().unwrap_or(0)
     }
 

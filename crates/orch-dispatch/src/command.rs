@@ -611,6 +611,15 @@ pub enum Read {
         /// The job, with its order key while it is fresh; without one it is asked of the lane's next job.
         job: Option<(JobId, u64)>,
     },
+    /// How many workers job types could use.
+    WorkersWanted {
+        /// The tenant.
+        tenant: TenantNo,
+        /// One; `None`: all that are declared.
+        job_type: Option<String>,
+        /// Within which time the waiting work is to end.
+        target_ms: u64,
+    },
     /// The first gate that holds each of these lanes.
     WaitingOn {
         /// The tenant.
@@ -676,6 +685,7 @@ impl Read {
             | Self::Throttles(tenant)
             | Self::ExplainHost { tenant, .. }
             | Self::WaitingOn { tenant, .. }
+            | Self::WorkersWanted { tenant, .. }
             | Self::Bucket { tenant, .. }
             | Self::Breaker { tenant, .. }
             | Self::Explain { tenant, .. }

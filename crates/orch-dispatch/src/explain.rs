@@ -37,7 +37,7 @@ impl Shard {
         let held = job.and_then(|(id, _)| Some((id, tenant.jobs.get(&id)?)));
         let waits = held.and_then(|(id, job)| tenant.before_its_lane(id, job));
         if let Some(hold) = waits {
-            return Some(Explained { holds: vec![hold], ahead: None });
+            return Some(Explained { holds: vec![hold], ahead: None, front: None, starts: None });
         }
         let mut holds = tenant.holds(lane, now);
         let expected = match &tenant.group(lane).shared {
@@ -56,7 +56,11 @@ impl Shard {
                 holds.extend(self.others_ahead(no, lane));
             }
         }
-        Some(Explained { holds, ahead })
+        let waits = self.tenants.get(no).is_some_and(|tenant| tenant.lane(lane).waiting() > 0);
+        let unless_now = waits && (!holds.is_empty() || ahead.is_some_and(|ahead| ahead > 0));
+        let forecast = unless_now.then(|| self.forecast(no, lane, ahead)).flatten();
+        let front = forecast.map(|forecast| forecast.front);
+        Some(Explained { holds, ahead, front, starts: forecast.and_then(|forecast| forecast.starts) })
     }
 
     /// No session can take jobs of this type.

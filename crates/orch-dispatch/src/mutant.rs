@@ -124,6 +124,12 @@ pub enum Mutant {
     OpeningForgotten = 99,
     /// Do not look at parked claims again when a slot comes free.
     SlotUnheard = 98,
+    /// Forget how long attempts take when a snapshot is read.
+    RunTimesNotSaved = 90,
+    /// Take how long failed attempts took for how long work takes.
+    RunTimesOfFailures = 91,
+    /// Want more workers than the gates let work.
+    WorkersBeyondLimits = 92,
     /// Take keys for new that lie in the ledger and were not read yet after a take-over.
     KeysUnreadAreNew = 34,
     /// Take keys for new that were used since the take-over.
@@ -132,7 +138,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 61] = [
+    pub const ALL: [Self; 64] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -192,6 +198,9 @@ impl Mutant {
         Self::ThrottleLostAtRecovery,
         Self::OpeningForgotten,
         Self::SlotUnheard,
+        Self::RunTimesNotSaved,
+        Self::RunTimesOfFailures,
+        Self::WorkersBeyondLimits,
         Self::KeysUnreadAreNew,
         Self::UsedKeysAreNew,
     ];

@@ -62,12 +62,12 @@ impl Tenant {
     }
 
     /// The quota whose limit of what is under way is shared out among the others.
-    fn whole(&self) -> Option<&Quota> {
+    pub fn whole(&self) -> Option<&Quota> {
         self.quotas().find(|doc| doc.covers_all() && doc.active_max.is_some())
     }
 
     /// What a quota's work uses now.
-    fn used(&self, doc: &Quota) -> Use {
+    pub fn used(&self, doc: &Quota) -> Use {
         self.index.quotas.get(&doc.name).copied().unwrap_or_default()
     }
 
@@ -130,7 +130,7 @@ impl Tenant {
     }
 
     /// What each quota's work may have of what the whole tenant may have under way.
-    fn shares(&self, whole: &Quota) -> BTreeMap<&str, u32> {
+    pub fn shares(&self, whole: &Quota) -> BTreeMap<&str, u32> {
         let capacity = whole.active_max.unwrap_or(u32::MAX);
         let parts: Vec<_> = self.quotas().filter(|doc| !doc.covers_all()).collect();
         let wanted = |of: Use| of.active.saturating_add(u32::try_from(of.waiting).unwrap_or(u32::MAX));

@@ -35,6 +35,7 @@ impl Shard {
             | Read::Explain { tenant, .. }
             | Read::ExplainHost { tenant, .. }
             | Read::WaitingOn { tenant, .. }
+            | Read::WorkersWanted { tenant, .. }
             | Read::OpenJobs { tenant, .. } => *tenant,
         };
         match read {
@@ -44,6 +45,9 @@ impl Shard {
             Read::ExplainTenant(tenant) => return Answer::TenantExplained(self.explain_tenant(tenant)),
             Read::WaitingOn { tenant, lanes } => {
                 return Answer::WaitingOn(self.waiting_on(tenant, lanes.into_iter()));
+            }
+            Read::WorkersWanted { tenant, job_type, target_ms } if self.tenants.get(tenant).is_some() => {
+                return Answer::WorkersWanted(self.workers_wanted(tenant, job_type.as_deref(), target_ms));
             }
             Read::Lanes(no) if self.tenants.get(no).is_some() => return Answer::Lanes(self.lanes(no)),
             _ => {}
@@ -82,6 +86,7 @@ impl Shard {
             | Read::Explain { .. }
             | Read::ExplainHost { .. }
             | Read::ExplainTenant(_)
+            | Read::WorkersWanted { .. }
             | Read::WaitingOn { .. } => Answer::Done,
         }
     }

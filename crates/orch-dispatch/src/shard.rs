@@ -33,7 +33,7 @@ use crate::warm;
 use crate::wheel::{Watched, Wheel};
 
 /// The form of snapshots that this code writes and reads.
-pub const SNAPSHOT_FORMAT: u32 = 5;
+pub const SNAPSHOT_FORMAT: u32 = 6;
 
 /// A parked claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -223,6 +223,9 @@ impl Shard {
             }
             if mutant::on(Mutant::HourNotSaved) {
                 tenant.hours.clear();
+            }
+            if mutant::on(Mutant::RunTimesNotSaved) {
+                tenant.run_times.clear();
             }
             if mutant::on(Mutant::BreakerNotSaved) {
                 tenant.breakers.clear();

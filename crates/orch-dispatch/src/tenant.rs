@@ -7,7 +7,7 @@ use orch_core::fact::PauseTarget;
 use orch_core::ids::{ClaimId, JobId, LaneNo, SessionId, TenantId, TenantNo};
 use orch_core::job::{DependsOn, JobState, LaneKey};
 use orch_core::time::Timestamp;
-use orch_gates::Bucket;
+use orch_gates::{Bucket, RunTimes};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{ConfigFound, OpenCounts};
@@ -111,6 +111,8 @@ pub(crate) struct Tenant {
     pub breakers: BTreeMap<String, Kept>,
     /// What operators hold to limits for a while.
     pub throttles: BTreeMap<PauseTarget, Throttle>,
+    /// How long attempts take that end well, by job type.
+    pub run_times: BTreeMap<String, RunTimes>,
     /// Virtual time of the last lane served.
     pub vtime: u64,
     /// It is marked for deletion, and can be restored until then.
@@ -176,6 +178,7 @@ impl Tenant {
             gone: BTreeMap::new(),
             breakers: BTreeMap::new(),
             throttles: BTreeMap::new(),
+            run_times: BTreeMap::new(),
             vtime: 0,
             erase_at: None,
             index: Index::default(),

@@ -41,12 +41,14 @@ enum Full {
     Minute(u32),
 }
 
-fn term(limit: u32) -> Term {
+/// So many in a minute.
+pub(crate) fn term(limit: u32) -> Term {
     Term { burst: None, limit, window_ms: MINUTE_MS }
 }
 
 impl Throttle {
-    fn holds_at(&self, now: Timestamp) -> bool {
+    /// It holds at this moment.
+    pub fn holds_at(&self, now: Timestamp) -> bool {
         self.limits.until > now
     }
 }
@@ -127,7 +129,7 @@ impl Tenant {
     }
 
     /// Attempts under way of what can be throttled.
-    fn under_way_of(&self, target: &PauseTarget) -> u32 {
+    pub fn under_way_of(&self, target: &PauseTarget) -> u32 {
         let index = &self.index;
         let of = match target {
             PauseTarget::Tenant => {

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::courier;
 use crate::error::Error;
 use crate::lanes::LaneNames;
+use crate::memory::{Memory, MemoryMarks, MemoryUse};
 use crate::node::{Node, Seats, owner_of};
 use crate::peer::Peers;
 use crate::seat::{Seat, SeatRole};
@@ -41,15 +42,18 @@ pub struct EngineOptions {
     pub ageing: Ageing,
     /// The way to other nodes; without it a call for a shard of theirs is refused.
     pub peers: Option<Arc<dyn Peers>>,
+    /// Between which marks of its memory the process refuses new work.
+    pub memory: MemoryMarks,
 }
 
 impl EngineOptions {
-    /// An engine on this ledger with the defaults: one shard, no way to other nodes.
+    /// An engine on this ledger with the defaults: one shard, no way to other nodes, as much memory as it takes.
     #[must_use]
     pub fn new(ledger: Arc<dyn Ledger>, blobs: Arc<dyn BlobStore>) -> Self {
         let node_lease_ms = limits::NODE_LEASE_MS;
         let ageing = Ageing::default();
-        Self { ledger, blobs, address: String::new(), shards: 1, node_lease_ms, ageing, peers: None }
+        let memory = MemoryMarks::default();
+        Self { ledger, blobs, address: String::new(), shards: 1, node_lease_ms, ageing, peers: None, memory }
     }
 }
 
@@ -89,6 +93,7 @@ pub(crate) struct Inner {
     task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
     incarnation: OnceCell<Incarnation>,
     pub lanes: LaneNames,
+    pub memory: Arc<Memory>,
     ids: AtomicU64,
 }
 
@@ -107,6 +112,7 @@ impl Engine {
         let node = NodeId(v7(wall_clock(), rand::random_chance()));
         let (cluster_out, cluster) = watch::channel(Cluster::default());
         let (stop, stop_in) = watch::channel(false);
+        let memory = Memory::watch(options.memory, stop_in.clone());
         let changes = Arc::new(watch::channel(()).0);
         let look = Arc::new(Notify::new());
         let seats: Seats = Arc::new(RwLock::new(BTreeMap::new()));
@@ -139,6 +145,7 @@ impl Engine {
             task: tokio::sync::Mutex::new(Some(tokio::spawn(task.run()))),
             incarnation: OnceCell::new(),
             lanes: LaneNames::default(),
+            memory,
             ids: AtomicU64::new(0),
         };
         let engine = Self { inner: Arc::new(inner) };
@@ -244,6 +251,20 @@ impl Engine {
         JobId::v7(self.now(), chance)
     }
 
+    /// How much memory this process has, and whether it takes new work.
+    #[must_use]
+    pub fn memory(&self) -> MemoryUse {
+        self.inner.memory.found()
+    }
+
+    /// Whether this process takes new work, by the memory that it has.
+    ///
+    /// # Errors
+    /// It does not, and says which mark was passed.
+    pub fn takes_new(&self) -> Result<(), Error> {
+        self.inner.memory.takes_new()
+    }
+
     /// Waits until a call that makes jobs for this tenant may begin: at once, unless the tenant asks for much while
     /// others ask for little. Before its body is read.
     pub async fn admit(&self, tenant: TenantNo) -> Admitted {
@@ -288,6 +309,7 @@ impl Engine {
 
     /// Runs another node's command at a shard of this node, or not at all.
     pub(crate) async fn at_own(&self, shard: ShardNo, command: Command) -> Result<Answer, Error> {
+        self.inner.memory.takes(&command)?;
         let elsewhere = || Error::NotOwner { retry_after_ms: 500, address: None };
         match self.place(shard) {
             Place::Here(seat) => seat.call(command).await?.map_err(|_| elsewhere()),

@@ -18,7 +18,7 @@ impl Engine {
     pub async fn explain_job(&self, tenant: TenantNo, id: JobId) -> Result<Option<(JobState, Explained)>, Error> {
         let Some(view) = self.job(tenant, id).await? else { return Ok(None) };
         let waits = matches!(view.state, JobState::Blocked | JobState::Scheduled | JobState::Ready);
-        let nothing = Explained { holds: Vec::new(), ahead: None };
+        let nothing = Explained { holds: Vec::new(), ahead: None, front: None, starts: None };
         if !waits {
             return Ok(Some((view.state, nothing)));
         }

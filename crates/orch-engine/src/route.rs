@@ -21,6 +21,7 @@ impl Engine {
     /// # Errors
     /// Refusals, and whatever kept the command from being answered.
     pub async fn command(&self, command: Command) -> Result<Answer, Error> {
+        self.inner.memory.takes(&command)?;
         match command {
             Command::CreateTenant(row) => {
                 let shard = self.home_of_new(&row.name).await?;

@@ -16,10 +16,13 @@ pub mod closure;
 pub mod flight;
 pub mod mutant;
 pub mod pace;
+pub mod run_times;
 pub mod window;
+pub mod workforce;
 
 pub use adaptive::{Adaptive, Cut, CutCause};
 pub use breaker::{Breaker, BreakerPolicy, BreakerState};
 pub use bucket::Bucket;
 pub use calendar::Calendar;
 pub use orch_core::term::Term;
+pub use run_times::RunTimes;

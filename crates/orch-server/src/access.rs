@@ -167,6 +167,8 @@ impl FromRequestParts<AppState> for Submitter {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, app).await?;
+        // Before the body is read: it would be memory, too.
+        app.engine().takes_new()?;
         let turn = app.engine().admit(caller.tenant()).await;
         Ok(Self { caller, turn })
     }

@@ -38,6 +38,7 @@ pub mod throttles;
 pub mod tokens;
 pub mod words;
 pub mod workers;
+pub mod workforce;
 
 use std::str::FromStr;
 
@@ -71,6 +72,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(blackouts::routes())
         .merge(buckets::routes())
         .merge(quotas::routes())
+        .merge(workforce::routes())
         .merge(breakers::routes())
         .merge(known_terms::routes())
         .merge(apply::routes())

@@ -81,6 +81,7 @@ fn engine(settings: &Settings, address: &str) -> Result<Engine> {
     options.address = address.to_owned();
     options.node_lease_ms = settings.number("node_lease_ms");
     options.ageing = settings.ageing();
+    options.memory = settings.memory();
     Ok(Engine::start(options))
 }
 

@@ -49,7 +49,7 @@ pub enum Command {
 const HOLDS: View = View {
     name: "/gate",
     columns: &[("GATE", "/gate"), ("BY", "/by"), ("OPENS AT", "/opens_at"), ("ADVICE", "/advice")],
-    wide: &[("SINCE", "/since")],
+    wide: &[("SINCE", "/since"), ("ESTIMATED", "/estimated")],
 };
 const HOST: View = View {
     name: "/gate",

@@ -25,6 +25,17 @@ pub enum Command {
         #[command(flatten)]
         watch: Watch,
     },
+    /// Say how many workers' slots job types could use, and what keeps it from being more.
+    Workers {
+        /// One; all when left out.
+        #[arg(add = complete::job_types())]
+        name: Option<String>,
+        /// Within which time the waiting work is to end, in seconds.
+        #[arg(long, default_value = "300", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+        target_seconds: u64,
+        #[command(flatten)]
+        watch: Watch,
+    },
     /// List what comes with the orchestrator; none of it is declared by itself.
     Catalogue {
         #[command(flatten)]
@@ -87,6 +98,19 @@ pub struct Put {
 const DECLARED: View =
     View { name: "/name", columns: &[("NAME", "/name"), ("VERSION", "/version"), ("CREATED", "/created")], wide: &[] };
 
+const WORKERS: View = View {
+    name: "/job_type",
+    columns: &[
+        ("JOB TYPE", "/job_type"),
+        ("DESIRED", "/desired_workers"),
+        ("WAITING", "/waiting"),
+        ("UNDER WAY", "/under_way"),
+        ("MEAN MS", "/mean_ms"),
+        ("LIMITED BY", "/limited_by/0/by"),
+    ],
+    wide: &[("RUN TIMES", "/run_times"), ("PER MINUTE", "/per_minute"), ("TARGET SECONDS", "/target_seconds")],
+};
+
 const VIEW: View = View {
     name: "/name",
     columns: &[
@@ -118,6 +142,14 @@ pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(
         }
         Command::Show { name, watch } => {
             watch.one(output, &VIEW, async || client.job_types().get(&name).await, |_| false).await
+        }
+        Command::Workers { name: Some(name), target_seconds, watch } => {
+            let read = async || client.job_types().desired_workers(&name, Some(target_seconds)).await;
+            watch.one(output, &WORKERS, read, |_| false).await
+        }
+        Command::Workers { name: None, target_seconds, watch } => {
+            let read = async || Ok(client.job_types().all_desired_workers(Some(target_seconds)).await?.into());
+            watch.list(output, &WORKERS, read).await
         }
         Command::Catalogue { watch } => {
             watch.list(output, &VIEW, async || Ok(client.job_types().catalogue().await?.into())).await

@@ -67,6 +67,7 @@ pub async fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     options.address = settings.advertise().unwrap_or_else(|| address.clone());
     options.node_lease_ms = settings.number("node_lease_ms");
     options.ageing = settings.ageing();
+    options.memory = settings.memory();
     let engine = Engine::start(options);
     let replica = Replica::start(listener, AppState::with_peers(engine.clone(), secret));
     let say = async {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use config::{Config, ConfigError, Environment, File, FileFormat, FileSourceFile, Source as _, Value};
-use orch_engine::Ageing;
+use orch_engine::{Ageing, MemoryMarks};
 
 use crate::failure::Failure;
 use crate::secret::Secret;
@@ -110,6 +110,12 @@ impl Settings {
     pub fn ageing(&self) -> Ageing {
         let seconds = |name| Duration::from_secs(self.number(name));
         Ageing { job_retention: seconds("job_retention_seconds"), sweep_interval: seconds("sweep_seconds") }
+    }
+
+    /// Between which marks of its memory the process refuses new work.
+    pub fn memory(&self) -> MemoryMarks {
+        let mark = |name: &str| self.0[name].text.as_ref().map(|_| self.number(name));
+        MemoryMarks::of(mark("memory_high_mb"), mark("memory_low_mb"))
     }
 
     /// A number.

@@ -22,6 +22,9 @@ pub struct Hold {
     /// When it can open, at the earliest; `None`: that is not known.
     #[serde(default)]
     pub opens_at: Option<Timestamp>,
+    /// `opens_at` is an estimate from how long attempts take.
+    #[serde(default)]
+    pub estimated: bool,
     /// What an operator can do.
     #[serde(default)]
     pub advice: String,
@@ -42,6 +45,12 @@ pub struct JobExplanation {
     /// Jobs of its lane before it, if the owner's memory knows.
     #[serde(default)]
     pub ahead: Option<u64>,
+    /// When it starts, about; `None`: it can go, or that is not known.
+    #[serde(default)]
+    pub starts_at: Option<Timestamp>,
+    /// Run times of its job type that the estimates are made from; `None`: there is no estimate.
+    #[serde(default)]
+    pub run_times: Option<u32>,
 }
 
 /// Why a lane waits.
@@ -54,6 +63,12 @@ pub struct LaneExplanation {
     pub waiting_on: Option<String>,
     /// Every gate that holds it, in the order in which they are looked at.
     pub holds: Vec<Hold>,
+    /// When its next job starts, about; `None`: it can go, or that is not known.
+    #[serde(default)]
+    pub starts_at: Option<Timestamp>,
+    /// Run times of its job type that the estimates are made from; `None`: there is no estimate.
+    #[serde(default)]
+    pub run_times: Option<u32>,
 }
 
 /// What waits in some lanes, and on what.

@@ -32,4 +32,21 @@ pub struct Health {
     /// Its version.
     #[serde(default)]
     pub version: String,
+    /// How much memory it has; absent from older servers.
+    #[serde(default)]
+    pub memory: Option<HealthMemory>,
+}
+
+/// How much memory the server's process has; in MiB.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthMemory {
+    /// What it had when it was measured last.
+    #[serde(default)]
+    pub used_mb: Option<u64>,
+    /// Above it new work is refused; 0: never.
+    pub high_mb: u64,
+    /// Below it new work is taken again.
+    pub low_mb: u64,
+    /// New work is refused now.
+    pub refuses_new: bool,
 }

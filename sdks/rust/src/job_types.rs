@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::client::Client;
 use crate::declared;
+use crate::desired_workers::DesiredWorkers;
 use crate::error::Error;
 use crate::job_type::{JobType, JobTypeDeclared};
 use crate::page::{Items, Page};
@@ -47,6 +48,27 @@ impl JobTypes<'_> {
     /// Any; `version_conflict` when somebody else was faster.
     pub async fn update(&self, wanted: &JobType) -> Result<JobType, Error> {
         declared::update(self.0, PATH, &wanted.name, wanted, wanted.version).await
+    }
+
+    /// How many workers' slots one could use, so that its waiting work ends within a time (300 s when left out).
+    ///
+    /// # Errors
+    /// Any; `not_found`.
+    pub async fn desired_workers(&self, name: &str, target_seconds: Option<u64>) -> Result<DesiredWorkers, Error> {
+        let target = target_seconds.map(|seconds| seconds.to_string());
+        let call = Call::get(format!("{PATH}/{name}/desired-workers"));
+        self.0.call(call.maybe_query("target_seconds", target.as_deref())).await
+    }
+
+    /// The same for all of them, by name.
+    ///
+    /// # Errors
+    /// Any.
+    pub async fn all_desired_workers(&self, target_seconds: Option<u64>) -> Result<Vec<DesiredWorkers>, Error> {
+        let target = target_seconds.map(|seconds| seconds.to_string());
+        let call = Call::get("/desired-workers").maybe_query("target_seconds", target.as_deref());
+        let answer: Items<DesiredWorkers> = self.0.call(call).await?;
+        Ok(answer.items)
     }
 
     /// The job types that come with the orchestrator; none of them is declared by itself.

@@ -37,6 +37,7 @@ mod connector;
 mod dead_letter;
 mod dead_letters;
 mod declared;
+mod desired_workers;
 mod error;
 mod explanation;
 mod health;
@@ -82,11 +83,12 @@ pub use client::{Client, ClientBuilder};
 pub use connector::{Connector, ConnectorSchedule, RatePolicy};
 pub use dead_letter::{DeadLetterOut, DeadLetterQuery, Settlement, SettlementHow};
 pub use dead_letters::DeadLetters;
+pub use desired_workers::{DesiredWorkers, Limiter};
 pub use error::{Error, FieldError, Problem};
 pub use explanation::{
     Hold, HostExplanation, HostGate, JobExplanation, LaneExplanation, LanesWaiting, TenantExplanation,
 };
-pub use health::{Health, HealthStatus};
+pub use health::{Health, HealthMemory, HealthStatus};
 pub use id::{IdError, JobId};
 pub use job::{
     Attempt, AttemptOutcome, DeadLetterState, Dependency, DependsOn, HistoryEntry, JobError, JobIn, JobOut, JobQuery,

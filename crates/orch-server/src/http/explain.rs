@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use orch_core::job::JobState;
 use orch_core::{Code, JobId, LaneNo};
-use orch_dispatch::answer::{Explained, Gate, Hold, HostExplained, HostGate, LanesWaiting, TenantExplained};
+use orch_dispatch::answer::{Estimate, Explained, Gate, Hold, HostExplained, HostGate, LanesWaiting, TenantExplained};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -44,6 +44,8 @@ pub struct HoldOut {
     pub since: Option<Moment>,
     /// When it can open, at the earliest; null: that is not known.
     pub opens_at: Option<Moment>,
+    /// It opens when attempts end: `opens_at` is an estimate from how long they take, and no promise.
+    pub estimated: bool,
     /// What an operator can do.
     pub advice: &'static str,
 }
@@ -64,6 +66,12 @@ pub struct JobExplainOut {
     pub holds: Vec<HoldOut>,
     /// Jobs of its lane before it, if the owner's memory knows.
     pub ahead: Option<u64>,
+    /// When it starts, about, if every attempt ends well and nothing else comes; null: it can go, or that is not known.
+    pub starts_at: Option<Moment>,
+    /// Run times of its job type that the estimates are made from; 0: none is known, and those of other work were taken;
+    /// null: there is no estimate.
+    #[schema(minimum = 0, maximum = 64)]
+    pub run_times: Option<u32>,
 }
 
 /// Why a lane waits.
@@ -76,6 +84,13 @@ pub struct LaneExplainOut {
     pub waiting_on: Option<Gate>,
     /// Every gate that holds it, in the order in which they are looked at.
     pub holds: Vec<HoldOut>,
+    /// When its next job starts, about, if every attempt ends well and nothing else comes; null: it can go, or that is not
+    /// known.
+    pub starts_at: Option<Moment>,
+    /// Run times of its job type that the estimates are made from; 0: none is known, and those of other work were taken;
+    /// null: there is no estimate.
+    #[schema(minimum = 0, maximum = 64)]
+    pub run_times: Option<u32>,
 }
 
 /// What waits in some lanes, and on what.
@@ -164,8 +179,20 @@ impl From<HostGate> for HostGateOut {
 impl From<Hold> for HoldOut {
     fn from(hold: Hold) -> Self {
         let Hold { gate, by, since, opens_at } = hold;
-        Self { gate, by, since: since.map(Moment), opens_at: opens_at.map(Moment), advice: advice(gate) }
+        let estimated = false;
+        Self { gate, by, since: since.map(Moment), opens_at: opens_at.map(Moment), estimated, advice: advice(gate) }
     }
+}
+
+/// What holds a lane; where nobody but the run times of attempts says when that ends, the estimate does.
+fn holds_out(holds: Vec<Hold>, front: Option<Estimate>) -> Vec<HoldOut> {
+    let mut holds: Vec<_> = holds.into_iter().map(HoldOut::from).collect();
+    if let Some(Estimate { at, .. }) = front {
+        for hold in holds.iter_mut().filter(|hold| hold.opens_at.is_none()) {
+            (hold.opens_at, hold.estimated) = (Some(Moment(at)), true);
+        }
+    }
+    holds
 }
 
 fn advice(gate: Gate) -> &'static str {
@@ -208,10 +235,11 @@ pub async fn explain_job(
     query.none()?;
     let job = id_of(&id, "job")?;
     let found = app.engine().explain_job(caller.tenant(), job).await?;
-    let (state, Explained { holds, ahead }) = found.ok_or_else(|| Problem::not_found("job"))?;
+    let (state, Explained { holds, ahead, front, starts }) = found.ok_or_else(|| Problem::not_found("job"))?;
     let waiting_on = holds.first().map(|hold| hold.gate);
-    let holds = holds.into_iter().map(HoldOut::from).collect();
-    Ok(Json(JobExplainOut { job, state, waiting_on, holds, ahead }))
+    let holds = holds_out(holds, front);
+    let (starts_at, run_times) = (starts.map(|starts| Moment(starts.at)), front.map(|front| front.run_times));
+    Ok(Json(JobExplainOut { job, state, waiting_on, holds, ahead, starts_at, run_times }))
 }
 
 /// Explains why a lane waits.
@@ -231,9 +259,10 @@ pub async fn explain_lane(
     let number = |_| Problem::field(Code::InvalidField, "lane", "a lane is a number from 1");
     let lane: u32 = lane.parse().map_err(number)?;
     let found = app.engine().explain_lane(caller.tenant(), LaneNo(lane), None).await?;
-    let Explained { holds, .. } = found.ok_or_else(|| Problem::not_found("lane"))?;
+    let Explained { holds, front, .. } = found.ok_or_else(|| Problem::not_found("lane"))?;
     let waiting_on = holds.first().map(|hold| hold.gate);
-    Ok(Json(LaneExplainOut { lane, waiting_on, holds: holds.into_iter().map(HoldOut::from).collect() }))
+    let (starts_at, run_times) = (front.map(|front| Moment(front.at)), front.map(|front| front.run_times));
+    Ok(Json(LaneExplainOut { lane, waiting_on, holds: holds_out(holds, front), starts_at, run_times }))
 }
 
 /// Explains what governs a host: every gate of it, whether it holds now, and what waits.

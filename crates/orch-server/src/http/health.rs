@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use orch_engine::Role;
+use orch_engine::{MemoryUse, Role};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -31,6 +31,24 @@ pub struct HealthOut {
     /// The program's version.
     #[schema(example = "0.1.0")]
     pub version: &'static str,
+    /// How much memory it has.
+    pub memory: MemoryOut,
+}
+
+/// How much memory the process has, and whether it takes new work; in MiB.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MemoryOut {
+    /// What it had when it was measured last; null: there is no figure here.
+    #[schema(example = 118)]
+    pub used_mb: Option<u64>,
+    /// `memory_high_mb`: above it new work is refused as `overloaded`; 0: never.
+    #[schema(example = 3400)]
+    pub high_mb: u64,
+    /// `memory_low_mb`: below it new work is taken again.
+    #[schema(example = 3060)]
+    pub low_mb: u64,
+    /// New work is refused now. Claims, heartbeats, reports and reads go on.
+    pub refuses_new: bool,
 }
 
 /// Tells whether this process serves.
@@ -52,5 +70,7 @@ pub async fn get_health(State(app): State<AppState>) -> (StatusCode, Json<Health
     let status = if app.is_draining() { "draining" } else { status };
     let code = if status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let ledger = app.engine().ledger().name();
-    (code, Json(HealthOut { status, role, ledger, version: env!("CARGO_PKG_VERSION") }))
+    let MemoryUse { used_mb, marks, refuses } = app.engine().memory();
+    let memory = MemoryOut { used_mb, high_mb: marks.high_mb, low_mb: marks.low_mb, refuses_new: refuses };
+    (code, Json(HealthOut { status, role, ledger, version: env!("CARGO_PKG_VERSION"), memory }))
 }

@@ -179,6 +179,16 @@ impl TestApp {
         (engine, Client { router, secret: client.secret.clone() })
     }
 
+    /// The same ledger under another engine with these marks of its memory, and the same caller at it; the first one ends.
+    pub async fn under_marks(&self, client: &Client, memory: orch_engine::MemoryMarks) -> (Engine, Client) {
+        self.engine.shutdown().await;
+        let (ledger, blobs) = self.ports.clone();
+        let engine = Engine::start(EngineOptions { memory, ..EngineOptions::new(ledger, blobs) });
+        assert!(engine.serving().await);
+        let router = orch_server::router(AppState::new(engine.clone()));
+        (engine, Client { router, secret: client.secret.clone() })
+    }
+
     pub fn stranger(&self) -> Client {
         Client { router: self.router.clone(), secret: None }
     }

@@ -15,7 +15,7 @@ const OPEN: [&str; 1] = ["get_health"];
 
 /// How another tenant's caller fares with this tenant's ids and names: the status of the call.
 /// Whatever the status, nothing of this tenant may be in the answer, and nothing of it may change.
-const PROBES: [(&str, u16); 87] = [
+const PROBES: [(&str, u16); 89] = [
     ("ack_leases", 200),
     ("apply", 200),
     ("append_job_logs", 409),
@@ -56,6 +56,7 @@ const PROBES: [(&str, u16); 87] = [
     ("get_dead_letter", 404),
     ("get_health", 200),
     ("get_job", 404),
+    ("get_desired_workers", 404),
     ("get_job_type", 404),
     ("get_project", 404),
     ("get_quota", 404),
@@ -73,6 +74,7 @@ const PROBES: [(&str, u16); 87] = [
     ("list_job_history", 404),
     ("list_job_logs", 404),
     ("list_job_type_catalogue", 200),
+    ("list_desired_workers", 200),
     ("list_job_types", 200),
     ("list_jobs", 200),
     ("list_known_terms", 200),
@@ -173,7 +175,7 @@ async fn things(acme: &Client) -> Things {
 /// The operation's path with the tenant's ids in it.
 fn path_of(path: &str, operation: &str, things: &Things) -> String {
     let name = match operation {
-        name if name.ends_with("job_type") => JOB_TYPE,
+        name if name.ends_with("job_type") || name == "get_desired_workers" => JOB_TYPE,
         name if name.ends_with("source") => SOURCE,
         name if name.ends_with("tenant") => "acme",
         name if name.contains("bucket") => BUCKET,

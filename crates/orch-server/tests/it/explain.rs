@@ -55,6 +55,26 @@ on_each_ledger! {
         assert_eq!(gates(&explained(&acme, &first).await), [""; 0], "it runs");
     }
 
+    async fn what_waits_for_an_attempt_has_an_estimate_once_one_has_ended(app) {
+        let acme = app.acme().await;
+        acme.declare_with("t", json!({"concurrency_max": 1})).await;
+        let first = acme.leased("t").await;
+        let second = acme.submit(json!({"job_type": "t"})).await;
+        let said = explained(&acme, &second).await;
+        assert_eq!((&said["starts_at"], &said["run_times"]), (&Value::Null, &Value::Null), "nothing ended yet");
+        assert_eq!((&said["holds"][0]["opens_at"], &said["holds"][0]["estimated"]), (&Value::Null, &json!(false)));
+        acme.complete(json!({"token": first.1, "outcome": "succeeded"})).await;
+        let session = acme.session(&["t"]).await;
+        acme.claim(&session, 1).await;
+        let third = acme.submit(json!({"job_type": "t"})).await;
+        let said = explained(&acme, &third).await;
+        assert_eq!(said["waiting_on"], "concurrency");
+        assert!(said["starts_at"].is_string() && said["run_times"] == 1, "{said}");
+        assert_eq!((&said["holds"][0]["opens_at"], &said["holds"][0]["estimated"]), (&said["starts_at"], &json!(true)));
+        let lane = acme.get("/lanes/1/explain").await.body();
+        assert!(lane["starts_at"].is_string() && lane["run_times"] == 1, "{lane}");
+    }
+
     async fn dependencies_and_moments_come_first(app) {
         let acme = app.acme().await;
         acme.declare("t").await;

@@ -104,6 +104,28 @@ on_each_ledger! {
         put(&acme, "t", long(limits::PAYLOAD_SCHEMA_BYTES_MAX + 1)).await.blames(422, "limit_exceeded", "payload_schema");
     }
 
+    async fn workers_are_wanted_for_what_waits_as_far_as_it_may_be_under_way(app) {
+        let acme = app.acme().await;
+        acme.declare_with("t", json!({"concurrency_max": 3})).await;
+        let wanted = acme.get("/job-types/t/desired-workers").await.body();
+        assert_eq!((&wanted["desired_workers"], &wanted["target_seconds"], &wanted["mean_ms"]), (&0.into(), &300.into(), &Value::Null));
+        let (_, token) = acme.leased("t").await;
+        acme.complete(json!({"token": token, "outcome": "succeeded"})).await;
+        for _ in 0..9 {
+            acme.submit(json!({"job_type": "t"})).await;
+        }
+        let wanted = acme.get("/job-types/t/desired-workers?target_seconds=86400").await.body();
+        assert_eq!((&wanted["desired_workers"], &wanted["waiting"], &wanted["run_times"]), (&1.into(), &9.into(), &1.into()));
+        acme.post("/pauses", json!({"target": {"job_type": "t"}})).await;
+        let wanted = acme.get("/desired-workers").await.body()["items"][0].clone();
+        assert_eq!((&wanted["job_type"], &wanted["desired_workers"]), (&"t".into(), &0.into()));
+        assert_eq!(wanted["limited_by"][0], json!({"gate": "paused", "by": "job type `t` is paused"}));
+        acme.get("/job-types/none/desired-workers").await.problem(404, "not_found");
+        acme.get("/job-types/t/desired-workers?target_seconds=0").await.blames(422, "limit_exceeded", "target_seconds");
+        acme.get("/desired-workers?target_seconds=86401").await.blames(422, "limit_exceeded", "target_seconds");
+        app.globex().await.get("/job-types/t/desired-workers").await.problem(404, "not_found");
+    }
+
     async fn the_catalogue_is_shown_and_taken_over_without_touching_what_is_there(app) {
         let acme = app.acme().await;
         let listed = acme.get("/job-type-catalogue").await.body();

@@ -130,6 +130,22 @@ pub const TABLE: &[Setting] = &[
         text: "How often each shard's owner removes what was kept long enough.",
     },
     Setting {
+        name: "memory_high_mb",
+        kind: Kind::Whole { min: 0, max: 16_777_216 },
+        default: None,
+        unit: Some("MiB"),
+        commands: &["dev", "serve"],
+        text: "Above so much memory of the process new work is refused as `overloaded`; claims, heartbeats, reports and reads go on. 0: never. Left out: 85 % of the limit of its control group, or of the machine's memory.",
+    },
+    Setting {
+        name: "memory_low_mb",
+        kind: Kind::Whole { min: 0, max: 16_777_216 },
+        default: None,
+        unit: Some("MiB"),
+        commands: &["dev", "serve"],
+        text: "Below so much memory new work is taken again. Left out: 90 % of `memory_high_mb`, which it never passes.",
+    },
+    Setting {
         name: "start_seconds_max",
         kind: Kind::Whole { min: 1, max: 86_400 },
         default: Some("120"),
