@@ -26,7 +26,7 @@ use crate::throttle::term;
 
 /// Runs, of which the median counts.
 const RUNS: usize = 15;
-/// Grants and events of all runs together.
+/// Grants and events of all runs together, weighed by how much is looked at for each.
 const STEPS: usize = 40_000;
 /// Lanes of a tenant that are looked at.
 const LINES_MAX: usize = 2_048;
@@ -59,14 +59,15 @@ impl Shard {
         let target = *plan.lines.get(&(no, lane))?;
         let run_times = shard.tenants.get(no)?.run_times_of(&shard.tenants.get(no)?.lane(lane).key.job_type);
         let machine = plan.machine;
+        let weight = machine.weight();
         let (mut front, mut starts, mut steps) = (Vec::new(), Vec::new(), 0);
         for run in 0..RUNS {
             let mut draws = Draws((run as u64) << 32);
-            let ran = machine.clone().run(target, ahead.unwrap_or(0), STEPS / 4, &mut draws);
+            let ran = machine.clone().run(target, ahead.unwrap_or(0), STEPS / 4 / weight, &mut draws);
             front.push(ran.front);
             starts.push(ran.starts);
             // What is copied for a run costs, too.
-            steps += ran.steps + machine.lines.len() + machine.under_way.len();
+            steps += ran.steps * weight + machine.lines.len() + machine.under_way.len();
             if steps > STEPS {
                 break;
             }
@@ -222,11 +223,12 @@ impl<'a> Plan<'a> {
             Shared::Host(host) if tenant.permit(host, tenant.cost(group), now).is_some() => now,
             Shared::Host(host) => self.shard.permit_expected(host, tenant.cost(group), tenant.no).unwrap_or(NEVER),
         };
-        let broken = group.breakers.iter().map(|name| match tenant.breakers.get(name).map(|kept| kept.breaker.state()) {
-            Some(BreakerState::Open { until, .. }) => until,
-            Some(BreakerState::Tripped) => NEVER,
-            _ => now,
-        });
+        let broken =
+            group.breakers.iter().map(|name| match tenant.breakers.get(name).map(|kept| kept.breaker.state()) {
+                Some(BreakerState::Open { until, .. }) => until,
+                Some(BreakerState::Tripped) => NEVER,
+                _ => now,
+            });
         broken.chain([dark, permit]).max().unwrap_or(now)
     }
 
@@ -244,6 +246,8 @@ impl<'a> Plan<'a> {
         if waiting > 0 && !held {
             self.machine.classes[class].active.insert((lane.pass, no.0, place));
         }
+        let ends = own.iter().any(|limit| self.machine.limits[*limit].until != NEVER);
+        self.machine.classes[class].timed |= ends || !meters.is_empty();
         let line = Line { no: no.0, class, limits: own, meters, pass: lane.pass, cost: lane.cost(), waiting, held };
         self.machine.lines.push(line);
         self.lines.insert((tenant.no, no), place);
@@ -253,13 +257,22 @@ impl<'a> Plan<'a> {
     fn shares(&mut self, tenant: &Tenant, party: usize, classes: &BTreeMap<usize, usize>) {
         let Some(whole) = tenant.whole() else { return };
         let docs: Vec<_> = tenant.quotas().filter(|doc| !doc.covers_all()).collect();
-        let mut parts: Vec<_> = docs.iter().map(|doc| (tenant.used(doc), Wants {
-            wanted: 0,
-            reserved: doc.reserved.unwrap_or(0),
-            most: doc.active_max.unwrap_or(u32::MAX),
-            priority: doc.priority.unwrap_or(0),
-            weight: doc.weight.unwrap_or(1),
-        })).map(|(of, party)| Part { party, active: of.active, waiting: of.waiting }).collect();
+        let mut parts: Vec<_> = docs
+            .iter()
+            .map(|doc| {
+                (
+                    tenant.used(doc),
+                    Wants {
+                        wanted: 0,
+                        reserved: doc.reserved.unwrap_or(0),
+                        most: doc.active_max.unwrap_or(u32::MAX),
+                        priority: doc.priority.unwrap_or(0),
+                        weight: doc.weight.unwrap_or(1),
+                    },
+                )
+            })
+            .map(|(of, party)| Part { party, active: of.active, waiting: of.waiting })
+            .collect();
         let rest = tenant.index.groups.iter().filter(|group| group.quotas.iter().all(|name| *name == whole.name));
         let (active, waiting) = rest.fold((0, 0), |(a, w), group| (a + group.leased, w + group.waiting));
         let wants = Wants { wanted: 0, reserved: 0, most: u32::MAX, priority: 0, weight: 1 };
@@ -349,9 +362,9 @@ impl<'a> Limits<'a> {
             let limit = Limit::of(max, used(&tenant.index.leased_by_type, &group.job_type));
             all.push(self.put(plan, Of::Type(&group.job_type), limit));
         }
-        if let Some((name, max)) = group.source.as_deref().and_then(|name| {
-            Some((name, tenant.source(name)?.concurrency_max?))
-        }) {
+        if let Some((name, max)) =
+            group.source.as_deref().and_then(|name| Some((name, tenant.source(name)?.concurrency_max?)))
+        {
             let limit = Limit::of(max, used(&tenant.index.leased_by_source, name));
             all.push(self.put(plan, Of::Source(name), limit));
         }
@@ -415,7 +428,8 @@ impl<'a> Limits<'a> {
         let (tenant, mut all) = (self.tenant, Vec::new());
         for doc in group.buckets.iter().filter_map(|name| tenant.bucket_doc(name)) {
             let bucket = || tenant.buckets.get(&doc.name).cloned().unwrap_or_default();
-            let meter = || Meter::Bucket { bucket: bucket(), terms: doc.terms.clone(), ramp_ms: doc.ramp_ms, hour: false };
+            let meter =
+                || Meter::Bucket { bucket: bucket(), terms: doc.terms.clone(), ramp_ms: doc.ramp_ms, hour: false };
             all.push(self.put_meter(plan, Of::Bucket(&doc.name), meter));
         }
         for doc in group.quotas.iter().filter_map(|name| tenant.quota_doc(name)) {

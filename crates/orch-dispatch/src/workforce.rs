@@ -23,7 +23,12 @@ const LANES_MAX: usize = 10_000;
 
 impl Shard {
     /// The question `WorkersWanted`: of one job type, or of all that are declared; by name.
-    pub(crate) fn workers_wanted(&mut self, no: TenantNo, job_type: Option<&str>, target_ms: u64) -> Vec<WorkersWanted> {
+    pub(crate) fn workers_wanted(
+        &mut self,
+        no: TenantNo,
+        job_type: Option<&str>,
+        target_ms: u64,
+    ) -> Vec<WorkersWanted> {
         let now = self.now;
         let Some(tenant) = self.tenants.get_mut(no) else { return Vec::new() };
         tenant.look_at_blackouts(now);
@@ -56,7 +61,10 @@ impl Tenant {
     /// The declared job types, by name.
     fn job_types(&self) -> impl Iterator<Item = &str> {
         let kind = orch_core::config::ConfigKind::JobType;
-        self.configs.range((kind, String::new())..).take_while(move |((of, _), _)| *of == kind).map(|((_, name), _)| &name[..])
+        self.configs
+            .range((kind, String::new())..)
+            .take_while(move |((of, _), _)| *of == kind)
+            .map(|((_, name), _)| &name[..])
     }
 
     fn workers_wanted(&self, job_type: &str, target_ms: u64, now: Timestamp) -> WorkersWanted {
@@ -118,7 +126,11 @@ impl Tenant {
             let Some(throttle) = self.throttles.get(target).filter(|throttle| throttle.holds_at(now)) else { continue };
             let under_way = self.under_way_of(target);
             if let Some(max) = throttle.limits.active_max {
-                put(Gate::Throttled, format!("{} is throttled to {max} attempts", pause_words(target)), more(max, under_way));
+                put(
+                    Gate::Throttled,
+                    format!("{} is throttled to {max} attempts", pause_words(target)),
+                    more(max, under_way),
+                );
             }
             if let (Some(max), Some(mean)) = (throttle.limits.per_minute_max, mean_ms) {
                 let busy = kept_busy(&term(max), 1, mean).saturating_sub(under_way.into());
@@ -140,7 +152,8 @@ impl Tenant {
             let closed = self.buckets_open([doc].into_iter(), cost, now).at > now.plus_ms(target_ms);
             let busy = |mean| doc.terms.iter().map(|term| kept_busy(term, cost, mean)).min().unwrap_or(u64::MAX);
             // What other job types have under way at the host is theirs.
-            let used = || self.index.groups.iter().filter(|of| of.buckets.contains(&doc.name)).map(|of| u64::from(of.leased));
+            let used =
+                || self.index.groups.iter().filter(|of| of.buckets.contains(&doc.name)).map(|of| u64::from(of.leased));
             let lets = if closed { Some(0) } else { mean_ms.map(|mean| busy(mean).saturating_sub(used().sum())) };
             if let Some(lets) = lets {
                 put(Gate::Bucket, format!("bucket `{}` lets no more begin", doc.name), lets);

@@ -167,14 +167,18 @@ mod tests {
     #[test]
     fn above_the_high_mark_work_is_refused_until_below_the_low_one() {
         let memory = between(100, 80);
-        for (mib, refuses) in [(100, false), (101, true), (90, true), (81, true), (80, false), (99, false), (101, true)] {
+        for (mib, refuses) in [(100, false), (101, true), (90, true), (81, true), (80, false), (99, false), (101, true)]
+        {
             memory.run_once(Some(mib * MIB));
             assert_eq!(memory.takes_new().is_err(), refuses, "{mib}");
         }
         let error = memory.takes_new().expect_err("it has too much");
         let refusal = error.refusal();
         assert_eq!(refusal.code, Code::Overloaded);
-        assert!(refusal.detail.contains("101 MiB") && refusal.detail.contains("`memory_high_mb` is 100"), "{refusal:?}");
+        assert!(
+            refusal.detail.contains("101 MiB") && refusal.detail.contains("`memory_high_mb` is 100"),
+            "{refusal:?}"
+        );
         assert_eq!(error.retry_after_ms(), Some(1_000));
         assert_eq!(memory.found().used_mb, Some(101));
     }

@@ -14,6 +14,7 @@ mod idle;
 mod log;
 mod quotas;
 mod rows;
+mod run_times;
 mod throttles;
 mod voices;
 
@@ -32,6 +33,7 @@ pub use buckets::Bucket;
 pub use clock::LeaseClock;
 pub use idle::{CALM_MS, Waits};
 pub use log::{CallLog, Said};
+pub use run_times::RunTimes;
 pub use throttles::Throttle;
 pub use voices::Voices;
 
@@ -219,6 +221,8 @@ pub struct Tenant {
     pub lease_ms_most: BTreeMap<String, u64>,
     /// It is marked for deletion.
     pub marked: bool,
+    /// How long attempts took, by job type.
+    pub run_times: BTreeMap<String, RunTimes>,
 }
 
 impl Tenant {

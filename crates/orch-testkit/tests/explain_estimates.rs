@@ -170,7 +170,8 @@ impl World {
         for name in TYPES {
             let (concurrency_max, concurrency_per_key_max) = (self.some(2, 1, 6), self.some(3, 1, 3));
             let (lease_ms, backoff_ms) = (3_600_000, 1_000);
-            let doc = JobType { concurrency_max, concurrency_per_key_max, lease_ms, backoff_ms, ..JobType::named(name) };
+            let doc =
+                JobType { concurrency_max, concurrency_per_key_max, lease_ms, backoff_ms, ..JobType::named(name) };
             self.put(tenant, ConfigDoc::JobType(doc));
         }
         let (host, concurrency_max) = (Some("h".to_owned()), self.some(3, 1, 6));
@@ -178,7 +179,10 @@ impl World {
         self.put(tenant, ConfigDoc::Source(source));
         if self.rng.random_ratio(1, 6) {
             let terms = vec![Term { burst: None, limit: self.rng.random_range(2..8), window_ms: 4_000 }];
-            self.put(tenant, ConfigDoc::Bucket(Bucket { name: "u".into(), host: "h".into(), terms, ..Bucket::default() }));
+            self.put(
+                tenant,
+                ConfigDoc::Bucket(Bucket { name: "u".into(), host: "h".into(), terms, ..Bucket::default() }),
+            );
         }
         if self.rng.random_ratio(1, 3) {
             let active_max = Some(self.rng.random_range(2..7));

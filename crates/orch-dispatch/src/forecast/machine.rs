@@ -94,6 +94,8 @@ pub(crate) struct Class {
     pub way_ms: u64,
     /// Nothing of it is handed out before.
     pub opens_at: Timestamp,
+    /// Time alone opens something of it: a meter, or a limit that ends.
+    pub timed: bool,
     /// A permit in hand is used first.
     pub shared: bool,
     /// Its parts of what its tenant may have under way.
@@ -218,6 +220,11 @@ impl Draws {
 }
 
 impl Machine {
+    /// What a step costs, beside one of a machine of a few groups: all are looked at for each grant.
+    pub fn weight(&self) -> usize {
+        1 + self.classes.len() * self.crews.len() / 8 + self.lines.len() / 64
+    }
+
     /// Runs until the job behind `ahead` others of a lane starts, for so many steps at most; a job that did not start
     /// within them starts in proportion.
     pub fn run(&mut self, target: usize, ahead: u64, steps_max: usize, draws: &mut Draws) -> Ran {
@@ -374,7 +381,8 @@ impl Machine {
     fn next_opening(&self) -> Option<Timestamp> {
         let now = self.now;
         let of_class = |class: &Class| {
-            let lines = class.active.iter().flat_map(|(_, _, line)| {
+            let timed = class.active.iter().filter(|_| class.timed);
+            let lines = timed.flat_map(|(_, _, line)| {
                 let line = &self.lines[*line];
                 let meters = line.meters.iter().map(|meter| self.meters[*meter].opens_at(class.cost, now));
                 meters.chain(line.limits.iter().map(|limit| self.limits[*limit].until))

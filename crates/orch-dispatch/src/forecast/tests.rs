@@ -41,7 +41,15 @@ impl Stage {
         stage.declare(ConfigDoc::JobType(doc));
         let (worker, boot, sdk) = ("w".to_owned(), "b".to_owned(), "test".to_owned());
         let (tenants, job_types) = (vec![TENANT], vec!["t".to_owned(), "u".to_owned()]);
-        stage.ask(Command::OpenSession(SessionParams { session: SESSION, tenants, worker, boot, job_types, capacity, sdk }));
+        stage.ask(Command::OpenSession(SessionParams {
+            session: SESSION,
+            tenants,
+            worker,
+            boot,
+            job_types,
+            capacity,
+            sdk,
+        }));
         stage
     }
 

@@ -85,8 +85,12 @@ fn what_is_held_wants_nobody_beyond_what_runs() {
         assert_eq!((wanted.desired, gates(&wanted)), (2, vec![gate]));
     }
     let mut stage = busy(kind(None));
-    let calendar =
-        CalendarRule { cron: Some("* * * * *".into()), duration_ms: 60_000, zone: "UTC".into(), ..CalendarRule::default() };
+    let calendar = CalendarRule {
+        cron: Some("* * * * *".into()),
+        duration_ms: 60_000,
+        zone: "UTC".into(),
+        ..CalendarRule::default()
+    };
     stage.declare(ConfigDoc::Blackout(Box::new(Blackout { name: "dark".into(), calendar, ..Blackout::default() })));
     let wanted = stage.wanted("t", TARGET_MS);
     assert_eq!((wanted.desired, gates(&wanted)), (2, vec![Gate::Blackout]));

@@ -78,7 +78,17 @@ impl DesiredWorkersOut {
         let WorkersWanted { job_type, desired, waiting, under_way, mean_ms, run_times, per_minute, limited_by } = found;
         let limited_by = limited_by.into_iter().map(|Limiter { gate, by }| LimiterOut { gate, by }).collect();
         let desired_workers = desired;
-        Self { job_type, desired_workers, target_seconds, waiting, under_way, mean_ms, run_times, per_minute, limited_by }
+        Self {
+            job_type,
+            desired_workers,
+            target_seconds,
+            waiting,
+            under_way,
+            mean_ms,
+            run_times,
+            per_minute,
+            limited_by,
+        }
     }
 }
 

@@ -377,6 +377,7 @@ impl Model {
             (Read::OpenJobs { tenant, .. }, Answer::OpenJobs(found)) => {
                 found.iter().try_for_each(|job| self.judge_seen(*tenant, job.id, Some(job)))
             }
+            (Read::WorkersWanted { tenant, .. }, Answer::WorkersWanted(found)) => self.judge_wanted(*tenant, found),
             (Read::Summary(tenant), Answer::Summary(counts)) => self.judge_summary(*tenant, *counts),
             _ => Ok(()),
         }

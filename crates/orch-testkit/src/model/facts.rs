@@ -9,7 +9,7 @@ use orch_core::time::Timestamp;
 
 use super::{
     AttemptEnd, Job, Judged, Lane, Lease, Model, Said, Tenant, Violation, blackouts, breakers, buckets, ensure, quotas,
-    throttles,
+    run_times, throttles,
 };
 
 /// Has a parent ended in a way that makes the job pointless?
@@ -121,6 +121,7 @@ impl Model {
         if let ConfigDoc::JobType(doc) = doc {
             let most = tenant.lease_ms_most.entry(doc.name.clone()).or_default();
             *most = (*most).max(doc.lease_ms);
+            run_times::declared(&mut tenant.run_times, doc);
         }
         if let ConfigDoc::Breaker(doc) = doc {
             breakers::declared(tenant, doc, at);
@@ -521,6 +522,9 @@ impl Model {
         let asked_to_stop = job.cancel.is_some() && *state != JobState::Canceled && *cause != EndCause::Deadline;
         ensure(!asked_to_stop, CANCEL, || format!("{id} ends {state:?} although its cancel was acknowledged"))?;
         let doc = tenant.policy(&job).ok_or_else(|| bad("facts", "no such job type"))?.clone();
+        if *state == JobState::Succeeded {
+            run_times::ended(tenant, &job, record.at);
+        }
         let failed = *state == JobState::Failed;
         let fits = match cause {
             EndCause::Reported => *state == JobState::Succeeded && *outcome == Some(AttemptOutcome::Succeeded),

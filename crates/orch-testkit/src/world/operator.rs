@@ -270,6 +270,8 @@ fn question(world: &mut World, tenant: TenantNo) -> Read {
             Read::OpenJobs { tenant, state: states[world.rng.random_range(0..4)], before: None, limit: 20 }
         }
         6 => Read::Configs { tenant, kind: ConfigKind::JobType },
+        // Either is asked without another draw.
+        _ if world.database_now().millis() % 2 == 0 => Read::WorkersWanted { tenant, job_type: None, target_ms: 1 },
         _ => Read::Workers(tenant),
     }
 }

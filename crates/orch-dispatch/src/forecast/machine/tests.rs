@@ -6,7 +6,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_900_000_000_000);
 
 /// Lanes of one tenant and class with so much waiting in each, one crew with this room, and attempts of 1,000 ms.
 fn machine(waiting: &[u64], room: u32) -> Machine {
-    let mut class = Class { opens_at: NOW, cost: 1, ..Class::default() };
+    let mut class = Class { opens_at: NOW, cost: 1, timed: true, ..Class::default() };
     let lines: Vec<_> = (0_u32..)
         .zip(waiting)
         .map(|(no, waiting)| {
