@@ -108,6 +108,8 @@ struct Plan<'a> {
     lines: BTreeMap<(TenantNo, LaneNo), usize>,
     /// Of each class, whose it is and its job type.
     kinds: Vec<(TenantNo, &'a str)>,
+    /// Run times of the first tenant of which any are known.
+    pool: Vec<u32>,
     /// Attempts under way, by session.
     leases: Vec<(SessionId, UnderWay)>,
 }
@@ -115,7 +117,7 @@ struct Plan<'a> {
 impl<'a> Plan<'a> {
     fn new(shard: &'a Shard) -> Self {
         let machine = Machine { now: shard.now, ..Machine::default() };
-        Self { shard, machine, lines: BTreeMap::new(), kinds: Vec::new(), leases: Vec::new() }
+        Self { shard, machine, lines: BTreeMap::new(), kinds: Vec::new(), pool: Vec::new(), leases: Vec::new() }
     }
 
     fn limit(&mut self, limit: Limit) -> usize {
@@ -149,6 +151,12 @@ impl<'a> Plan<'a> {
         let mut pool = Vec::new();
         tenant.run_times.values().for_each(|times| pool.extend(times.sorted()));
         pool.sort_unstable();
+        if pool.is_empty() {
+            // Nothing of a rival ever ended: its work is taken to be like the asker's.
+            pool.clone_from(&self.pool);
+        } else if self.pool.is_empty() {
+            self.pool.clone_from(&pool);
+        }
         for no in lanes {
             let group = tenant.index.group_of_lane[no.0 as usize - 1];
             if !classes.contains_key(&group) {

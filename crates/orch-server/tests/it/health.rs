@@ -42,7 +42,7 @@ on_each_ledger! {
         let beat = acme.post("/worker/heartbeat", json!({"session": session, "leases": [{"token": token}]})).await;
         assert_eq!(beat.status, 200, "{}", beat.text());
         assert_eq!(beat.body()["items"][0]["answer"], "continue", "{}", beat.text());
-        assert_eq!(acme.complete(json!({"token": token, "outcome": "succeeded"})).await["status"], 200);
+        assert_eq!(acme.complete(json!({"token": token, "outcome": "succeeded"})).await["status"], "ok");
         assert_eq!(acme.state(&job).await, "succeeded");
         let lease = acme.claim(&session, 1).await.remove(0);
         assert_eq!(lease["job"], waiting.as_str(), "what waits is handed out");
