@@ -1,6 +1,6 @@
-//! What `explain` estimates, in ten thousand small worlds in which nothing else changes: workers go on with what waits,
+//! What `explain` estimates, in thousands of small worlds in which nothing else changes: workers go on with what waits,
 //! attempts take as long as their kind does, give or take half, and each estimate is held against what came.
-//! `ORCH_ESTIMATE_WORLDS` says how many (10,000), `ORCH_ESTIMATE_WORLD` repeats one.
+//! `ORCH_ESTIMATE_WORLDS` says how many (2,000), `ORCH_ESTIMATE_WORLD` repeats one.
 #![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 use std::cmp::Reverse;
@@ -437,7 +437,7 @@ fn estimates_are_right_within_a_quarter_for_half_of_what_waits() {
     if let Some(seed) = number("ORCH_ESTIMATE_WORLD") {
         return judge(seed, &mut seen);
     }
-    let worlds = number("ORCH_ESTIMATE_WORLDS").unwrap_or(10_000);
+    let worlds = number("ORCH_ESTIMATE_WORLDS").unwrap_or(2_000);
     let halves = [0, 1].map(|half| {
         std::thread::spawn(move || {
             let mut seen = Seen::default();

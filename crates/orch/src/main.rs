@@ -91,7 +91,7 @@ enum Command {
     /// Jobs: submit, submit-batch, list, show, wait, logs, history, attempts, cancel, retry, summary.
     #[command(subcommand)]
     Job(job::Command),
-    /// Job types: list, show, put, catalogue, declare.
+    /// Job types: list, show, workers, put, catalogue, declare.
     #[command(subcommand)]
     JobType(job_type::Command),
     /// Sources: list, show, put.
