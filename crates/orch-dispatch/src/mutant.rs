@@ -124,6 +124,12 @@ pub enum Mutant {
     OpeningForgotten = 99,
     /// Do not look at parked claims again when a slot comes free.
     SlotUnheard = 98,
+    /// Grant beyond what a bucket lets be under way at its host.
+    FlightIgnored = 80,
+    /// Leave what may be under way as it was when an upstream refuses.
+    FlightCutForgotten = 81,
+    /// Count an attempt as under way at its host after it has ended.
+    FlightSlotLeaked = 82,
     /// Take keys for new that lie in the ledger and were not read yet after a take-over.
     KeysUnreadAreNew = 34,
     /// Take keys for new that were used since the take-over.
@@ -132,7 +138,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 61] = [
+    pub const ALL: [Self; 64] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -192,6 +198,9 @@ impl Mutant {
         Self::ThrottleLostAtRecovery,
         Self::OpeningForgotten,
         Self::SlotUnheard,
+        Self::FlightIgnored,
+        Self::FlightCutForgotten,
+        Self::FlightSlotLeaked,
         Self::KeysUnreadAreNew,
         Self::UsedKeysAreNew,
     ];

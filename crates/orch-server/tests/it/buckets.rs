@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use axum::body::Body;
+use axum::http::Method;
 use serde_json::{Value, json};
 
 use crate::app::{Client, claim_id, on_each_ledger};
@@ -99,6 +101,23 @@ on_each_ledger! {
         let state = acme.get("/buckets/nvd/state").await.body();
         assert_eq!((&state["share"], &state["closed_until"]), (&json!(1_000), &Value::Null));
         assert_eq!(acme.claim(&session, 10).await.len(), 1, "what was spent stays spent");
+    }
+
+    async fn what_waits_for_a_bucket_goes_when_that_is_deleted(app) {
+        let acme = app.acme().await;
+        let session = world(&acme, 3).await;
+        assert_eq!(acme.claim(&session, 10).await.len(), 1);
+        acme.send(Method::DELETE, "/buckets/nvd", &[("If-Match", "\"v7\"")], Body::empty()).await.problem(412, "version_conflict");
+        assert!(acme.claim(&session, 10).await.is_empty());
+        let deleted = acme.send(Method::DELETE, "/buckets/nvd", &[("If-Match", "\"v1\"")], Body::empty()).await;
+        assert_eq!(deleted.status, 200);
+        assert_eq!(acme.claim(&session, 100).await.len(), JOBS - 1);
+        acme.get("/buckets/nvd/state").await.problem(404, "not_found");
+        acme.send(Method::DELETE, "/buckets/nvd", &[], Body::empty()).await.problem(404, "not_found");
+        let bucket = json!({"host": "nvd.example", "terms": [{"limit": LIMIT, "window_ms": 86_400_000}]});
+        let again = acme.put("/buckets/nvd", bucket).await;
+        assert_eq!((again.status.as_u16(), &again.body()["version"]), (201, &json!(3)), "a version is never used twice");
+        assert_eq!(acme.get("/buckets/nvd/state").await.body()["left"], json!([0]), "what was spent is kept");
     }
 
     async fn known_terms_make_a_bucket(app) {

@@ -99,7 +99,7 @@ impl Model {
     fn is_held(&self, no: TenantNo, lane_no: LaneNo, Stretch { from, to }: Stretch) -> Option<bool> {
         let tenant = self.tenants.get(&no).filter(|tenant| tenant.touched_at <= from)?;
         let lane = tenant.lane(lane_no)?;
-        let shared = tenant.host(lane).is_some_and(|host| self.hosts.governs(host));
+        let shared = tenant.host(lane).is_some_and(|host| self.hosts.governs(host, to));
         if shared || tenant.shared_out() {
             return None;
         }
@@ -139,6 +139,7 @@ impl Tenant {
             && blackouts::of_lane(self, lane).all(|doc| blackouts::window_at(doc, at).is_none())
             && self.breakers_let(no, at)
             && self.buckets_let(lane, at)
+            && buckets::begins(self, no).is_ok()
     }
 
     fn is_paused(&self, no: LaneNo, lane: &Lane) -> bool {
