@@ -44,6 +44,11 @@ struct Stage {
 
 impl Stage {
     fn new(doc: Bucket, jobs: usize) -> Self {
+        Self::of(TENANT, doc, jobs)
+    }
+
+    /// The bucket is this tenant's.
+    fn of(owner: TenantNo, doc: Bucket, jobs: usize) -> Self {
         let mut shard = Shard::empty(identity(1));
         shard.serve_from(START);
         let mut stage = Self { shard, now: START, next: 0, commits: Vec::new() };
@@ -60,7 +65,8 @@ impl Stage {
         stage.declare(ConfigDoc::JobType(JobType::named("fetch")));
         let (name, host, kind) = ("feed".to_owned(), Some(HOST.to_owned()), "csaf".to_owned());
         stage.declare(ConfigDoc::Source(Source { name, kind, host, ..Source::default() }));
-        stage.declare(ConfigDoc::Bucket(doc));
+        let doc = ConfigDoc::Bucket(doc);
+        stage.ask(Command::PutConfig { tenant: owner, doc, expect: Expect::Any });
         stage.announce();
         let jobs: Vec<_> = (0..jobs).map(|_| stage.job()).collect();
         stage.ask(Command::Enqueue { tenant: TENANT, jobs, key: None });
@@ -318,4 +324,77 @@ fn slow_answers_cut_nothing_where_that_is_switched_off_or_of_another_host() {
     }
     let found = stage.found();
     assert_eq!((stage.latency_cuts(), found.baseline_ms, found.latency_ms), (vec![], Some(10), Some(900)));
+}
+
+#[test]
+fn slow_answers_of_a_shared_host_cut_the_bucket_of_the_platform() {
+    let mut stage = Stage::of(TenantNo::SYSTEM, bucket(None), 60);
+    let held = stage.claim();
+    assert!(held.len() >= 40, "the home of the host is here: {}", held.len());
+    for (place, grant) in held.iter().take(40).enumerate() {
+        stage.later(10);
+        stage.complete(grant.token, &[if place < 20 { 10 } else { 900 }; 5]);
+    }
+    assert_eq!(stage.latency_cuts(), [Slow { baseline_ms: 10, latency_ms: 900 }]);
+    let read = Read::Bucket { tenant: TenantNo::SYSTEM, name: "feed".to_owned() };
+    let Answer::Bucket(Some(found)) = stage.ask(Command::Read(read)) else { panic!("a bucket") };
+    assert!(found.share < 600 && found.cuts.len() == 1, "{found:?}");
+}
+
+/// An upstream that answers one request after another, each within so many milliseconds, and what of it is under way.
+struct Queue {
+    each_ms: i64,
+    free_at: i64,
+    /// When it answers, whom, and how long that took.
+    answers: std::collections::BTreeMap<(i64, u128), (Token, u64)>,
+    took: Vec<(Timestamp, u64)>,
+}
+
+impl Queue {
+    /// A second of work: claims each ten milliseconds, requests that leave when they may.
+    fn second(&mut self, stage: &mut Stage) {
+        for _ in 0..100 {
+            stage.later(10);
+            for grant in stage.claim() {
+                let arrives = grant.not_before.map_or(stage.now, |at| at.max(stage.now)).millis() + 2;
+                self.free_at = self.free_at.max(arrives) + self.each_ms;
+                let took = u64::try_from(self.free_at - arrives).unwrap() + 30;
+                self.answers.insert((self.free_at + 30, grant.token.job.0.as_u128()), (grant.token, took));
+            }
+            while let Some(first) = self.answers.first_entry().filter(|first| first.key().0 <= stage.now.millis()) {
+                let (token, took) = first.remove();
+                self.took.push((stage.now, took));
+                stage.complete(token, &[took]);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_upstream_that_slows_down_at_a_rate_settles_below_it() {
+    // It bears forty requests a second, its terms say a hundred, and it refuses nothing.
+    let terms = vec![Term::window(100, 1_000)];
+    let mut stage = Stage::new(Bucket { terms, ramp_ms: 60_000, ..bucket(None) }, 0);
+    let mut queue = Queue { each_ms: 25, free_at: 0, answers: Default::default(), took: Vec::new() };
+    let mut live = |stage: &mut Stage, seconds: u64, jobs: usize| {
+        for _ in 0..seconds {
+            let waiting = stage.shard.tenants.get(TENANT).unwrap().index.counts.ready;
+            let jobs = if waiting > 300 { 0 } else { jobs };
+            let jobs: Vec<_> = (0..jobs).map(|_| stage.job()).collect();
+            stage.ask(Command::Enqueue { tenant: TENANT, jobs, key: None });
+            queue.second(stage);
+        }
+        let since = stage.now.millis() - i64::try_from(seconds).unwrap() * 1_000;
+        let mut took: Vec<_> = queue.took.iter().filter(|(at, _)| at.millis() > since).map(|(_, ms)| *ms).collect();
+        took.sort_unstable();
+        (took.len() as u64 / seconds, took[took.len() / 2])
+    };
+    let (rate, usual) = live(&mut stage, 20, 10);
+    assert_eq!((rate, stage.latency_cuts().len()), (10, 0));
+    live(&mut stage, 60, 120);
+    let (rate, median) = live(&mut stage, 240, 120);
+    println!("{rate} a second of 40, half within {median} ms, usually {usual}; {} cuts", stage.latency_cuts().len());
+    assert!((20..40).contains(&rate), "{rate}");
+    assert!(median <= 10 * usual, "{median} ms, and usually {usual}");
+    assert!(stage.latency_cuts().len() <= 50, "{}", stage.latency_cuts().len());
 }
