@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use orch_core::config::ConfigDoc;
 use orch_core::fact::{Fact, Record};
 use orch_core::ids::{Stream, TenantNo};
 use orch_core::time::Timestamp;

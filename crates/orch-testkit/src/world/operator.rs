@@ -99,7 +99,7 @@ impl Operator {
                 let target = held.unwrap_or_else(|| pause_target(world, tenant));
                 Command::Resume { tenant, target, actor: actor() }
             }
-            70..78 if world.chance(100) => delete_any(world, tenant),
+            70..78 if world.chance(250) => delete_any(world, tenant),
             70..78 => {
                 let doc = if world.chance(200) {
                     setup::source(world)

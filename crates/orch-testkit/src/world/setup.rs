@@ -81,7 +81,7 @@ pub(super) fn bucket(world: &mut World) -> ConfigDoc {
     });
     let terms = terms.collect();
     let in_flight_max = rng.random_ratio(1, 2).then(|| rng.random_range(1..6));
-    let ramp_ms = if rng.random_ratio(1, 2) { 10_000 } else { Bucket::default().ramp_ms };
+    let ramp_ms = if rng.random_ratio(3, 4) { 10_000 } else { Bucket::default().ramp_ms };
     let (name, host, latency_cut) = (BUCKET.to_owned(), HOST.to_owned(), rng.random_ratio(4, 5));
     ConfigDoc::Bucket(Bucket { name, host, terms, in_flight_max, ramp_ms, latency_cut, ..Bucket::default() })
 }

@@ -20,7 +20,7 @@ use super::{BEGIN, CallNo, Event, Outcome, World, submitter};
 use crate::fixture;
 
 /// How long the upstream is as it is.
-const SPELL_MS: i64 = 4_000;
+const SPELL_MS: i64 = 2_000;
 
 const SESSION: u64 = 1;
 const CLAIM: u64 = 2;
@@ -555,11 +555,11 @@ impl World {
 
 /// How long the upstream took to answer each request of an attempt: now and then it is slow for a while.
 fn took(world: &mut World) -> Vec<Took> {
-    if !world.chance(300) {
+    if !world.chance(600) {
         return Vec::new();
     }
-    let slow = ((world.t - BEGIN) / SPELL_MS).rem_euclid(3) == 2;
-    let requests = world.rng.random_range(5..30);
+    let slow = !world.draining && ((world.t - BEGIN) / SPELL_MS).rem_euclid(3) == 2;
+    let requests = world.rng.random_range(20..80);
     let mut one = || if slow { world.rng.random_range(300..600) } else { world.rng.random_range(10..60) };
     (0..requests).map(|_| Took { host: HOST.to_owned(), latency_ms: one() }).collect()
 }
