@@ -47,6 +47,7 @@ RELATIONS = [
     ("limit_exceeded", re.compile(r"^open_ms_max$")),  # not below `open_ms`
     ("invalid_field", re.compile(r"^(host|job_type)$")),  # a breaker names exactly one of the two
     ("limit_exceeded", re.compile(r"^terms\[\d+\]\.burst$")),  # not above `limit`
+    ("invalid_field", re.compile(r"^in_flight_max$")),  # not for the platform's buckets
     ("limit_exceeded", re.compile(r"^(burst|reserved)$")),  # not above `per_hour_max`, `active_max`
     ("invalid_field", re.compile(r"^(burst|reserved|priority|weight|active_max)$")),  # a quota says something, and means it
     ("invalid_field", re.compile(r"^calendar(\.|$)")),  # a rule that makes sense, and comes

@@ -145,6 +145,7 @@ impl EngineSite {
                 fingerprint: token.job.0.into_bytes(),
                 artifacts: Vec::new(),
                 follow_ups: Vec::new(),
+                took: Vec::new(),
             }
         });
         let command = Command::Complete { tenants: self.tenants.clone(), completions: completions.collect() };

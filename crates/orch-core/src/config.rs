@@ -160,6 +160,13 @@ pub struct Bucket {
     pub description: String,
     /// The host: all sources of the tenant that name it share the bucket.
     pub host: String,
+    /// Attempts under way at the host at the same time. Fewer after a cut, and one more for each limit's worth that ends
+    /// well; never more than this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_flight_max: Option<u32>,
+    /// Answers that take much longer than they usually do cut what is used of the terms, as refusals do.
+    #[serde(skip_serializing_if = "is_true")]
+    pub latency_cut: bool,
     /// The name; unique in the tenant.
     pub name: String,
     /// After a refusal by the upstream, milliseconds in which what is used of the terms rises from nothing to all.
@@ -173,6 +180,8 @@ impl Default for Bucket {
         Self {
             description: String::new(),
             host: String::new(),
+            in_flight_max: None,
+            latency_cut: true,
             name: String::new(),
             ramp_ms: limits::RAMP_MS_DEFAULT,
             terms: Vec::new(),
@@ -188,6 +197,7 @@ impl Bucket {
     pub fn check(&self) -> Result<(), Refusal> {
         check_name("name", &self.name)?;
         check_name("host", &self.host)?;
+        check_range("in_flight_max", self.in_flight_max.map_or(1, u64::from), 1, limits::IN_FLIGHT_MAX)?;
         check_range("ramp_ms", self.ramp_ms, limits::RAMP_MS_MIN, limits::RAMP_MS_MAX)?;
         check_range("terms", self.terms.len() as u64, 1, limits::TERMS_MAX)?;
         self.terms.iter().enumerate().try_for_each(|(place, term)| term.check(&format!("terms[{place}]")))
@@ -364,6 +374,11 @@ pub fn check_labels(field: &str, labels: &BTreeMap<String, String>) -> Result<()
 }
 
 // The form that `skip_serializing_if` wants.
+fn is_true(cut: &bool) -> bool {
+    *cut
+}
+
+// The same.
 fn is_one(cost: &u32) -> bool {
     *cost == 1
 }

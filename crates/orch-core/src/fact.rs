@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{ConfigDoc, ConfigKind};
 use crate::ids::{ClaimId, JobId, LaneNo, SessionId, TenantId, TenantNo, TokenId};
 use crate::job::{AttemptOutcome, Dependency, JobError, JobState, LaneKey, Origin};
-use crate::term::CutCause;
+use crate::term::{CutCause, Slow};
 use crate::time::Timestamp;
 
 /// The version of the rules that decide; rises when the same commands would lead to other facts.
@@ -352,7 +352,7 @@ pub enum Fact {
         /// Who asked.
         by: String,
     },
-    /// An upstream refused: less of a bucket's terms is used, and more again as time passes.
+    /// An upstream refused, or was slow: less of a bucket's terms is used, and more again as time passes.
     BucketCut {
         /// The bucket.
         bucket: String,
@@ -360,8 +360,14 @@ pub enum Fact {
         cause: CutCause,
         /// The share of the terms before, in parts of a thousand.
         from: u32,
-        /// The job whose request was refused.
+        /// So many attempts may be under way at its host from now on, if that is limited.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        in_flight: Option<u32>,
+        /// The job whose request was refused, or whose answer was the last of the slow ones.
         job: JobId,
+        /// How slow it was, where that is why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slow: Option<Slow>,
         /// The share after.
         to: u32,
     },

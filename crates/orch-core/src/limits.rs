@@ -171,6 +171,8 @@ limits! {
     RAMP_MS_MIN = 1_000, "ramp_ms_min", "a shorter one would ask a refusing host again at once";
     /// The longest ramp.
     RAMP_MS_MAX = 86_400_000, "ramp_ms_max", "slower than a day is a limit for an operator to set";
+    /// Attempts that may be under way at a bucket's host.
+    IN_FLIGHT_MAX = 100_000, "in_flight_max", "more than an upstream bears from anybody";
     /// Milliseconds that a lease may be granted before its first request may leave.
     PERMIT_AHEAD_MS = 150, "permit_ahead_ms", "covers a permit's way to its shard and a grant's to its worker; longer would only hold leases";
     /// The heaviest weight of a quota's share.

@@ -85,6 +85,16 @@ pub enum CutCause {
     Latency,
 }
 
+/// How slow an upstream was when that cut what is used of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Slow {
+    /// What its answers usually took, in milliseconds.
+    pub baseline_ms: u64,
+    /// What they took at last.
+    pub latency_ms: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

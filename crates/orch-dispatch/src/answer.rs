@@ -11,6 +11,7 @@ use orch_core::refusal::Refusal;
 use orch_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use orch_gates::adaptive::SharePoint;
 pub use orch_gates::{BreakerState, Cut};
 
 use crate::command::{Progress, ThrottleLimits};
@@ -270,6 +271,25 @@ pub struct BucketFound {
     pub whole_at: Option<Timestamp>,
     /// The last cuts, oldest first.
     pub cuts: Vec<Cut>,
+    /// The share in each minute of the last hour, oldest first, if it was cut.
+    pub history: Vec<SharePoint>,
+    /// What is under way at its host, if that is limited.
+    pub in_flight: Option<InFlight>,
+    /// What answers usually take, in milliseconds, once that was learnt.
+    pub baseline_ms: Option<u64>,
+    /// What the last ones took.
+    pub latency_ms: Option<u64>,
+}
+
+/// What is under way at a bucket's host, and what may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InFlight {
+    /// Attempts under way.
+    pub under_way: u32,
+    /// So many may be now.
+    pub most: u32,
+    /// So many may be at most.
+    pub max: u32,
 }
 
 /// A breaker as the owner knows it.

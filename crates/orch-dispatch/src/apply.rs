@@ -62,7 +62,11 @@ impl Tenant {
             }
             Fact::AttemptEnded { .. } => self.attempt_ended(record, wheel),
             Fact::JobFinished { cause, job, lane, state, .. } => {
-                self.attempt_over(*job, breaker::said_of_finished(*cause), record.at);
+                let good = breaker::said_of_finished(*cause);
+                self.attempt_over(*job, good, record.at);
+                if good == Some(true) {
+                    self.flight_succeeded(*job);
+                }
                 if *state == JobState::Succeeded || mutant::on(Mutant::RunTimesOfFailures) {
                     self.run_time(*job, *lane, record.at);
                 }
@@ -91,8 +95,9 @@ impl Tenant {
                 self.erase_at = None;
                 self.refresh_all();
             }
-            Fact::BucketCut { bucket, cause, from, to, .. } => {
-                let cut = Cut { at: record.at, cause: *cause, from: *from, to: *to };
+            Fact::BucketCut { bucket, cause, from, in_flight, slow, to, .. } => {
+                let in_flight = in_flight.filter(|_| !mutant::on(Mutant::FlightCutForgotten));
+                let cut = Cut { at: record.at, cause: *cause, from: *from, to: *to, in_flight, slow: *slow };
                 self.buckets.entry(bucket.clone()).or_default().take(cut);
             }
             Fact::BucketClosed { bucket, until, .. } => {

@@ -14,12 +14,12 @@ use orch_core::time::Timestamp;
 use orch_gates::adaptive::WHOLE;
 use orch_gates::bucket::{Holder, Rules};
 use orch_gates::closure::CLOSED_OWN_MS_MAX;
-use orch_gates::{Bucket, Cut, CutCause};
+use orch_gates::{Bucket, Cut, CutCause, Latency, Slow};
 
 use crate::answer::{Answer, BucketFound};
-use crate::command::{Actor, HostSaid, UpstreamSaid};
+use crate::command::{Actor, HostSaid, Took, UpstreamSaid};
 use crate::decide::Desk;
-use crate::host::{Shared, said_of};
+use crate::host::{Shared, said_of, slow_of};
 use crate::job::Lease;
 use crate::tenant::{Configs, Group, Tenant, of_kind};
 
@@ -58,6 +58,28 @@ pub(crate) fn way_ms(half_guard_ms: Option<u64>) -> u64 {
 /// Half of the shortest guard of these buckets' windows: a request may come so much later than it was counted.
 pub(crate) fn half_guard_ms<'a>(docs: impl Iterator<Item = &'a config::Bucket>) -> Option<u64> {
     docs.flat_map(|doc| &doc.terms).map(|term| (term.guarded_ms() - term.window_ms) / 2).min()
+}
+
+/// Why less of the terms is to be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The upstream refused, with this status.
+    Status(u16),
+    /// It has become slow.
+    Slow(Slow),
+}
+
+/// What an upstream's answers say of its buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// The job whose request it answered.
+    pub job: JobId,
+    /// Why less is to be used, if so.
+    pub why: Option<Refused>,
+    /// When that request left; the first of the slow ones.
+    pub sent: Timestamp,
+    /// Nothing is to leave before.
+    pub closed_until: Option<Timestamp>,
 }
 
 /// A moment that does not come.
@@ -174,21 +196,26 @@ impl Tenant {
         }
     }
 
-    /// The facts that an upstream's answer to a request of this job brings for a bucket: its share is cut because of a
-    /// refusal, it is closed.
-    pub fn answered(
-        &self,
-        doc: &config::Bucket,
-        job: JobId,
-        cause: Option<CutCause>,
-        sent: Timestamp,
-        closed_until: Option<Timestamp>,
-        now: Timestamp,
-    ) -> impl Iterator<Item = Fact> {
+    /// The facts that an upstream's answer brings for a bucket: its share is cut, it is closed.
+    pub fn answered(&self, doc: &config::Bucket, said: Said, now: Timestamp) -> impl Iterator<Item = Fact> {
+        let Said { job, why, sent, closed_until } = said;
         let (nothing, name) = (Bucket::default(), &doc.name);
         let bucket = self.buckets.get(name).unwrap_or(&nothing);
+        let (cause, slow) = match why {
+            Some(Refused::Status(status)) => (Some(CutCause::Status(status)), None),
+            Some(Refused::Slow(slow)) => (Some(CutCause::Latency).filter(|_| doc.latency_cut), Some(slow)),
+            None => (None, None),
+        };
         let cut = cause.and_then(|cause| bucket.cut(rules(doc), cause, sent, now));
-        let cut = cut.map(|Cut { cause, from, to, .. }| Fact::BucketCut { bucket: name.clone(), cause, from, job, to });
+        let cut = cut.map(|Cut { cause, from, to, in_flight, .. }| Fact::BucketCut {
+            bucket: name.clone(),
+            cause,
+            from,
+            in_flight,
+            job,
+            slow,
+            to,
+        });
         let until = closed_until.filter(|until| Some(*until) > bucket.closed_until(now).or(Some(now)));
         let closed = until.map(|until| Fact::BucketClosed { bucket: name.clone(), job, until });
         cut.into_iter().chain(closed)
@@ -198,24 +225,54 @@ impl Tenant {
 impl Desk<'_> {
     /// The command `Upstream`: a refusal cuts what is used of the terms, "come again later" closes the bucket.
     /// Returns what is to be said of a host that all share.
-    pub fn upstream_said(&mut self, token: Token, said: UpstreamSaid) -> Result<Option<HostSaid>, Refusal> {
+    pub fn upstream_said(&mut self, token: Token, said: UpstreamSaid) -> Result<Vec<HostSaid>, Refusal> {
         let id = self.current(token)?;
         self.heard(id);
-        let (job, now) = (&self.tenant.jobs[&id], self.at.now);
-        // Whoever says so before its request was to leave did not wait.
-        let began = |lease: &Lease| lease.not_before.filter(|at| *at <= now).unwrap_or(lease.granted_at);
-        let began = job.lease.as_ref().map_or(now, began);
+        let (began, now) = (self.began(id), self.at.now);
         let ago = |ms| Timestamp::from_millis(now.millis().saturating_sub_unsigned(ms));
         let sent = said.sent_ms_ago.map_or(began, |ms| ago(ms).max(began));
         let closed_until = said.retry_after_ms.map(|ms| now.plus_ms(ms.min(CLOSED_OWN_MS_MAX)));
-        let cause = said.throttled.map(CutCause::Status);
-        let docs = self.tenant.group(job.lane).buckets.iter().filter_map(|name| self.tenant.bucket_doc(name));
-        let facts = docs.flat_map(|doc| self.tenant.answered(doc, id, cause, sent, closed_until, now));
-        let facts: Vec<_> = facts.collect();
+        self.answered(id, said.throttled.map(Refused::Status), sent, closed_until);
+        let shared = said_of(self.tenant, id, said, sent);
+        // A refusal is quick, and says nothing of how long an answer takes.
+        let took = said.latency_ms.filter(|_| said.throttled.is_none());
+        let slow = took.and_then(|ms| self.took(id, ms, sent));
+        Ok(shared.into_iter().chain(slow).collect())
+    }
+
+    /// The part of `Complete` that says how long answers took. Returns what is to be said of a host that all share.
+    pub fn answers_took(&mut self, token: Token, answers: &[Took]) -> Result<Vec<HostSaid>, Refusal> {
+        let id = self.current(token)?;
+        let began = self.began(id);
+        let source = self.tenant.group(self.tenant.jobs[&id].lane).source.as_deref();
+        let host = host_of(&self.tenant.configs, source).map(str::to_owned);
+        let theirs = answers.iter().filter(|took| Some(&took.host) == host.as_ref());
+        Ok(theirs.filter_map(|took| self.took(id, took.latency_ms, began)).collect())
+    }
+
+    /// When the requests of a job's attempt began to leave. Whoever speaks of one before it was to leave did not wait.
+    fn began(&self, id: JobId) -> Timestamp {
+        let now = self.at.now;
+        let began = |lease: &Lease| lease.not_before.filter(|at| *at <= now).unwrap_or(lease.granted_at);
+        self.tenant.jobs[&id].lease.as_ref().map_or(now, began)
+    }
+
+    /// The host of a job answered, and that is for its buckets.
+    fn answered(&mut self, job: JobId, why: Option<Refused>, sent: Timestamp, closed_until: Option<Timestamp>) {
+        let (tenant, said) = (&self.tenant, Said { job, why, sent, closed_until });
+        let names = &tenant.group(tenant.jobs[&job].lane).buckets;
+        let docs = names.iter().filter_map(|name| tenant.bucket_doc(name));
+        let facts: Vec<_> = docs.flat_map(|doc| tenant.answered(doc, said, self.at.now)).collect();
         for fact in facts {
             self.emit(fact);
         }
-        Ok(said_of(self.tenant, id, said, sent))
+    }
+
+    /// An answer took so long. Whether that is slow is found in memory; that it cuts is a fact.
+    fn took(&mut self, id: JobId, latency_ms: u64, sent: Timestamp) -> Option<HostSaid> {
+        let verdict = self.tenant.observe(id, latency_ms, sent, self.at.now)?;
+        self.answered(id, Some(Refused::Slow(verdict.slow)), verdict.since, None);
+        slow_of(self.tenant, id, verdict)
     }
 
     /// The command `ResetBucket`.
@@ -234,6 +291,7 @@ pub(crate) fn found(tenant: &Tenant, name: &str, now: Timestamp) -> Option<Bucke
     let (nothing, bucket) = (Bucket::default(), tenant.buckets.get(name));
     let bucket = bucket.unwrap_or(&nothing);
     let (opens_at, _) = bucket.earliest(rules(doc), 1, now);
+    let latency = tenant.index.latencies.get(&doc.host);
     Some(BucketFound {
         left: bucket.left(rules(doc), now),
         opens_at: (opens_at > now).then_some(opens_at),
@@ -241,10 +299,14 @@ pub(crate) fn found(tenant: &Tenant, name: &str, now: Timestamp) -> Option<Bucke
         share: bucket.adaptive().share(doc.ramp_ms, now),
         whole_at: Some(bucket.adaptive().reaches(WHOLE, doc.ramp_ms, now)).filter(|at| *at > now),
         cuts: bucket.adaptive().cuts().to_vec(),
+        history: bucket.adaptive().history(doc.ramp_ms, now),
+        in_flight: tenant.flight_of(doc),
+        baseline_ms: latency.and_then(Latency::baseline_ms),
+        latency_ms: latency.and_then(Latency::last_ms),
     })
 }
 
 /// How a declared bucket is kept.
 pub(crate) fn rules(doc: &config::Bucket) -> Rules<'_> {
-    Rules { terms: &doc.terms, ramp_ms: doc.ramp_ms }
+    Rules { terms: &doc.terms, ramp_ms: doc.ramp_ms, in_flight_max: doc.in_flight_max }
 }

@@ -87,6 +87,7 @@ impl Tenant {
                 && !self.group_full(&group.job_type, group.source.as_deref())
                 && !self.quota_paused(group)
                 && (mutant::on(Mutant::QuotaIgnored) || self.quota_full(group).is_none())
+                && (mutant::on(Mutant::FlightIgnored) || self.flight_full(group).is_none())
         })
     }
 }

@@ -12,6 +12,7 @@ use orch_core::job::{ArtifactRef, Dependency, JobError, LaneKey, Origin, Payload
 use orch_core::lease::Token;
 use orch_core::port::{TenantRow, TokenRow};
 use orch_core::refusal::Refusal;
+use orch_core::term::Slow;
 use orch_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +72,8 @@ pub struct Completion {
     pub artifacts: Vec<ArtifactRef>,
     /// Jobs that become real together with a success.
     pub follow_ups: Vec<NewJob>,
+    /// How long hosts took to answer the attempt's requests; refusals are not among them.
+    pub took: Vec<Took>,
 }
 
 /// What a worker says became of an attempt.
@@ -158,7 +161,7 @@ pub struct ClaimParams {
 }
 
 /// What an upstream answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct UpstreamSaid {
     /// The status, if it says that there were too many requests: the caller knows the signatures.
     pub throttled: Option<u16>,
@@ -166,6 +169,17 @@ pub struct UpstreamSaid {
     pub retry_after_ms: Option<u64>,
     /// So many milliseconds ago the request left; else it left when the attempt began.
     pub sent_ms_ago: Option<u64>,
+    /// So many milliseconds it took to answer.
+    pub latency_ms: Option<u64>,
+}
+
+/// How long a host took to answer a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Took {
+    /// The host.
+    pub host: String,
+    /// Milliseconds.
+    pub latency_ms: u64,
 }
 
 /// What a shard asks of the home of the hosts that all tenants share.
@@ -215,8 +229,10 @@ pub struct HostSaid {
     pub by_platform: bool,
     /// What it said.
     pub said: UpstreamSaid,
-    /// When the request left.
+    /// When the request left; the first of the slow ones.
     pub sent: Timestamp,
+    /// It has become slow, as its tenant's owner finds.
+    pub slow: Option<Slow>,
 }
 
 /// Who acts and why, for commands of operators.

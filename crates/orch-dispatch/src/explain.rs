@@ -146,6 +146,7 @@ impl Tenant {
         holds.extend(self.blackout_hold(no, now));
         holds.extend(self.group(no).breakers.iter().filter_map(|name| self.breaker_hold(name, now)));
         holds.extend(self.bucket_hold(no, now));
+        holds.extend(self.flight_full(self.group(no)).and_then(|(name, _)| self.flight_hold(name)));
         holds.extend(self.full(no).into_iter().map(|by| Hold {
             gate: Gate::Concurrency,
             by,
@@ -237,7 +238,7 @@ impl Tenant {
                 Some(term) => format!("bucket `{name}`: {} in {} ms", term.limit, term.window_ms),
                 None => format!("bucket `{name}`: its terms are spent"),
             },
-            Holder::Share => format!("bucket `{name}`: the upstream refused, less of its terms is used"),
+            Holder::Share => format!("bucket `{name}`: the upstream refused or was slow, less of its terms is used"),
             Holder::Closed => format!("bucket `{name}`: the upstream asked not to be asked"),
             Holder::Order => format!("bucket `{name}`: a later request was granted already"),
         }

@@ -11,11 +11,11 @@ use orch_core::fact::Fact;
 use orch_core::ids::{JobId, TenantNo};
 use orch_core::limits::PERMIT_WISHES_MAX;
 use orch_core::time::Timestamp;
-use orch_gates::CutCause;
 use orch_gates::closure::Reports;
+use orch_gates::latency::Verdict;
 use serde::{Deserialize, Serialize};
 
-use crate::bucket::{buckets_of, host_of};
+use crate::bucket::{Refused, Said, buckets_of, host_of};
 use crate::command::{HostSaid, UpstreamSaid};
 use crate::permit::Hosts;
 use crate::prepared::Prepared;
@@ -184,7 +184,7 @@ impl Shard {
     }
 
     /// At home: a refusal cuts the share for all, or "come again later" closes the host: for whom, `Reports` says.
-    pub(crate) fn host_said(&mut self, HostSaid { host, tenant: no, job, by_platform, said, sent }: HostSaid) {
+    pub(crate) fn host_said(&mut self, HostSaid { host, tenant: no, job, by_platform, said, sent, slow }: HostSaid) {
         let now = self.now;
         let Some(system) = self.tenants.get(TenantNo::SYSTEM) else { return };
         let by = if by_platform { TenantNo::SYSTEM } else { no };
@@ -199,11 +199,12 @@ impl Shard {
                 facts.push(Fact::HostClosed { host: host.clone(), job, tenant: no, until });
             }
         }
-        let cause = throttled.filter(|_| self.cuts_for_all(&host, by)).map(CutCause::Status);
+        let cause = throttled.map(Refused::Status).or(slow.map(Refused::Slow));
+        let why = cause.filter(|_| self.cuts_for_all(&host, by));
         for doc in buckets_of(&system.configs, &host) {
-            facts.extend(system.answered(doc, job, cause, sent, all, now));
+            facts.extend(system.answered(doc, Said { job, why, sent, closed_until: all }, now));
         }
-        if throttled.is_some() {
+        if cause.is_some() {
             self.hosts.refused.entry(Arc::from(host.as_str())).or_default().insert(no, now);
         }
         let prepared = Prepared::default();
@@ -229,10 +230,21 @@ impl Shard {
     }
 }
 
-/// What a worker's report says of a shared host.
+/// What a worker's report says of a shared host, if it says anything that matters to all.
 pub(crate) fn said_of(tenant: &Tenant, id: JobId, said: UpstreamSaid, sent: Timestamp) -> Option<HostSaid> {
+    (said.throttled.is_some() || said.retry_after_ms.is_some()).then_some(())?;
+    Some(HostSaid { said, ..of_shared(tenant, id, sent)? })
+}
+
+/// A shared host has become slow for a tenant.
+pub(crate) fn slow_of(tenant: &Tenant, id: JobId, verdict: Verdict) -> Option<HostSaid> {
+    Some(HostSaid { slow: Some(verdict.slow), ..of_shared(tenant, id, verdict.since)? })
+}
+
+/// Nothing of the shared host of this job, yet.
+fn of_shared(tenant: &Tenant, id: JobId, sent: Timestamp) -> Option<HostSaid> {
     let job = tenant.jobs.get(&id)?;
     let Shared::Host(host) = &tenant.group(job.lane).shared else { return None };
-    let host = host.to_string();
-    Some(HostSaid { host, tenant: tenant.no, job: id, by_platform: false, said, sent })
+    let (host, said) = (host.to_string(), UpstreamSaid::default());
+    Some(HostSaid { host, tenant: tenant.no, job: id, by_platform: false, said, sent, slow: None })
 }

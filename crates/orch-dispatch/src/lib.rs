@@ -16,6 +16,7 @@ mod deletion;
 mod enqueue;
 mod explain;
 mod fair_queue;
+pub mod flight;
 mod follow;
 mod forecast;
 mod host;

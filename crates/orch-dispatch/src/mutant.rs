@@ -130,6 +130,12 @@ pub enum Mutant {
     RunTimesOfFailures = 91,
     /// Want more workers than the gates let work.
     WorkersBeyondLimits = 92,
+    /// Grant beyond what a bucket lets be under way at its host.
+    FlightIgnored = 80,
+    /// Leave what may be under way as it was when an upstream refuses.
+    FlightCutForgotten = 81,
+    /// Count an attempt as under way at its host after it has ended.
+    FlightSlotLeaked = 82,
     /// Take keys for new that lie in the ledger and were not read yet after a take-over.
     KeysUnreadAreNew = 34,
     /// Take keys for new that were used since the take-over.
@@ -138,7 +144,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 64] = [
+    pub const ALL: [Self; 67] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -201,6 +207,9 @@ impl Mutant {
         Self::RunTimesNotSaved,
         Self::RunTimesOfFailures,
         Self::WorkersBeyondLimits,
+        Self::FlightIgnored,
+        Self::FlightCutForgotten,
+        Self::FlightSlotLeaked,
         Self::KeysUnreadAreNew,
         Self::UsedKeysAreNew,
     ];

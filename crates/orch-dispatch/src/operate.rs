@@ -223,6 +223,7 @@ impl Desk<'_> {
         }
         let all = self.tenant.configs.values().map(|found| &found.doc);
         let stays = check_connector(&doc, current.as_ref().map(|found| &found.doc), all);
+        let stays = stays.and_then(|()| crate::flight::is_own(self.tenant.no, &doc));
         if let Err(refusal) = stays.and_then(|()| self.calendar_comes(&doc)) {
             return Answer::Refused(refusal);
         }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
 use crate::arbiter::Arbiter;
-use crate::command::{ClaimParams, Command, HostSaid, NewJob, speaks_for};
+use crate::command::{ClaimParams, Command, NewJob, speaks_for};
 use crate::decide::{Desk, Moment};
 use crate::key_filter::{KeyFilter, KeyWish};
 use crate::lane::Held;
@@ -567,8 +567,14 @@ impl Shard {
                 Answer::Beats { leases: each.collect(), drain }
             }
             Command::Complete { tenants, completions } => {
-                let each = completions.into_iter().map(|completion| {
+                let by_platform = tenants.contains(&TenantNo::SYSTEM);
+                let each = completions.into_iter().map(|mut completion| {
                     let token = completion.token;
+                    if !completion.took.is_empty() {
+                        let took = std::mem::take(&mut completion.took);
+                        let said = self.at_desk(&tenants, token, readings, |desk| desk.answers_took(token, &took));
+                        self.slow_answers(said.unwrap_or_default(), by_platform);
+                    }
                     self.at_desk(&tenants, token, readings, |desk| desk.complete(completion))
                 });
                 Answer::Completed(each.collect())
@@ -585,9 +591,7 @@ impl Shard {
             Command::Upstream { tenants, token, said } => {
                 let by_platform = tenants.contains(&TenantNo::SYSTEM);
                 let said = self.at_desk(&tenants, token, readings, |desk| desk.upstream_said(token, said));
-                done(said.map(|said| {
-                    said.into_iter().for_each(|said| self.upstream_answered(HostSaid { by_platform, ..said }));
-                }))
+                done(said.map(|said| self.slow_answers(said, by_platform)))
             }
             Command::CheckLease { tenants, token } => {
                 done(self.at_desk(&tenants, token, readings, |desk| desk.current(token).map(|_| ())))

@@ -7,7 +7,7 @@ use orch_core::fact::PauseTarget;
 use orch_core::ids::{ClaimId, JobId, LaneNo, SessionId, TenantId, TenantNo};
 use orch_core::job::{DependsOn, JobState, LaneKey};
 use orch_core::time::Timestamp;
-use orch_gates::{Bucket, RunTimes};
+use orch_gates::{Bucket, Latency, RunTimes};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{ConfigFound, OpenCounts};
@@ -74,6 +74,8 @@ pub(crate) struct Group {
     pub throttles: Vec<PauseTarget>,
     /// Buckets of its source's host, by name.
     pub buckets: Vec<String>,
+    /// Those that limit what is under way, with their ceilings.
+    pub flights: Vec<(String, u32)>,
     /// Whether the platform's buckets govern that host, too.
     pub shared: Shared,
     /// Breakers that govern its job type or its source's host, by name.
@@ -137,6 +139,10 @@ pub(crate) struct Index {
     pub leased_by_key: BTreeMap<(String, String), u32>,
     /// Attempts under way that each breaker governs.
     pub under_way: BTreeMap<String, u32>,
+    /// Attempts under way at the host of each bucket that limits them.
+    pub in_flight: BTreeMap<String, u32>,
+    /// What is known of the answers of each host that has a bucket. A new owner learns anew.
+    pub latencies: BTreeMap<String, Latency>,
     pub lanes_by_key: BTreeMap<(String, String), Vec<LaneNo>>,
     pub by_claim: BTreeSet<(SessionId, ClaimId, JobId)>,
     pub by_session: BTreeMap<SessionId, u32>,
@@ -353,6 +359,7 @@ impl Tenant {
         self.note_declared();
         self.index.quotas.clear();
         self.index.under_way.clear();
+        self.index.in_flight.clear();
         for group in &self.index.groups {
             for name in &group.quotas {
                 let of = self.index.quotas.entry(name.clone()).or_default();
@@ -361,6 +368,9 @@ impl Tenant {
             }
             for name in &group.breakers {
                 *self.index.under_way.entry(name.clone()).or_default() += group.leased;
+            }
+            for (name, _) in &group.flights {
+                *self.index.in_flight.entry(name.clone()).or_default() += group.leased;
             }
         }
     }
@@ -375,10 +385,10 @@ impl Tenant {
         let shared = self.index.governed.of(host);
         let breakers = breaker::governing(configs, job_type, host);
         let (buckets, quotas) = (self.own_buckets(host), self.quotas_of(job_type, &of.project));
-        let throttles = self.throttles_of(of, &quotas);
+        let (flights, throttles) = (self.flights_of(&buckets), self.throttles_of(of, &quotas));
         let group = &mut self.index.groups[place];
         (group.shade, group.shared, group.breakers) = (shade, shared, breakers);
-        (group.buckets, group.quotas, group.throttles) = (buckets, quotas, throttles);
+        (group.buckets, group.quotas, group.throttles, group.flights) = (buckets, quotas, throttles, flights);
     }
 
     /// Notes whether there is a governed host, or a throttled lane, at all.
@@ -399,6 +409,9 @@ impl Tenant {
         group.leased += 1;
         for name in &group.breakers {
             bump(&mut self.index.under_way, name);
+        }
+        for (name, _) in &group.flights {
+            bump(&mut self.index.in_flight, name);
         }
         bump(&mut self.index.leased_by_type, &key.job_type);
         if let Some(source) = &key.source {
@@ -433,7 +446,8 @@ impl Tenant {
         // A slot that comes free is work for a parked claim only where the limit was reached.
         self.index.stirred |= self.group_full(&key.job_type, key.source.as_deref()) && !mutant::on(Mutant::SlotUnheard);
         let group = self.index.group_of_lane[no.0 as usize - 1];
-        self.index.stirred |= !self.index.groups[group].quotas.is_empty() || !self.throttles.is_empty();
+        let of = &self.index.groups[group];
+        self.index.stirred |= !of.quotas.is_empty() || !of.flights.is_empty() || !self.throttles.is_empty();
         if !mutant::on(Mutant::QuotaSlotLeaked) {
             self.count_quotas(group, |of| of.active -= 1);
         }
@@ -441,6 +455,9 @@ impl Tenant {
         group.leased -= 1;
         for name in &group.breakers {
             drop_one(&mut self.index.under_way, name);
+        }
+        for (name, _) in group.flights.iter().filter(|_| !mutant::on(Mutant::FlightSlotLeaked)) {
+            drop_one(&mut self.index.in_flight, name);
         }
         drop_one(&mut self.index.leased_by_type, &key.job_type);
         if let Some(source) = &key.source {

@@ -69,7 +69,7 @@ impl OfGroup {
             paused: tenant.group_paused(&group.job_type, source) || tenant.quota_paused(group),
             throttled: tenant.throttled_until(group, now) > now,
             closed: closed.or_else(|| tenant.bucket_gate(group, now)),
-            full: tenant.group_full(&group.job_type, source),
+            full: tenant.group_full(&group.job_type, source) || tenant.flight_full(group).is_some(),
             quota: tenant.quota_full(group).is_some(),
         }
     }

@@ -4,6 +4,7 @@ use orch_core::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::adaptive::{Adaptive, Cut, CutCause, WHOLE};
+use crate::flight::Flight;
 use crate::mutant::{self, Mutant};
 use crate::pace::Pace;
 use crate::window::Window;
@@ -23,6 +24,8 @@ pub struct Rules<'a> {
     pub terms: &'a [Term],
     /// After a cut, milliseconds from nothing to the whole of the terms.
     pub ramp_ms: u64,
+    /// So many attempts may be under way at most, if that is limited.
+    pub in_flight_max: Option<u32>,
 }
 
 /// What holds a request back.
@@ -48,6 +51,7 @@ pub struct Bucket {
     closed_until: Option<Timestamp>,
     /// The last grant's moment and cost.
     last: Option<(Timestamp, u32)>,
+    flight: Flight,
 }
 
 impl Bucket {
@@ -135,7 +139,8 @@ impl Bucket {
     /// A request that left at `sent` was refused: the cut that it asks for, if any. It counts once it is `take`n.
     #[must_use]
     pub fn cut(&self, rules: Rules<'_>, cause: CutCause, sent: Timestamp, now: Timestamp) -> Option<Cut> {
-        self.adaptive.cut(cause, sent, rules.ramp_ms, now)
+        let in_flight = rules.in_flight_max.map(|ceiling| self.flight.cut(ceiling));
+        self.adaptive.cut(cause, sent, rules.ramp_ms, now).map(|cut| Cut { in_flight, ..cut })
     }
 
     /// A cut was decided.
@@ -143,7 +148,21 @@ impl Bucket {
         if mutant::on(Mutant::ClosureForgotten) {
             self.closed_until = None;
         }
+        if let Some(left) = cut.in_flight {
+            self.flight.take(left);
+        }
         self.adaptive.take(cut);
+    }
+
+    /// An attempt ended well while so many were under way, itself counted.
+    pub fn succeeded(&mut self, in_flight_max: u32, under_way: u32) {
+        self.flight.succeeded(in_flight_max, under_way);
+    }
+
+    /// What may be under way.
+    #[must_use]
+    pub fn flight(&self) -> Flight {
+        self.flight
     }
 
     /// Nothing leaves before `until`. An earlier closure that lasts longer stays.
@@ -154,6 +173,7 @@ impl Bucket {
     /// An operator opens it again, at the whole of its terms.
     pub fn reset(&mut self) {
         self.closed_until = None;
+        self.flight.reset();
         self.adaptive.reset();
     }
 

@@ -29,11 +29,15 @@ pub enum Mutant {
     OneTenantCloses,
     /// Admit at the moment that was asked for although a later one was granted already.
     BackInTime,
+    /// Raise what may be under way by one after each success.
+    FlightRisesAtOnce,
+    /// Take what is slow for the way an upstream usually is.
+    SlownessIsLearnt,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::WindowWithoutGuard,
         Self::CostIgnored,
         Self::FirstTermOnly,
@@ -46,6 +50,8 @@ impl Mutant {
         Self::OldOutcomesCount,
         Self::OneTenantCloses,
         Self::BackInTime,
+        Self::FlightRisesAtOnce,
+        Self::SlownessIsLearnt,
     ];
 }
 

@@ -71,7 +71,7 @@ fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
 
 /// Runs a case and judges it. Returns how many grants there were.
 fn judge(case: &Case) -> Result<u64, String> {
-    let rules = Rules { terms: &case.terms, ramp_ms: RAMP_MS };
+    let rules = Rules { terms: &case.terms, ramp_ms: RAMP_MS, in_flight_max: None };
     let mut bucket = Bucket::default();
     let mut now = Timestamp::from_millis(1_700_000_000_000);
     let (mut grants, mut closed, mut cuts) = (Vec::<Grant>::new(), Vec::new(), Vec::<(Timestamp, u64)>::new());

@@ -329,6 +329,7 @@ impl Model {
         end_of: impl Fn(TenantNo, JobId) -> Option<Timestamp>,
     ) -> Result<(), Violation> {
         self.voices = Voices::default();
+        self.hosts.new_owner();
         self.served_since = now;
         let tenants = &self.tenants;
         self.clock.serve(now, |(no, job, _)| tenants.get(&no).map_or(0, |tenant| tenant.longest_lease_ms(job)));

@@ -120,7 +120,9 @@ impl World {
                 Term { burst, limit, window_ms }
             });
             let terms = terms.collect();
-            self.put(ConfigDoc::Bucket(Bucket { name: "u".into(), host: "h".into(), terms, ..Bucket::default() }));
+            let in_flight_max = self.rng.random_ratio(1, 4).then(|| self.rng.random_range(1..4));
+            let (name, host) = ("u".into(), "h".into());
+            self.put(ConfigDoc::Bucket(Bucket { name, host, terms, in_flight_max, ..Bucket::default() }));
         }
         if self.rng.random_ratio(1, 3) {
             let cron = Some(format!("*/{} * * * * *", [10, 15, 20, 30][self.rng.random_range(0..4)]));
@@ -202,7 +204,7 @@ impl World {
             Report::Failed(JobError::own("handler", "it did not work", true))
         };
         let (artifacts, follow_ups) = (Vec::new(), Vec::new());
-        let completion = Completion { token, outcome, fingerprint: [0; 16], artifacts, follow_ups };
+        let completion = Completion { token, outcome, fingerprint: [0; 16], artifacts, follow_ups, took: Vec::new() };
         self.run(Command::Complete { tenants: vec![TENANT], completions: vec![completion] });
     }
 
@@ -368,7 +370,7 @@ fn ends_with_its_gate(seed: u64, seen: &mut Seen) {
             Gate::Breaker => Command::ResetBreaker { tenant, breaker: "fuse".into(), actor: actor() },
             Gate::Bucket => delete(ConfigKind::Bucket, "u"),
             Gate::Concurrency => {
-                let of_source = hold.by.contains("for source");
+                let of_source = hold.by.contains("for source") || hold.by.starts_with("bucket");
                 let alike = |(_, other): &(Token, LaneKey)| {
                     if of_source { other.source == key.source } else { other.job_type == key.job_type }
                 };

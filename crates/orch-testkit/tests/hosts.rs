@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use orch_core::config::{Bucket, ConfigDoc, JobType, Source};
+use orch_core::config::{Bucket, ConfigDoc, ConfigKind, JobType, Source};
 use orch_core::ids::{ClaimId, Incarnation, JobId, LaneNo, SessionId, ShardNo, TenantId, TenantNo};
 use orch_core::job::{LaneKey, Priority};
 use orch_core::lease::Token;
@@ -13,7 +13,9 @@ use orch_core::port::{Append, Commit, JobRow, TenantRow, WindowRow};
 use orch_core::term::Term;
 use orch_core::time::Timestamp;
 use orch_dispatch::answer::{Grant, Permits};
-use orch_dispatch::command::{ClaimParams, Completion, Expect, NewJob, PermitAsk, Report, SessionParams, UpstreamSaid};
+use orch_dispatch::command::{
+    Actor, ClaimParams, Completion, Expect, NewJob, PermitAsk, Report, SessionParams, UpstreamSaid,
+};
 use orch_dispatch::owner::SnapshotPolicy;
 use orch_dispatch::shard::Identity;
 use orch_dispatch::{Answer, CallId, Command, Effect, Owner};
@@ -395,12 +397,14 @@ impl Stage {
         let lies = self.liar == Some(tenant);
         if refuses || lies {
             let retry_after_ms = lies.then_some(365 * 86_400_000);
-            let said = UpstreamSaid { throttled: refuses.then_some(403), retry_after_ms, sent_ms_ago: Some(1) };
+            let throttled = refuses.then_some(403);
+            let said = UpstreamSaid { throttled, retry_after_ms, sent_ms_ago: Some(1), latency_ms: None };
             self.submit(site, Command::Upstream { tenants: tenants.clone(), token, said }, For::Nobody);
         }
         let outcome = Report::Succeeded { result: None, result_sha256: None };
         let (artifacts, follow_ups) = (Vec::new(), Vec::new());
-        let completions = vec![Completion { token, outcome, fingerprint: [0; 16], artifacts, follow_ups }];
+        let completions =
+            vec![Completion { token, outcome, fingerprint: [0; 16], artifacts, follow_ups, took: Vec::new() }];
         self.submit(site, Command::Complete { tenants, completions }, For::Nobody);
         if self.workers[who].running == 8 {
             self.after(1, Event::Claim(who));
@@ -565,4 +569,21 @@ fn after_a_refusal_it_is_back_within_the_ramp() {
     let back = stage.used(before + 120_000);
     println!("a minute after the ramp: {back:.4} of the allowance, {} refused", stage.refused);
     assert!(stage.refused > 0 && back >= 0.9, "{back}");
+}
+
+#[test]
+fn a_bucket_that_is_deleted_frees_its_host_on_all_shards() {
+    let mut stage = Stage::new(5, NVD, 1);
+    stage.run();
+    let before = stage.t;
+    let (tenant, kind, name) = (TenantNo::SYSTEM, ConfigKind::Bucket, "shared".to_owned());
+    let actor = Actor { by: "operator".to_owned(), reason: None };
+    stage.submit(0, Command::DeleteConfig { tenant, kind, name, expect: Expect::Any, actor }, For::Nobody);
+    // The host allows as much as anybody asks now, but for the shares.
+    stage.term = Term::window(100_000, 1_000);
+    stage.end = before + 2_000;
+    stage.run();
+    let shares = stage.shares(before + 1_000);
+    println!("freed: {shares:?} in a second");
+    assert!(shares.iter().all(|share| *share > 20), "{shares:?}");
 }

@@ -9,7 +9,7 @@ use orch_testkit::model::Counts;
 use orch_testkit::world::{Report, World};
 
 /// What every full run must have shown, beside each kind of fact.
-const RACES: [&str; 72] = [
+const RACES: [&str; 78] = [
     "a backlog was full",
     "a claim sent again was answered",
     "a grant came when what held it let go",
@@ -35,6 +35,10 @@ const RACES: [&str; 72] = [
     "blackout asks an attempt to end",
     "blackout declared",
     "blackout over, and work goes on",
+    "a blackout was deleted",
+    "a breaker was deleted",
+    "a bucket was cut for slowness",
+    "a bucket was deleted",
     "bucket spent",
     "bucket spent ahead",
     "bucket_closed",
@@ -61,6 +65,7 @@ const RACES: [&str; 72] = [
     "fault: the database restarts",
     "fault: the home of shared hosts has a new owner",
     "fault: the database's clock steps back",
+    "in flight: a cut limit was full",
     "key mismatch refused",
     "key replayed",
     "keys were read after a take-over",
@@ -81,6 +86,7 @@ const RACES: [&str; 72] = [
     "race: two appends under way",
     "recovered from snapshot and tail",
     "recovered from the whole history behind an older snapshot",
+    "the bucket of a shared host was deleted",
     "the database's clock is behind the ledger",
 ];
 

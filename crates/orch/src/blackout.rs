@@ -56,6 +56,12 @@ pub enum Command {
     },
     /// Make one, or change what is named here of one that exists. Without a host, source or job type it holds all work.
     Put(Box<Put>),
+    /// Delete one: what it holds goes.
+    Delete {
+        /// Its name.
+        #[arg(add = complete::blackouts())]
+        name: String,
+    },
 }
 
 /// Arguments of `put`.
@@ -177,6 +183,7 @@ pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(
             let query = QuietQuery { source, job_type, duration_ms: duration.map(ms), from };
             output.one(&blackouts.next_quiet(&query).await?, &QUIET)
         }
+        Command::Delete { name } => Ok(blackouts.delete(&name).await?),
         Command::Put(put) => output.one(&blackouts.create(&wire(*put)).await?, &VIEW),
     }
 }

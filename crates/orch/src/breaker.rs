@@ -51,6 +51,12 @@ pub enum Command {
     },
     /// Make one, or change what is named here of one that exists.
     Put(Box<Put>),
+    /// Delete one: what it holds goes.
+    Delete {
+        /// Its name.
+        #[arg(add = complete::breakers())]
+        name: String,
+    },
 }
 
 /// What a breaker is to be.
@@ -147,6 +153,7 @@ pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(
             breakers.reset(&name, reason.as_deref()).await?;
             output.one(&breakers.state(&name).await?, &STATE)
         }
+        Command::Delete { name } => Ok(breakers.delete(&name).await?),
         Command::Put(put) => {
             let wanted = Breaker {
                 name: put.name,

@@ -68,9 +68,21 @@ pub enum Command {
         /// After a refusal by the upstream, milliseconds in which what is used of the terms rises from nothing to all.
         #[arg(long)]
         ramp_ms: Option<u64>,
+        /// Attempts under way at the host at the same time: fewer after a refusal, and never more than this.
+        #[arg(long)]
+        in_flight: Option<u32>,
+        /// Whether answers that take much longer than usual cut what is used of the terms, as refusals do.
+        #[arg(long)]
+        latency_cut: Option<bool>,
         /// Text for people.
         #[arg(long)]
         description: Option<String>,
+    },
+    /// Delete one: what waits for it goes.
+    Delete {
+        /// Its name.
+        #[arg(add = complete::buckets())]
+        name: String,
     },
 }
 
@@ -101,7 +113,13 @@ fn number(text: &str, what: &str) -> Result<u32, String> {
 const VIEW: View = View {
     name: "/name",
     columns: &[("NAME", "/name"), ("HOST", "/host"), ("TERMS", "/terms"), ("DESCRIPTION", "/description")],
-    wide: &[("RAMP MS", "/ramp_ms"), ("VERSION", "/version"), ("UPDATED AT", "/updated_at")],
+    wide: &[
+        ("RAMP MS", "/ramp_ms"),
+        ("IN FLIGHT", "/in_flight_max"),
+        ("LATENCY CUT", "/latency_cut"),
+        ("VERSION", "/version"),
+        ("UPDATED AT", "/updated_at"),
+    ],
 };
 
 const KNOWN: View = View {
@@ -125,8 +143,17 @@ const STATE: View = View {
         ("SHARE ‰", "/share"),
         ("OPENS AT", "/opens_at"),
         ("CLOSED UNTIL", "/closed_until"),
+        ("UNDER WAY", "/in_flight/under_way"),
+        ("OF", "/in_flight/limit"),
     ],
-    wide: &[("WHOLE AT", "/whole_at"), ("CUTS", "/cuts")],
+    wide: &[
+        ("AT MOST", "/in_flight/max"),
+        ("WHOLE AT", "/whole_at"),
+        ("LATENCY MS", "/latency_ms"),
+        ("USUAL MS", "/baseline_ms"),
+        ("CUTS", "/cuts"),
+        ("HISTORY", "/history"),
+    ],
 };
 
 /// Runs a command.
@@ -149,7 +176,8 @@ pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(
         Command::Known { watch } => {
             watch.list(output, &KNOWN, async || Ok(client.buckets().known().await?.into())).await
         }
-        Command::Put { name, known, host, terms, ramp_ms, description } => {
+        Command::Delete { name } => Ok(client.buckets().delete(&name).await?),
+        Command::Put { name, known, host, terms, ramp_ms, in_flight, latency_cut, description } => {
             let known = match known {
                 Some(id) => Some(known_terms(client, &id).await?.bucket(&name)),
                 None => None,
@@ -159,7 +187,9 @@ pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(
             // What is said of the known terms does not hold for others.
             let (terms, said) = if terms.is_empty() { (known.terms, known.description) } else { (terms, None) };
             let (host, description) = (host.or(known.host), description.or(said));
-            let wanted = Bucket { name, host, terms, ramp_ms, description, ..Bucket::default() };
+            let in_flight_max = in_flight;
+            let wanted =
+                Bucket { name, host, terms, ramp_ms, in_flight_max, latency_cut, description, ..Bucket::default() };
             output.one(&client.buckets().create(&wanted).await?, &VIEW)
         }
     }

@@ -83,4 +83,12 @@ impl Breakers<'_> {
     pub async fn update(&self, wanted: &Breaker) -> Result<Breaker, Error> {
         declared::update(self.0, PATH, &wanted.name, wanted, wanted.version).await
     }
+
+    /// Deletes it: what it holds goes.
+    ///
+    /// # Errors
+    /// Any; `not_found`.
+    pub async fn delete(&self, name: &str) -> Result<(), Error> {
+        declared::delete(self.0, PATH, name).await
+    }
 }

@@ -21,6 +21,12 @@ pub struct Bucket {
     /// After a refusal by the upstream, milliseconds in which what is used of the terms rises from nothing to all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ramp_ms: Option<u64>,
+    /// Attempts under way at the host at the same time: fewer after a cut, and never more than this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_flight_max: Option<u32>,
+    /// Answers that take much longer than usual cut what is used of the terms, as refusals do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_cut: Option<bool>,
     /// The version that was read; `update` refuses to overwrite a later one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
@@ -59,6 +65,34 @@ pub struct BucketState {
     pub whole_at: Option<Timestamp>,
     /// The last cuts, oldest first.
     pub cuts: Vec<Cut>,
+    /// The share in each minute of the last hour, oldest first; nothing where it was not cut.
+    pub history: Vec<SharePoint>,
+    /// What is under way at the host, if that is limited.
+    pub in_flight: Option<InFlight>,
+    /// What answers usually take, in milliseconds, once that was learnt.
+    pub baseline_ms: Option<u64>,
+    /// What the last ones took.
+    pub latency_ms: Option<u64>,
+}
+
+/// The share of the terms at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharePoint {
+    /// When.
+    pub at: Timestamp,
+    /// The share, in parts of a thousand.
+    pub share: u32,
+}
+
+/// What is under way at a host, and what may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InFlight {
+    /// Attempts under way.
+    pub under_way: u32,
+    /// So many may be now.
+    pub limit: u32,
+    /// So many may be at most.
+    pub max: u32,
 }
 
 /// A cut: less of the terms is used.
@@ -72,6 +106,15 @@ pub struct Cut {
     pub from: u32,
     /// The share after.
     pub to: u32,
+    /// So many attempts might be under way from then on, if that is limited.
+    #[serde(default)]
+    pub in_flight: Option<u32>,
+    /// For slowness: what answers took, in milliseconds…
+    #[serde(default)]
+    pub latency_ms: Option<u64>,
+    /// … and what they usually took.
+    #[serde(default)]
+    pub baseline_ms: Option<u64>,
 }
 
 impl Bucket {

@@ -74,4 +74,12 @@ impl Buckets<'_> {
     pub async fn update(&self, wanted: &Bucket) -> Result<Bucket, Error> {
         declared::update(self.0, PATH, &wanted.name, wanted, wanted.version).await
     }
+
+    /// Deletes it: what waits for it goes.
+    ///
+    /// # Errors
+    /// Any; `not_found`.
+    pub async fn delete(&self, name: &str) -> Result<(), Error> {
+        declared::delete(self.0, PATH, name).await
+    }
 }

@@ -81,6 +81,11 @@ fn written<T: Serialize>(document: &T) -> Result<Map<String, Value>, Error> {
     Ok(members)
 }
 
+/// Deletes the document, whatever its version.
+pub async fn delete(client: &Client, path: &str, name: &str) -> Result<(), Error> {
+    client.send(Call::delete(format!("{path}/{}", segment(name)))).await.map(drop)
+}
+
 /// A document as it was answered.
 pub fn decode<T: DeserializeOwned>(path: &str, value: Value) -> Result<T, Error> {
     serde_json::from_value(value).map_err(|source| Error::Decode { call: format!("PUT {path}"), source })

@@ -77,7 +77,7 @@ pub use blackout::{Blackout, BlackoutAction, Calendar, Quiet, QuietQuery, Window
 pub use blackouts::Blackouts;
 pub use breaker::{Breaker, BreakerState};
 pub use breakers::Breakers;
-pub use bucket::{Bucket, BucketState, Cut, Term};
+pub use bucket::{Bucket, BucketState, Cut, InFlight, SharePoint, Term};
 pub use buckets::Buckets;
 pub use client::{Client, ClientBuilder};
 pub use connector::{Connector, ConnectorSchedule, RatePolicy};

@@ -62,7 +62,7 @@ impl Quotas<'_> {
     /// # Errors
     /// Any; `not_found`.
     pub async fn delete(&self, name: &str) -> Result<(), Error> {
-        self.0.send(Call::delete(format!("{PATH}/{}", segment(name)))).await.map(drop)
+        declared::delete(self.0, PATH, name).await
     }
 
     /// Holds its work: nothing of it is handed out until it is resumed.

@@ -101,7 +101,15 @@ pub(crate) fn samples() -> Vec<Fact> {
         Fact::Turn { granted: 3, pass: 77, tenant: TenantNo(2) },
         Fact::TenantMarked { by: "tok".into(), erase_at: at },
         Fact::TenantRestored { by: "tok".into() },
-        Fact::BucketCut { bucket: "nvd".into(), cause: CutCause::Status(429), from: 1_000, job: job(1), to: 500 },
+        Fact::BucketCut {
+            bucket: "nvd".into(),
+            cause: CutCause::Status(429),
+            from: 1_000,
+            in_flight: None,
+            job: job(1),
+            slow: None,
+            to: 500,
+        },
         Fact::BucketClosed { bucket: "nvd".into(), job: job(1), until: at },
         Fact::BucketReset { bucket: "nvd".into(), by: "me".into(), reason: Some("r".into()) },
         Fact::PermitGiven { cost: 1, host: "h.example".into(), leaves_at: at, tenant: TenantNo(2), until: at },
@@ -185,6 +193,17 @@ fn every_kind_has_a_sample_and_its_tag() {
         let value = serde_json::to_value(&fact).unwrap();
         assert!(value.get(fact.kind()).is_some(), "{value}");
     }
+}
+
+#[test]
+fn what_a_cut_says_beyond_its_share_is_written_where_it_is_said() {
+    let job = JobId::v7(Timestamp::from_millis(1_700_000_000_123), 1);
+    let (in_flight, slow) = (Some(4), Some(Slow { baseline_ms: 80, latency_ms: 400 }));
+    let (bucket, cause) = ("nvd".to_owned(), CutCause::Latency);
+    let fact = Fact::BucketCut { bucket, cause, from: 1_000, in_flight, job, slow, to: 500 };
+    let text = serde_json::to_string(&fact).unwrap();
+    assert!(text.contains(r#""in_flight":4,"job""#) && text.contains(r#""slow":{"baseline_ms":80,"latency_ms":400}"#));
+    assert_eq!(serde_json::from_str::<Fact>(&text).unwrap(), fact);
 }
 
 /// Golden vectors: what is written once must read the same for ever.

@@ -6,7 +6,7 @@ use orch_core::config::{ConfigDoc, ConfigKind};
 use orch_core::ids::{LaneNo, TenantNo};
 use orch_core::time::Timestamp;
 
-use crate::answer::{Gate, Hold, HostExplained, HostGate};
+use crate::answer::{Gate, Hold, HostExplained, HostGate, InFlight};
 use crate::bucket::{By, NEVER, buckets_of, host_of};
 use crate::host::Shared;
 use crate::shard::Shard;
@@ -80,6 +80,17 @@ impl Tenant {
             let opens_at = Some(opening.grants_at()).filter(|_| holds && opening.at != NEVER);
             let hold = Hold { gate: Gate::Bucket, by, since: None, opens_at };
             gates.push(HostGate { name: Some(doc.name.clone()), holds, hold });
+            if let Some(InFlight { under_way, most, max }) = self.flight_of(doc) {
+                let idle = || Hold {
+                    gate: Gate::Concurrency,
+                    by: format!("bucket `{}`: {under_way} of {most} attempts are under way, {max} at most", doc.name),
+                    since: None,
+                    opens_at: None,
+                };
+                let hold = self.flight_hold(&doc.name).filter(|_| under_way >= most);
+                let (holds, hold) = (hold.is_some(), hold.unwrap_or_else(idle));
+                gates.push(HostGate { name: Some(doc.name.clone()), holds, hold });
+            }
         }
         gates
     }

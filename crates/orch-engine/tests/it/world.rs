@@ -110,6 +110,7 @@ impl World {
             outcome,
             artifacts: Vec::new(),
             follow_ups: Vec::new(),
+            took: Vec::new(),
         };
         let command = Command::Complete { tenants: vec![of], completions: vec![completion] };
         match self.engine.command(command).await.unwrap() {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::State;
 use orch_core::config::{ConfigDoc, ConfigKind, check_connector};
+use orch_core::ids::TenantNo;
 use orch_core::{Code, Refusal, Timestamp, limits};
 use orch_dispatch::Answer;
 use orch_dispatch::answer::ConfigFound;
@@ -140,7 +141,7 @@ pub async fn apply(
     let current = current(&app, &caller, &wanted).await?;
     // The order in which they are written.
     wanted.sort_by_key(|wanted| (wanted.rank, wanted.place));
-    refused.extend(check_all(&wanted, &current, app.engine().now()).await);
+    refused.extend(check_all(caller.tenant(), &wanted, &current, app.engine().now()).await);
     refuse(refused)?;
     let mut items: Vec<_> = wanted.iter().map(|wanted| (wanted.place, plan(wanted, &current))).collect();
     if !dry_run {
@@ -187,7 +188,7 @@ async fn current(app: &AppState, caller: &Caller, wanted: &[Wanted]) -> Result<C
 ///
 /// Some checks take milliseconds, so others get their turn between two of them, and there is an end to it when more
 /// refusals would not be shown.
-async fn check_all(wanted: &[Wanted], current: &Current, now: Timestamp) -> Vec<Refused> {
+async fn check_all(tenant: TenantNo, wanted: &[Wanted], current: &Current, now: Timestamp) -> Vec<Refused> {
     let (mut refused, mut names) = (Vec::new(), BTreeSet::new());
     let mut then: BTreeMap<_, _> = current.iter().map(|(key, found)| (key.clone(), &found.doc)).collect();
     for Wanted { place, rank, doc } in wanted {
@@ -199,6 +200,7 @@ async fn check_all(wanted: &[Wanted], current: &Current, now: Timestamp) -> Vec<
         let before = then.get(&key).copied();
         if before != Some(doc) {
             let checked = check(doc, now).and_then(|()| check_connector(doc, before, then.values().copied()));
+            let checked = checked.and_then(|()| orch_dispatch::flight::is_own(tenant, doc));
             refused.extend(checked.err().map(|refusal| (*place, refusal)));
         }
         if !names.insert(key.clone()) {

@@ -23,6 +23,7 @@ use super::query::{Params, Query};
 use super::segment::Segment;
 use super::texts::{DayText, KeyHeaderText, LimitNumber, MessageText, NameText, RuleText, WallClockText, ZoneText};
 use super::words::{BlackoutActionWord, Moment, PageOut, maybe_exact};
+use super::workers::reports::EmptyOut;
 use crate::access::{Caller, Scope, require};
 use crate::state::AppState;
 
@@ -36,7 +37,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_blackouts, create_blackout))
         .routes(routes!(get_next_quiet))
-        .routes(routes!(get_blackout, put_blackout))
+        .routes(routes!(get_blackout, put_blackout, delete_blackout))
         .routes(routes!(list_blackout_windows))
 }
 
@@ -279,6 +280,25 @@ pub async fn put_blackout(
     Json(body): Json<BlackoutBody>,
 ) -> Result<Response, Problem> {
     declared::replace(&app, &caller, &name, query, &headers, body).await
+}
+
+/// Deletes a blackout: what it holds goes.
+#[utoipa::path(
+    delete, path = "/blackouts/{name}", tag = "blackouts",
+    params(
+        ("name" = inline(NameText), Path, description = "Its name"),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the version to delete; any when left out", example = "\"v1\""),
+    ),
+    responses((status = 200, body = EmptyOut, description = "It is gone"))
+)]
+pub async fn delete_blackout(
+    State(app): State<AppState>,
+    caller: Caller,
+    Segment(name): Segment,
+    query: Query,
+    headers: HeaderMap,
+) -> Result<Json<EmptyOut>, Problem> {
+    declared::delete::<BlackoutBody>(&app, &caller, &name, query, &headers).await
 }
 
 /// Lists the next windows of a blackout.

@@ -29,7 +29,7 @@ use crate::state::AppState;
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_breakers, create_breaker))
-        .routes(routes!(get_breaker, put_breaker))
+        .routes(routes!(get_breaker, put_breaker, delete_breaker))
         .routes(routes!(get_breaker_state))
         .routes(routes!(trip_breaker))
         .routes(routes!(reset_breaker))
@@ -268,6 +268,25 @@ pub async fn put_breaker(
     Json(body): Json<BreakerBody>,
 ) -> Result<Response, Problem> {
     declared::replace(&app, &caller, &name, query, &headers, body).await
+}
+
+/// Deletes a breaker: what it holds goes, and what it knows is forgotten.
+#[utoipa::path(
+    delete, path = "/breakers/{name}", tag = "breakers",
+    params(
+        ("name" = inline(NameText), Path, description = "Its name"),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the version to delete; any when left out", example = "\"v1\""),
+    ),
+    responses((status = 200, body = EmptyOut, description = "It is gone"))
+)]
+pub async fn delete_breaker(
+    State(app): State<AppState>,
+    caller: Caller,
+    Segment(name): Segment,
+    query: Query,
+    headers: HeaderMap,
+) -> Result<Json<EmptyOut>, Problem> {
+    declared::delete::<BreakerBody>(&app, &caller, &name, query, &headers).await
 }
 
 /// Gets what a breaker does now, and what it counts.

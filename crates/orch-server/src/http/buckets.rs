@@ -7,7 +7,7 @@ use orch_core::config::{self, ConfigDoc, ConfigKind};
 use orch_core::limits;
 use orch_core::term::{CutCause, Term};
 use orch_dispatch::Answer;
-use orch_dispatch::answer::Cut;
+use orch_dispatch::answer::{Cut, InFlight};
 use orch_dispatch::command::{Command, Read};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::{ArrayBuilder, Schema};
@@ -33,7 +33,7 @@ use crate::state::AppState;
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_buckets, create_bucket))
-        .routes(routes!(get_bucket, put_bucket))
+        .routes(routes!(get_bucket, put_bucket, delete_bucket))
         .routes(routes!(get_bucket_state))
         .routes(routes!(reset_bucket))
 }
@@ -61,6 +61,13 @@ pub struct BucketBody {
     /// After a refusal by the upstream, milliseconds in which what is used of the terms rises from nothing to all.
     #[schema(minimum = 1000, maximum = 86400000)]
     pub ramp_ms: u64,
+    /// Attempts under way at the host at the same time. After a cut half of what might be, and one more for each limit's
+    /// worth that ends well; never more than this. Not for the platform's buckets.
+    #[schema(minimum = 1, maximum = 100000)]
+    pub in_flight_max: Option<u32>,
+    /// Answers that take more than twice as long as they usually do, and a tenth of a second more, cut what is used of the
+    /// terms as refusals do. True when left out.
+    pub latency_cut: bool,
     /// The version, from 1; read only.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "maybe_exact")]
     #[schema(maximum = 9007199254740991_u64)]
@@ -120,6 +127,8 @@ impl Default for BucketBody {
             host: doc.host,
             terms: Vec::new(),
             ramp_ms: doc.ramp_ms,
+            in_flight_max: doc.in_flight_max,
+            latency_cut: doc.latency_cut,
             version: None,
             updated_at: None,
         }
@@ -143,6 +152,40 @@ pub struct BucketStateOut {
     pub whole_at: Option<Moment>,
     /// The last cuts, oldest first.
     pub cuts: Vec<CutOut>,
+    /// The share in each minute of the last hour, oldest first; nothing where it was not cut.
+    pub history: Vec<SharePointOut>,
+    /// What is under way at the host, if that is limited.
+    pub in_flight: Option<InFlightOut>,
+    /// What answers usually take, in milliseconds; null until that was learnt. A new owner learns it anew.
+    pub baseline_ms: Option<u64>,
+    /// What the last twenty answers took, in milliseconds.
+    pub latency_ms: Option<u64>,
+}
+
+/// The share of the terms at a moment.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SharePointOut {
+    /// When.
+    pub at: Moment,
+    /// The share, in parts of a thousand.
+    pub share: u32,
+}
+
+/// What is under way at a host, and what may be.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InFlightOut {
+    /// Attempts under way.
+    pub under_way: u32,
+    /// So many may be now.
+    pub limit: u32,
+    /// So many may be at most.
+    pub max: u32,
+}
+
+impl From<InFlight> for InFlightOut {
+    fn from(InFlight { under_way, most, max }: InFlight) -> Self {
+        Self { under_way, limit: most, max }
+    }
 }
 
 /// A cut: less of the terms is used.
@@ -156,15 +199,22 @@ pub struct CutOut {
     pub from: u32,
     /// The share after.
     pub to: u32,
+    /// So many attempts might be under way from then on, if that is limited.
+    pub in_flight: Option<u32>,
+    /// For slowness: what answers took, in milliseconds…
+    pub latency_ms: Option<u64>,
+    /// … and what they usually took.
+    pub baseline_ms: Option<u64>,
 }
 
 impl From<Cut> for CutOut {
-    fn from(Cut { at, cause, from, to }: Cut) -> Self {
+    fn from(Cut { at, cause, from, to, in_flight, slow }: Cut) -> Self {
         let cause = match cause {
             CutCause::Status(status) => format!("status_{status}"),
             CutCause::Latency => "latency".to_owned(),
         };
-        Self { at: Moment(at), cause, from, to }
+        let (latency_ms, baseline_ms) = (slow.map(|slow| slow.latency_ms), slow.map(|slow| slow.baseline_ms));
+        Self { at: Moment(at), cause, from, to, in_flight, latency_ms, baseline_ms }
     }
 }
 
@@ -198,6 +248,8 @@ impl Declared for BucketBody {
             host: self.host,
             terms: terms.collect(),
             ramp_ms: self.ramp_ms,
+            in_flight_max: self.in_flight_max,
+            latency_cut: self.latency_cut,
         })
     }
 
@@ -210,6 +262,8 @@ impl Declared for BucketBody {
             host: doc.host,
             terms: terms.collect(),
             ramp_ms: doc.ramp_ms,
+            in_flight_max: doc.in_flight_max,
+            latency_cut: doc.latency_cut,
             version: Some(version),
             updated_at: Some(updated_at),
         })
@@ -293,6 +347,25 @@ pub async fn put_bucket(
     declared::replace(&app, &caller, &name, query, &headers, body).await
 }
 
+/// Deletes a bucket: what waits for it goes. What was spent is kept, for when one of this name is declared again.
+#[utoipa::path(
+    delete, path = "/buckets/{name}", tag = "buckets",
+    params(
+        ("name" = inline(NameText), Path, description = "Its name"),
+        ("If-Match" = Option<String>, Header, description = "The ETag of the version to delete; any when left out", example = "\"v1\""),
+    ),
+    responses((status = 200, body = EmptyOut, description = "It is gone"))
+)]
+pub async fn delete_bucket(
+    State(app): State<AppState>,
+    caller: Caller,
+    Segment(name): Segment,
+    query: Query,
+    headers: HeaderMap,
+) -> Result<Json<EmptyOut>, Problem> {
+    declared::delete::<BucketBody>(&app, &caller, &name, query, &headers).await
+}
+
 /// Gets what was spent of a bucket, and what it admits now.
 #[utoipa::path(
     get, path = "/buckets/{name}/state", tag = "buckets", params(("name" = inline(NameText), Path, description = "Its name")),
@@ -318,6 +391,14 @@ pub async fn get_bucket_state(
         share: found.share,
         whole_at: found.whole_at.map(Moment),
         cuts: found.cuts.into_iter().map(CutOut::from).collect(),
+        history: found
+            .history
+            .into_iter()
+            .map(|point| SharePointOut { at: Moment(point.at), share: point.share })
+            .collect(),
+        in_flight: found.in_flight.map(InFlightOut::from),
+        baseline_ms: found.baseline_ms,
+        latency_ms: found.latency_ms,
     }))
 }
 

@@ -211,7 +211,7 @@ fn advice(gate: Gate) -> &'static str {
             "wait for its window to end; `orch blackout windows` shows when, `orch blackout put` changes it"
         }
         Gate::Bucket => "`orch bucket state` shows what is left; `orch bucket reset` opens it again after a refusal",
-        Gate::Concurrency => "wait for an attempt to end, or raise the limit of the job type or source",
+        Gate::Concurrency => "wait for an attempt to end, or raise the limit of the job type, source or bucket",
         Gate::Quota => {
             "`orch quota summary` shows what is used; `orch quota put` changes it, `orch quota resume` ends a pause"
         }

@@ -1,5 +1,7 @@
 //! Breakers over the API: a dead upstream is asked by one attempt at a time, and no job fails for it.
 
+use axum::body::Body;
+use axum::http::Method;
 use serde_json::{Value, json};
 
 use crate::app::{Client, on_each_ledger};
@@ -105,6 +107,21 @@ on_each_ledger! {
             acme.post(&format!("/breakers/none/{act}"), json!({})).await.problem(404, "not_found");
         }
         acme.get("/breakers/none/state").await.problem(404, "not_found");
+    }
+
+    async fn what_it_holds_goes_when_it_is_deleted(app) {
+        let acme = app.acme().await;
+        let session = world(&acme, 60_000).await;
+        let leases = acme.claim(&session, 4).await;
+        report(&acme, &leases, false).await;
+        assert!(acme.claim(&session, 10).await.is_empty());
+        acme.send(Method::DELETE, "/breakers/nvd", &[("If-Match", "\"v2\"")], Body::empty()).await.problem(412, "version_conflict");
+        assert_eq!(acme.send(Method::DELETE, "/breakers/nvd", &[], Body::empty()).await.status, 200);
+        assert!(acme.claim(&session, 100).await.len() >= JOBS - 4);
+        acme.get("/breakers/nvd/state").await.problem(404, "not_found");
+        acme.send(Method::DELETE, "/breakers/nvd", &[], Body::empty()).await.problem(404, "not_found");
+        assert_eq!(acme.put("/breakers/nvd", json!({"host": "nvd.example"})).await.body()["version"], 3);
+        assert_eq!(state(&acme).await["state"], "closed", "what it knew is forgotten");
     }
 
     async fn a_job_type_has_one_too(app) {

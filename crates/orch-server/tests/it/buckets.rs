@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use axum::body::Body;
+use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::app::{Client, claim_id, on_each_ledger};
+use crate::app::{Client, TENANT_SCOPES, claim_id, on_each_ledger};
 
 const JOBS: usize = 12;
 const LIMIT: usize = 3;
@@ -99,6 +101,86 @@ on_each_ledger! {
         let state = acme.get("/buckets/nvd/state").await.body();
         assert_eq!((&state["share"], &state["closed_until"]), (&json!(1_000), &Value::Null));
         assert_eq!(acme.claim(&session, 10).await.len(), 1, "what was spent stays spent");
+    }
+
+    async fn what_waits_for_a_bucket_goes_when_that_is_deleted(app) {
+        let acme = app.acme().await;
+        let session = world(&acme, 3).await;
+        assert_eq!(acme.claim(&session, 10).await.len(), 1);
+        acme.send(Method::DELETE, "/buckets/nvd", &[("If-Match", "\"v7\"")], Body::empty()).await.problem(412, "version_conflict");
+        assert!(acme.claim(&session, 10).await.is_empty());
+        let deleted = acme.send(Method::DELETE, "/buckets/nvd", &[("If-Match", "\"v1\"")], Body::empty()).await;
+        assert_eq!(deleted.status, 200);
+        assert_eq!(acme.claim(&session, 100).await.len(), JOBS - 1);
+        acme.get("/buckets/nvd/state").await.problem(404, "not_found");
+        acme.send(Method::DELETE, "/buckets/nvd", &[], Body::empty()).await.problem(404, "not_found");
+        let bucket = json!({"host": "nvd.example", "terms": [{"limit": LIMIT, "window_ms": 86_400_000}]});
+        let again = acme.put("/buckets/nvd", bucket).await;
+        assert_eq!((again.status.as_u16(), &again.body()["version"]), (201, &json!(3)), "a version is never used twice");
+        assert_eq!(acme.get("/buckets/nvd/state").await.body()["left"], json!([0]), "what was spent is kept");
+    }
+
+    async fn what_is_under_way_at_a_host_is_limited_and_halves_when_that_refuses(app) {
+        let acme = app.acme().await;
+        acme.declare("fetch").await;
+        acme.put("/sources/nvd", json!({"kind": "nvd", "host": "nvd.example"})).await;
+        let terms = json!([{"limit": 1_000, "window_ms": 1_000}]);
+        let bucket = json!({"host": "nvd.example", "terms": terms, "in_flight_max": 4});
+        let made = acme.put("/buckets/nvd", bucket).await.body();
+        assert_eq!((&made["in_flight_max"], &made["latency_cut"]), (&json!(4), &json!(true)));
+        for n in 0..JOBS {
+            acme.submit(json!({"job_type": "fetch", "source": "nvd", "payload": n})).await;
+        }
+        let session = acme.session(&["fetch"]).await;
+        let leases = acme.claim(&session, 10).await;
+        assert_eq!(leases.len(), 4);
+        let state = acme.get("/buckets/nvd/state").await.body();
+        assert_eq!(state["in_flight"], json!({"under_way": 4, "limit": 4, "max": 4}));
+        let said = json!({"token": leases[0]["token"], "status": 429, "sent_ms_ago": 0});
+        assert_eq!(acme.post("/worker/upstream", said).await.status, 200);
+        let state = acme.get("/buckets/nvd/state").await.body();
+        assert_eq!(state["in_flight"], json!({"under_way": 4, "limit": 2, "max": 4}));
+        assert_eq!((&state["cuts"][0]["in_flight"], &state["cuts"][0]["latency_ms"]), (&json!(2), &Value::Null));
+        assert!(!state["history"].as_array().unwrap().is_empty());
+        acme.complete(json!({"token": leases[0]["token"], "outcome": "succeeded"})).await;
+        assert!(acme.claim(&session, 10).await.is_empty(), "three are under way of two");
+        let lane = acme.get("/lanes").await.body()["items"][0].clone();
+        assert_eq!(lane["held_by"], "concurrency");
+        let hold = acme.get("/lanes/1/explain").await.body()["holds"][0].clone();
+        assert!(hold["by"].as_str().unwrap().starts_with("bucket `nvd`: 3 of 2 attempts are under way"), "{hold}");
+        assert_eq!(hold["since"], state["cuts"][0]["at"]);
+    }
+
+    async fn answers_that_become_slow_cut_the_share(app) {
+        let acme = app.acme().await;
+        acme.declare("fetch").await;
+        acme.put("/sources/nvd", json!({"kind": "nvd", "host": "nvd.example"})).await;
+        let terms = json!([{"limit": 1_000, "window_ms": 1_000}]);
+        acme.put("/buckets/nvd", json!({"host": "nvd.example", "terms": terms, "ramp_ms": 86_400_000})).await;
+        for n in 0..JOBS {
+            acme.submit(json!({"job_type": "fetch", "source": "nvd", "payload": n})).await;
+        }
+        let session = acme.session(&["fetch"]).await;
+        for (place, lease) in acme.claim(&session, JOBS).await.iter().enumerate() {
+            let (refused, answer) = if place < 7 { (false, 50) } else { (true, 500) };
+            let seen = |host: &str, status: u16, ms: u64| json!({"host": host, "status": status, "latency_ms": ms});
+            let mut observations = vec![seen("nvd.example", 200, answer); 10];
+            // Refusals are quick, and other hosts are none of its business.
+            observations.extend(vec![seen("nvd.example", 429, 0); if refused { 10 } else { 0 }]);
+            observations.extend(vec![seen("other.example", 200, 9_000); 10]);
+            let report = json!({"token": lease["token"], "outcome": "succeeded", "observations": observations});
+            assert_eq!(acme.complete(report).await["status"], "ok");
+        }
+        let state = acme.get("/buckets/nvd/state").await.body();
+        let cut = &state["cuts"][0];
+        assert_eq!((&cut["cause"], &cut["latency_ms"], &cut["baseline_ms"]), (&json!("latency"), &json!(500), &json!(50)), "{state}");
+        assert_eq!((state["cuts"].as_array().unwrap().len(), &state["baseline_ms"]), (1, &json!(50)));
+    }
+
+    async fn the_platform_does_not_limit_what_is_under_way(app) {
+        let system = app.client(orch_core::ids::TenantNo::SYSTEM, &TENANT_SCOPES).await;
+        let bucket = json!({"host": "h", "terms": [{"limit": 1, "window_ms": 1_000}], "in_flight_max": 4});
+        system.put("/buckets/shared", bucket).await.blames(422, "invalid_field", "in_flight_max");
     }
 
     async fn known_terms_make_a_bucket(app) {

@@ -15,7 +15,7 @@ const OPEN: [&str; 1] = ["get_health"];
 
 /// How another tenant's caller fares with this tenant's ids and names: the status of the call.
 /// Whatever the status, nothing of this tenant may be in the answer, and nothing of it may change.
-const PROBES: [(&str, u16); 89] = [
+const PROBES: [(&str, u16); 92] = [
     ("ack_leases", 200),
     ("apply", 200),
     ("append_job_logs", 409),
@@ -45,6 +45,9 @@ const PROBES: [(&str, u16); 89] = [
     ("explain_job", 404),
     ("explain_lane", 404),
     ("explain_tenant", 404),
+    ("delete_blackout", 404),
+    ("delete_breaker", 404),
+    ("delete_bucket", 404),
     ("delete_quota", 404),
     ("export_tenant", 404),
     ("get_artifact", 404),

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::app::{Client, TestApp, claim_id, job_id, on_each_ledger};
 
 /// Limits that the tests below meet and pass.
-const COVERED: [&str; 57] = [
+const COVERED: [&str; 58] = [
     "ahead_days_max",
     "artifact_bytes_max",
     "artifacts_max",
@@ -36,6 +36,7 @@ const COVERED: [&str; 57] = [
     "except_max",
     "execution_ms_max",
     "follow_ups_max",
+    "in_flight_max",
     "jobs_per_call_max",
     "key_chars_max",
     "label_key_chars_max",
@@ -378,7 +379,15 @@ on_each_ledger! {
         let term = json!({"limit": 5, "window_ms": 1_000});
         let terms = |count: u64| json!({"host": "h", "terms": vec![term.clone(); usize_of(count)]});
         let ramp = |ms: u64| json!({"host": "h", "terms": [term], "ramp_ms": ms});
-        for fine in [terms(limits::TERMS_MAX), ramp(limits::RAMP_MS_MIN), ramp(limits::RAMP_MS_MAX)] {
+        let in_flight = |most: u64| json!({"host": "h", "terms": [term], "in_flight_max": most});
+        let most = limits::IN_FLIGHT_MAX;
+        for fine in [
+            terms(limits::TERMS_MAX),
+            ramp(limits::RAMP_MS_MIN),
+            ramp(limits::RAMP_MS_MAX),
+            in_flight(1),
+            in_flight(most),
+        ] {
             assert!(acme.put(&format!("/buckets/b{}", job_id()), fine).await.status.is_success());
         }
         for (bad, field) in [
@@ -386,6 +395,8 @@ on_each_ledger! {
             (terms(limits::TERMS_MAX + 1), "terms"),
             (ramp(limits::RAMP_MS_MIN - 1), "ramp_ms"),
             (ramp(limits::RAMP_MS_MAX + 1), "ramp_ms"),
+            (in_flight(0), "in_flight_max"),
+            (in_flight(most + 1), "in_flight_max"),
         ] {
             acme.put("/buckets/bad", bad).await.blames(422, "limit_exceeded", field);
         }

@@ -5,6 +5,7 @@ use orch_core::fact::{EndCause, Fact, NextTry, PauseTarget, ReadyCause, Record, 
 use orch_core::ids::{JobId, LaneNo, TenantNo};
 use orch_core::job::{AttemptOutcome, DependsOn, JobState};
 use orch_core::port::Append;
+use orch_core::term::CutCause;
 use orch_core::time::Timestamp;
 
 use super::{
@@ -72,6 +73,9 @@ impl Model {
                 };
                 ensure(asked, ASKED, || format!("{} though nobody said so", record.body.kind()))?;
                 self.saw(record.body.kind());
+                if matches!(record.body, Fact::BucketCut { cause: CutCause::Latency, .. }) {
+                    self.saw("a bucket was cut for slowness");
+                }
                 buckets::fact(self.tenants.entry(no).or_default(), &record.body, record.at)
             }
             Fact::BreakerTripped { breaker, .. } | Fact::BreakerReset { breaker, .. } => {
@@ -144,6 +148,15 @@ impl Model {
         ensure(before > 0 && version == before + 1, "facts", || format!("{name} ends as {version} after {before}"))?;
         tenant.gone.insert(key, version);
         tenant.config_version += 1;
+        if kind == ConfigKind::Breaker {
+            tenant.breakers.remove(name);
+        }
+        self.saw(match kind {
+            ConfigKind::Bucket => "a bucket was deleted",
+            ConfigKind::Breaker => "a breaker was deleted",
+            ConfigKind::Blackout => "a blackout was deleted",
+            _ => "another declared thing was deleted",
+        });
         Ok(())
     }
 
@@ -333,6 +346,7 @@ impl Model {
             told_heard: false,
             probes,
         };
+        let in_flight = buckets::begins(tenant, *lane_no)?;
         let spent = buckets::spend(tenant, *lane_no, record.at, *not_before)?;
         let source = tenant.lane(*lane_no).and_then(|lane| lane.key.source.as_deref());
         let host = source.and_then(|name| tenant.source(name)).and_then(|doc| doc.host.clone());
@@ -360,7 +374,7 @@ impl Model {
         if permitted {
             self.saw("a permit was used");
         }
-        seen.into_iter().for_each(|what| self.saw(what));
+        seen.into_iter().chain(in_flight).for_each(|what| self.saw(what));
         if waited {
             self.saw("blackout over, and work goes on");
         }
@@ -558,7 +572,11 @@ impl Model {
         {
             lane.ready.remove(&job.order_key);
         }
-        let seen = breakers::ended(tenant, *id, breakers::said(*outcome, Some(*cause)), record.at);
+        let said = breakers::said(*outcome, Some(*cause));
+        let seen = breakers::ended(tenant, *id, said, record.at);
+        if said == Some(true) {
+            buckets::succeeded(tenant, *id);
+        }
         set(tenant, *id, *state, commit);
         if let Some(job) = tenant.jobs.get_mut(id)
             && let Some(lease) = job.lease.take()

@@ -1,6 +1,6 @@
 //! Judges permits to hosts that all tenants share: each is within the buckets' terms, in turn, and used once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use orch_core::config::ConfigDoc;
 use orch_core::fact::{Fact, Record};
@@ -30,7 +30,12 @@ pub struct Hosts {
     wishes: BTreeMap<(TenantNo, u32), u32>,
     /// What the first got while the second wished and got nothing.
     ahead: BTreeMap<(TenantNo, TenantNo), u32>,
+    /// The hosts that the home said are governed, and when its answer came; since the owner began to serve.
+    heard: Vec<(Timestamp, BTreeSet<String>)>,
 }
+
+/// An answer of the home's may wait so long for its turn before it counts.
+const HEARD_LATE_MS: u64 = 2_000;
 
 #[derive(Debug)]
 struct Given {
@@ -45,10 +50,25 @@ struct Given {
 }
 
 impl Hosts {
-    /// Do the buckets of `system` govern this host?
-    pub(super) fn governs(&self, host: &str) -> bool {
-        let docs = self.system.configs.values().map(|(doc, ..)| doc);
-        docs.into_iter().any(|doc| matches!(doc, ConfigDoc::Bucket(doc) if doc.host == host))
+    /// Do the buckets of `system` govern this host, or may a shard think so still, or not know yet?
+    pub(super) fn governs(&self, host: &str, at: Timestamp) -> bool {
+        let mut docs = self.system.configs.values().map(|(doc, ..)| doc);
+        let declared = docs.any(|doc| matches!(doc, ConfigDoc::Bucket(doc) if doc.host == host));
+        let heard = self.governed(host, at);
+        declared || heard.is_empty() || heard.contains(&true)
+    }
+
+    /// Whether the home had said at this moment that it governs the host: the answers that may count then.
+    fn governed(&self, host: &str, at: Timestamp) -> Vec<bool> {
+        let recent = |heard: Timestamp| heard.plus_ms(HEARD_LATE_MS) >= at;
+        let before = self.heard.iter().rev().find(|(heard, _)| !recent(*heard));
+        let late = self.heard.iter().filter(|(heard, _)| recent(*heard));
+        late.chain(before).map(|(_, hosts)| hosts.contains(host)).collect()
+    }
+
+    /// A new owner has heard nothing yet.
+    pub(super) fn new_owner(&mut self) {
+        self.heard.clear();
     }
 }
 
@@ -56,6 +76,11 @@ impl Model {
     /// A shard's call with these wishes reached the home.
     pub fn wished(&mut self, wishes: &[PermitWish]) {
         self.hosts.wishes = wishes.iter().map(|wish| ((wish.tenant, wish.cost), wish.count)).collect();
+    }
+
+    /// The home's word on which hosts are governed reached the owner.
+    pub fn governed_came(&mut self, hosts: &[String], now: Timestamp) {
+        self.hosts.heard.push((now, hosts.iter().cloned().collect()));
     }
 
     /// A permit reached its tenant's shard.
@@ -76,6 +101,10 @@ impl Model {
             Fact::ConfigSet { doc, version } => {
                 hosts.system.configs.insert((doc.kind(), doc.name().to_owned()), (doc.clone(), *version, 0));
             }
+            Fact::ConfigDeleted { kind, name, .. } => {
+                hosts.system.configs.remove(&(*kind, name.clone()));
+                self.saw("the bucket of a shared host was deleted");
+            }
             Fact::BucketCut { .. } | Fact::BucketClosed { .. } | Fact::BucketReset { .. } => {
                 buckets::fact(&mut hosts.system, &record.body, record.at)?;
             }
@@ -84,7 +113,8 @@ impl Model {
                 *closed = (*closed).max(*until);
             }
             Fact::PermitGiven { cost, host, leaves_at, tenant, until } => {
-                buckets::spend_host(&mut hosts.system, host, *cost, *leaves_at)?;
+                let spent = buckets::spend_host(&mut hosts.system, host, *cost, *leaves_at)?;
+                ensure(spent, LIMITS, || format!("a permit for `{host}`, which nothing governs"))?;
                 let closed = hosts.closed.get(tenant).copied().unwrap_or_default();
                 ensure(*leaves_at >= closed, LIMITS, || format!("`{host}` is closed for {tenant:?} until {closed}"))?;
                 hosts.in_turn(*tenant, *cost, record.at)?;
@@ -129,8 +159,11 @@ impl Hosts {
         (granted, at): (Timestamp, Timestamp),
         permit: Option<u64>,
     ) -> Result<bool, Violation> {
-        let governed = host.is_some_and(|host| self.governs(host));
-        ensure(governed == permit.is_some(), LIMITS, || format!("a grant for {host:?} has the permit {permit:?}"))?;
+        let fits = match host {
+            Some(host) => self.governed(host, granted).contains(&permit.is_some()),
+            None => permit.is_none(),
+        };
+        ensure(fits, LIMITS, || format!("a grant for {host:?} has the permit {permit:?}"))?;
         let Some(seq) = permit else { return Ok(false) };
         let given = self.permits.get_mut(&seq);
         let Some(given) = given else {

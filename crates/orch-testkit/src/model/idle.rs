@@ -99,7 +99,7 @@ impl Model {
     fn is_held(&self, no: TenantNo, lane_no: LaneNo, Stretch { from, to }: Stretch) -> Option<bool> {
         let tenant = self.tenants.get(&no).filter(|tenant| tenant.touched_at <= from)?;
         let lane = tenant.lane(lane_no)?;
-        let shared = tenant.host(lane).is_some_and(|host| self.hosts.governs(host));
+        let shared = tenant.host(lane).is_some_and(|host| self.hosts.governs(host, to));
         if shared || tenant.shared_out() {
             return None;
         }
@@ -139,6 +139,7 @@ impl Tenant {
             && blackouts::of_lane(self, lane).all(|doc| blackouts::window_at(doc, at).is_none())
             && self.breakers_let(no, at)
             && self.buckets_let(lane, at)
+            && buckets::begins(self, no).is_ok()
     }
 
     fn is_paused(&self, no: LaneNo, lane: &Lane) -> bool {
@@ -200,7 +201,7 @@ impl Tenant {
     fn buckets_let(&self, lane: &Lane, at: Timestamp) -> bool {
         let Some(host) = self.host(lane) else { return true };
         let cost = self.job_type(&lane.key.job_type).map_or(1, |doc| doc.cost);
-        self.docs(ConfigKind::Bucket).all(|(doc, version)| {
+        self.docs(ConfigKind::Bucket).all(|(doc, _)| {
             let ConfigDoc::Bucket(doc) = doc else { return true };
             let Some(bucket) = self.buckets.get(&doc.name).filter(|_| doc.host == host) else { return true };
             let spaced = match (bucket.spent.last(), bucket.cut) {
@@ -210,8 +211,8 @@ impl Tenant {
                 }
                 _ => true,
             };
-            let spent =
-                bucket.spent.iter().filter(|(of, ..)| *of == version).map(|(_, at, cost)| (*at, *cost)).collect();
+            // One that is declared anew, even after it was deleted, keeps what was spent.
+            let spent = bucket.spent.iter().map(|(_, at, cost)| (*at, *cost)).collect();
             bucket.closed_until.is_none_or(|until| at >= until)
                 && spaced
                 && lets_one(&doc.name, &doc.terms, spent, cost, at)

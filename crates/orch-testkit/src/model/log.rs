@@ -96,6 +96,9 @@ impl CallLog {
             Command::Complete { completions, .. } => {
                 for completion in completions {
                     self.jobs(call, completion.token.tenant, &completion.follow_ups, None);
+                    if !completion.took.is_empty() {
+                        self.upstreams.insert((completion.token.tenant, completion.token.job));
+                    }
                     self.reports.insert(completion.fingerprint, (completion.token, said(completion)));
                 }
             }

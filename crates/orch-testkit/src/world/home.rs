@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use orch_core::config::{Bucket, ConfigDoc};
+use orch_core::config::{Bucket, ConfigDoc, ConfigKind};
 use orch_core::ids::{Incarnation, ShardNo, TenantId, TenantNo};
 use orch_core::port::{Commit, TenantRow};
 use orch_core::term::Term;
 use orch_core::time::Timestamp;
 use orch_dispatch::answer::Permits;
-use orch_dispatch::command::{Expect, PermitAsk};
+use orch_dispatch::command::{Actor, Expect, PermitAsk};
 use orch_dispatch::prepared::Readings;
 use orch_dispatch::shard::{Identity, Reply, Shard, WaiterId};
 use orch_dispatch::{Answer, CallId, Command};
@@ -43,13 +43,15 @@ pub(super) struct Home {
     calls: u64,
     /// What its clock is ahead of true time: the database's when its owner began.
     ahead: i64,
+    /// The platform declares a bucket, now and then another or none.
+    governs: bool,
 }
 
 impl Home {
     pub fn new(incarnation: Incarnation) -> Self {
         let shard = Shard::empty(Identity { shard: HOME, epoch: 0, incarnation });
         let (commits, waiting) = (Vec::new(), BTreeMap::new());
-        Self { shard, commits, waiting, life: 0, tick_at: i64::MAX, calls: 0, ahead: 0 }
+        Self { shard, commits, waiting, life: 0, tick_at: i64::MAX, calls: 0, ahead: 0, governs: false }
     }
 }
 
@@ -72,8 +74,22 @@ impl World {
         if self.rng.random_ratio(1, 2) {
             let doc = shared_bucket(self);
             self.at_home(Command::PutConfig { tenant: no, doc, expect: Expect::Any }, None)?;
+            self.home.governs = true;
         }
         Ok(())
+    }
+
+    /// The platform's bucket is declared anew, or no more.
+    fn change_shared(&mut self) -> Stepped {
+        let tenant = TenantNo::SYSTEM;
+        let command = if self.chance(400) {
+            let (kind, name) = (ConfigKind::Bucket, "shared".to_owned());
+            let actor = Actor { by: "operator".to_owned(), reason: None };
+            Command::DeleteConfig { tenant, kind, name, expect: Expect::Any, actor }
+        } else {
+            Command::PutConfig { tenant, doc: shared_bucket(self), expect: Expect::Any }
+        };
+        self.at_home(command, None).map(|_| ())
     }
 
     /// Runs a command there, judges what it brings, and sends the answers that are ready.
@@ -121,6 +137,9 @@ impl World {
             HomeEvent::Tick { life } if life == self.home.life => {
                 self.home.tick_at = i64::MAX;
                 self.at_home(Command::Tick, None)?;
+                if self.home.governs && !self.draining && self.chance(5) {
+                    self.change_shared()?;
+                }
             }
             HomeEvent::Tick { .. } => {}
         }
@@ -148,6 +167,9 @@ impl World {
         let sent = self.asked_at.get(&permits.of).copied().unwrap_or(self.t);
         let parked = permits.at.1.ms_since(permits.at.0);
         let slack = u64::try_from(self.t - sent).unwrap_or(0).saturating_sub(parked);
+        if let (Some((_, hosts)), Some(now)) = (&permits.governed, self.nodes[node].owner_now(self.t)) {
+            self.model.governed_came(hosts, now);
+        }
         for permit in &permits.permits {
             self.model.permit_came(permit.seq, ahead, slack);
         }

@@ -99,6 +99,7 @@ impl Operator {
                 let target = held.unwrap_or_else(|| pause_target(world, tenant));
                 Command::Resume { tenant, target, actor: actor() }
             }
+            70..78 if world.chance(250) => delete_any(world, tenant),
             70..78 => {
                 let doc = if world.chance(200) {
                     setup::source(world)
@@ -107,7 +108,7 @@ impl Operator {
                 } else if world.chance(200) {
                     let name = setup::QUOTAS[world.rng.random_range(0..setup::QUOTAS.len())];
                     if world.chance(400) {
-                        return Some(delete(tenant, name));
+                        return Some(delete(tenant, ConfigKind::Quota, name));
                     }
                     setup::quota(world, name)
                 } else if world.profile.breakers.is_some() && world.chance(200) {
@@ -172,9 +173,19 @@ fn deletion(world: &mut World) -> Option<Command> {
     })
 }
 
-fn delete(tenant: TenantNo, quota: &str) -> Command {
-    let (kind, name) = (ConfigKind::Quota, quota.to_owned());
-    Command::DeleteConfig { tenant, kind, name, expect: Expect::Any, actor: actor() }
+fn delete(tenant: TenantNo, kind: ConfigKind, name: &str) -> Command {
+    Command::DeleteConfig { tenant, kind, name: name.to_owned(), expect: Expect::Any, actor: actor() }
+}
+
+/// The bucket, a breaker or a blackout is declared no more.
+fn delete_any(world: &mut World, tenant: TenantNo) -> Command {
+    let kinds = [
+        (ConfigKind::Bucket, &[setup::BUCKET][..]),
+        (ConfigKind::Breaker, &setup::BREAKERS[..]),
+        (ConfigKind::Blackout, &setup::BLACKOUTS[..]),
+    ];
+    let (kind, names) = kinds[world.rng.random_range(0..kinds.len())];
+    delete(tenant, kind, names[world.rng.random_range(0..names.len())])
 }
 
 /// A breaker is opened; or closed, rather if it is open.
@@ -206,7 +217,7 @@ fn resume_all(world: &World) -> Vec<Command> {
             Command::ResetBreaker { tenant: tenant_no, breaker, actor: actor() }
         });
         let quotas = tenant.configs.keys().filter(|(kind, _)| *kind == ConfigKind::Quota);
-        let deletes = quotas.map(move |(_, name)| delete(tenant_no, name));
+        let deletes = quotas.map(move |(kind, name)| delete(tenant_no, *kind, name));
         resumes.chain(resets).chain(deletes).collect::<Vec<_>>()
     };
     world.model.tenants.iter().flat_map(of).collect()

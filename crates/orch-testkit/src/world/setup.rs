@@ -32,7 +32,7 @@ pub(super) const BUCKET: &str = "upstream";
 /// The breakers: of its host, and of a job type.
 pub(super) const BREAKERS: [&str; 2] = ["upstream", "quick"];
 /// Names of blackouts.
-const BLACKOUTS: [&str; 2] = ["freeze", "upkeep"];
+pub(super) const BLACKOUTS: [&str; 2] = ["freeze", "upkeep"];
 
 /// A project beside the default one.
 pub(super) const PROJECT: &str = "side";
@@ -80,7 +80,10 @@ pub(super) fn bucket(world: &mut World) -> ConfigDoc {
         Term { burst, limit, window_ms }
     });
     let terms = terms.collect();
-    ConfigDoc::Bucket(Bucket { name: BUCKET.to_owned(), host: HOST.to_owned(), terms, ..Bucket::default() })
+    let in_flight_max = rng.random_ratio(1, 2).then(|| rng.random_range(1..6));
+    let ramp_ms = if rng.random_ratio(3, 4) { 10_000 } else { Bucket::default().ramp_ms };
+    let (name, host, latency_cut) = (BUCKET.to_owned(), HOST.to_owned(), rng.random_ratio(4, 5));
+    ConfigDoc::Bucket(Bucket { name, host, terms, in_flight_max, ramp_ms, latency_cut, ..Bucket::default() })
 }
 
 /// Names of the quotas.

@@ -7,15 +7,20 @@ use orch_core::lease::Token;
 use orch_core::refusal::Code;
 use orch_core::time::Timestamp;
 use orch_dispatch::answer::{BeatAnswer, Grant};
-use orch_dispatch::command::{Beat, ClaimParams, Completion, KeyUse, Progress, Report, SessionParams, UpstreamSaid};
+use orch_dispatch::command::{
+    Beat, ClaimParams, Completion, KeyUse, Progress, Report, SessionParams, Took, UpstreamSaid,
+};
 use orch_dispatch::{Answer, Command};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
 use super::call::Call;
-use super::setup::TYPES;
+use super::setup::{HOST, TYPES};
 use super::{BEGIN, CallNo, Event, Outcome, World, submitter};
 use crate::fixture;
+
+/// How long the upstream is as it is.
+const SPELL_MS: i64 = 2_000;
 
 const SESSION: u64 = 1;
 const CLAIM: u64 = 2;
@@ -329,6 +334,7 @@ impl Worker {
                         throttled: world.chance(700).then_some(429),
                         retry_after_ms: world.chance(300).then(|| world.rng.random_range(0..1_500)),
                         sent_ms_ago: world.chance(500).then(|| world.rng.random_range(0..300)),
+                        latency_ms: world.chance(500).then(|| world.rng.random_range(0..300)),
                     };
                     world.send(who, Command::Upstream { tenants, token, said }, ASIDE, 500);
                 }
@@ -547,6 +553,17 @@ impl World {
     }
 }
 
+/// How long the upstream took to answer each request of an attempt: now and then it is slow for a while.
+fn took(world: &mut World) -> Vec<Took> {
+    if !world.chance(600) {
+        return Vec::new();
+    }
+    let slow = !world.draining && ((world.t - BEGIN) / SPELL_MS).rem_euclid(3) == 2;
+    let requests = world.rng.random_range(20..80);
+    let mut one = || if slow { world.rng.random_range(300..600) } else { world.rng.random_range(10..60) };
+    (0..requests).map(|_| Took { host: HOST.to_owned(), latency_ms: one() }).collect()
+}
+
 fn forge(world: &mut World, token: Token) -> Token {
     match world.rng.random_range(0..3) {
         0 => Token { attempt: token.attempt + 1, ..token },
@@ -590,5 +607,6 @@ fn invent(world: &mut World, token: Token, canceled: bool) -> Completion {
         fingerprint: world.rng.random::<u128>().to_be_bytes(),
         artifacts: artifact.into_iter().collect(),
         follow_ups,
+        took: took(world),
     }
 }

@@ -240,7 +240,7 @@ impl JobContext {
     }
 
     /// Tells what an upstream answered: a refusal halves what is used of its bucket's terms, for all workers, and
-    /// "come again later" closes it. An answer that says nothing of the kind is not sent.
+    /// "come again later" closes it; answers that become slow cut it as well. One that says nothing of the kind is not sent.
     ///
     /// # Errors
     /// Any; `stale_lease` when the lease is not current.
@@ -254,6 +254,7 @@ impl JobContext {
             throttled: answer.throttled,
             retry_after_ms: answer.retry_after.map(ms),
             sent_ms_ago: answer.sent_ago.map(ms),
+            latency_ms: answer.latency.map(ms),
         };
         let call = Call::post("/worker/upstream").json(&body)?.repeatable();
         self.fenced(self.client().send(call).await.map(drop))

@@ -78,7 +78,7 @@ impl Done {
         self
     }
 
-    /// With one observation more.
+    /// With one observation more. Those of the host of the job's source tell its buckets when it becomes slow.
     #[must_use]
     pub fn observation(mut self, observation: Observation) -> Self {
         self.observations.push(observation);

@@ -17,6 +17,8 @@ pub struct UpstreamAnswer {
     pub retry_after: Option<Duration>,
     /// So long ago the request left.
     pub sent_ago: Option<Duration>,
+    /// It took so long to answer.
+    pub latency: Option<Duration>,
 }
 
 impl UpstreamAnswer {
@@ -38,7 +40,7 @@ impl UpstreamAnswer {
         let spent = remaining == Some(0);
         let retry_after = asked.or_else(|| if spent { reset() } else { None });
         let throttled = matches!(status, 429 | 503) || (status == 403 && (asked.is_some() || spent));
-        Self { status, throttled, retry_after, sent_ago: None }
+        Self { status, throttled, retry_after, sent_ago: None, latency: None }
     }
 
     /// The request left so long ago.
@@ -47,10 +49,18 @@ impl UpstreamAnswer {
         Self { sent_ago: Some(ago), ..self }
     }
 
+    /// It took so long to answer. Buckets learn how long is usual, and what is much slower cuts them as a refusal does.
+    ///
+    /// An answer that says this is sent, each time: where there are many, [`crate::Done::observation`] costs no call.
+    #[must_use]
+    pub fn took(self, latency: Duration) -> Self {
+        Self { latency: Some(latency), sent_ago: self.sent_ago.or(Some(latency)), ..self }
+    }
+
     /// There is something that the server should know.
     #[must_use]
     pub fn says_something(&self) -> bool {
-        self.throttled || self.retry_after.is_some()
+        self.throttled || self.retry_after.is_some() || self.latency.is_some()
     }
 }
 
@@ -64,6 +74,8 @@ pub struct UpstreamIn<'a> {
     pub retry_after_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sent_ms_ago: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<u64>,
 }
 
 /// Seconds, or a date.
@@ -119,5 +131,15 @@ mod tests {
         assert!(read(429, &[]).throttled && read(503, &[]).throttled);
         assert!(!read(200, &[("x-ratelimit-remaining", "3"), ("x-ratelimit-reset", "60")]).says_something());
         assert!(read(200, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "60")]).says_something());
+    }
+
+    #[test]
+    fn how_long_an_answer_took_is_worth_telling() {
+        let answer = read(200, &[]).took(Duration::from_millis(80));
+        assert!(answer.says_something());
+        assert_eq!(
+            (answer.latency, answer.sent_ago),
+            (Some(Duration::from_millis(80)), Some(Duration::from_millis(80)))
+        );
     }
 }

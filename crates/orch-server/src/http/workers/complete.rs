@@ -5,7 +5,7 @@ use orch_core::job::{Origin, OriginKind, sha256_hex};
 use orch_core::lease::Token;
 use orch_core::{Code, JobId, Refusal, limits};
 use orch_dispatch::Answer;
-use orch_dispatch::command::{Command, Completion, Report};
+use orch_dispatch::command::{Command, Completion, Report, Took};
 use orch_engine::Engine;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -60,7 +60,8 @@ pub struct CompletionIn {
     /// What went wrong; with `failed`.
     #[serde(default, deserialize_with = "maybe_object")]
     pub error: Option<ErrorBody>,
-    /// What was seen of upstreams.
+    /// What was seen of upstreams, at most 100: how long the host of the job's source took to answer tells its buckets when
+    /// it becomes slow.
     #[serde(default, deserialize_with = "objects")]
     pub observations: Vec<ObservationIn>,
     /// Jobs that become real together with the success, at most 1,000; only with `succeeded`.
@@ -223,7 +224,16 @@ fn completion_of(engine: &Engine, item: CompletionIn) -> Result<Completion, Refu
     if !follow_ups.is_empty() {
         content.part(&fingerprint_of_call(&follow_ups));
     }
-    Ok(Completion { token, outcome, fingerprint: content.finish(), artifacts, follow_ups })
+    let took = item.observations.into_iter().filter_map(ObservationIn::took).collect();
+    Ok(Completion { token, outcome, fingerprint: content.finish(), artifacts, follow_ups, took })
+}
+
+impl ObservationIn {
+    /// How long it took to answer. A refusal is quick, and says nothing of that.
+    fn took(self) -> Option<Took> {
+        let Self { host, status, latency_ms, .. } = self;
+        (!matches!(status, 403 | 429 | 503)).then_some(Took { host, latency_ms })
+    }
 }
 
 /// Members that belong to another outcome are refused rather than dropped.

@@ -39,6 +39,10 @@ pub struct UpstreamIn {
     #[serde(default, deserialize_with = "maybe_exact")]
     #[schema(maximum = 9007199254740991_u64)]
     sent_ms_ago: Option<u64>,
+    /// So many milliseconds it took to answer: buckets learn what is usual, and what is much slower cuts them as well.
+    #[serde(default, deserialize_with = "maybe_exact")]
+    #[schema(maximum = 9007199254740991_u64)]
+    latency_ms: Option<u64>,
 }
 
 /// Tells what an upstream answered: a refusal halves what is used of its bucket's terms, "come again later" closes it.
@@ -54,14 +58,14 @@ pub async fn report_upstream(
 ) -> Result<Json<EmptyOut>, Problem> {
     require(&caller, Scope::Worker)?;
     query.none()?;
-    let UpstreamIn { token, status, throttled, retry_after_ms, sent_ms_ago } = body;
+    let UpstreamIn { token, status, throttled, retry_after_ms, sent_ms_ago, latency_ms } = body;
     if !(100..600).contains(&status) {
         let detail = format!("`status` is {status}; it must lie between 100 and 599");
         return Err(Refusal::field(Code::InvalidField, "status", detail).into());
     }
     let token = token_of(&token)?;
     let refused = matches!(status, 429 | 503) || throttled;
-    let said = UpstreamSaid { throttled: refused.then_some(status), retry_after_ms, sent_ms_ago };
+    let said = UpstreamSaid { throttled: refused.then_some(status), retry_after_ms, sent_ms_ago, latency_ms };
     app.engine().command(Command::Upstream { tenants: caller.tenants(), token, said }).await?;
     Ok(Json(EmptyOut {}))
 }
