@@ -124,6 +124,16 @@ pub enum Mutant {
     OpeningForgotten = 99,
     /// Do not look at parked claims again when a slot comes free.
     SlotUnheard = 98,
+    /// Count only handed-out jobs of a key whose newest is to be dropped.
+    DropIgnoresWaiting = 70,
+    /// Forget which jobs of a key are open when a snapshot is read.
+    KeysForgottenAtRecovery = 71,
+    /// Let the newest jobs of a key make way instead of the oldest.
+    NewestSuperseded = 72,
+    /// Let attempts go on although a newer job of their key took their place.
+    RunningNotSuperseded = 73,
+    /// Leave a job that moved to another lane in the window of the one it left.
+    MovedStaysInWindow = 74,
     /// Take keys for new that lie in the ledger and were not read yet after a take-over.
     KeysUnreadAreNew = 34,
     /// Take keys for new that were used since the take-over.
@@ -132,7 +142,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 61] = [
+    pub const ALL: [Self; 66] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -192,6 +202,11 @@ impl Mutant {
         Self::ThrottleLostAtRecovery,
         Self::OpeningForgotten,
         Self::SlotUnheard,
+        Self::DropIgnoresWaiting,
+        Self::KeysForgottenAtRecovery,
+        Self::NewestSuperseded,
+        Self::RunningNotSuperseded,
+        Self::MovedStaysInWindow,
         Self::KeysUnreadAreNew,
         Self::UsedKeysAreNew,
     ];

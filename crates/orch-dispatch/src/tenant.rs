@@ -14,12 +14,14 @@ use crate::answer::{ConfigFound, OpenCounts};
 use crate::blackout::{Blackouts, Shade};
 use crate::breaker::{self, Kept};
 use crate::bucket::host_of;
+use crate::concurrency::KeyJobs;
 use crate::host::{Governed, Host, Shared};
 use crate::job::Job;
 use crate::json_text;
 use crate::lane::Lane;
 use crate::mutant::{self, Mutant};
 use crate::permit::Hand;
+use crate::precedence::Precedence;
 use crate::quota::Use;
 use crate::throttle::Throttle;
 use crate::warm::Warm;
@@ -111,6 +113,10 @@ pub(crate) struct Tenant {
     pub breakers: BTreeMap<String, Kept>,
     /// What operators hold to limits for a while.
     pub throttles: BTreeMap<PauseTarget, Throttle>,
+    /// Priorities that operators gave for a while.
+    pub priorities: BTreeMap<PauseTarget, Precedence>,
+    /// Jobs accepted under the default key, by job type.
+    pub keyless: BTreeMap<String, u64>,
     /// Virtual time of the last lane served.
     pub vtime: u64,
     /// It is marked for deletion, and can be restored until then.
@@ -136,6 +142,8 @@ pub(crate) struct Index {
     /// Attempts under way that each breaker governs.
     pub under_way: BTreeMap<String, u32>,
     pub lanes_by_key: BTreeMap<(String, String), Vec<LaneNo>>,
+    /// Open jobs held in memory, by job type and concurrency key; only those of kept lanes.
+    pub by_key: BTreeMap<(String, String), KeyJobs>,
     pub by_claim: BTreeSet<(SessionId, ClaimId, JobId)>,
     pub by_session: BTreeMap<SessionId, u32>,
     pub counts: OpenCounts,
@@ -176,6 +184,8 @@ impl Tenant {
             gone: BTreeMap::new(),
             breakers: BTreeMap::new(),
             throttles: BTreeMap::new(),
+            priorities: BTreeMap::new(),
+            keyless: BTreeMap::new(),
             vtime: 0,
             erase_at: None,
             index: Index::default(),
@@ -240,6 +250,13 @@ impl Tenant {
         };
         let of = (lane.key.job_type.clone(), key.clone());
         self.index.leased_by_key.get(&of).copied().unwrap_or(0) >= max
+    }
+
+    /// Attempts under way of a lane's key.
+    pub fn leased_of_key(&self, no: LaneNo) -> u32 {
+        let key = &self.lane(no).key;
+        let of = (key.job_type.clone(), key.concurrency_key.clone().unwrap_or_default());
+        self.index.leased_by_key.get(&of).copied().unwrap_or(0)
     }
 
     /// Is this lane held by a pause, its own or one of its kind?
@@ -322,11 +339,15 @@ impl Tenant {
             self.index.counts.ready += fresh;
             self.refresh_lane(no);
         }
+        if !mutant::on(Mutant::KeysForgottenAtRecovery) {
+            self.index_keys();
+        }
     }
 
     /// Puts a lane into the indexes.
     pub fn index_lane(&mut self, no: LaneNo) {
         let key = self.lane(no).key.clone();
+        self.lane_mut(no).kept = self.is_kept(&key);
         let group_key = (key.job_type.clone(), key.source.clone(), key.project.clone());
         let next = self.index.groups.len();
         let group = *self.index.group_by_key.entry(group_key).or_insert(next);

@@ -27,6 +27,7 @@ use crate::projects::Projects;
 use crate::quotas::Quotas;
 use crate::sources::Sources;
 use crate::tenants::Tenants;
+use crate::priorities::Priorities;
 use crate::throttles::Throttles;
 use crate::tokens::Tokens;
 use crate::transport::{Answer, Call, Failure, Settings, Transport, segment};
@@ -251,6 +252,12 @@ impl Client {
     pub async fn pauses(&self) -> Result<Vec<PauseOut>, Error> {
         let answer: Items<PauseOut> = self.call(Call::get("/pauses")).await?;
         Ok(answer.items)
+    }
+
+    /// Calls about priorities of targets.
+    #[must_use]
+    pub fn priorities(&self) -> Priorities<'_> {
+        Priorities(self)
     }
 
     /// Calls about throttles.

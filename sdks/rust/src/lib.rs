@@ -50,6 +50,8 @@ mod lane;
 mod nodes;
 mod page;
 mod pause;
+mod priorities;
+mod priority;
 mod project;
 mod projects;
 mod quota;
@@ -90,7 +92,7 @@ pub use health::{Health, HealthStatus};
 pub use id::{IdError, JobId};
 pub use job::{
     Attempt, AttemptOutcome, DeadLetterState, Dependency, DependsOn, HistoryEntry, JobError, JobIn, JobOut, JobQuery,
-    JobState, LogLevel, LogLineOut, Origin, OriginKind, Priority, Progress, Summary, SummaryRow,
+    JobState, KeylessRow, LogLevel, LogLineOut, Origin, OriginKind, Priority, Progress, Summary, SummaryRow,
 };
 pub use job_type::{JobType, JobTypeDeclared};
 pub use job_types::JobTypes;
@@ -110,6 +112,8 @@ pub use source::Source;
 pub use sources::Sources;
 pub use tenant::TenantOut;
 pub use tenants::Tenants;
+pub use priorities::Priorities;
+pub use priority::{TargetPriority, TargetPriorityOut};
 pub use throttle::{Throttle, ThrottleOut};
 pub use throttles::Throttles;
 pub use token::{TokenFound, TokenIn, TokenOut};
