@@ -134,6 +134,8 @@ pub enum Mutant {
     RunningNotSuperseded = 73,
     /// Leave a job that moved to another lane in the window of the one it left.
     MovedStaysInWindow = 74,
+    /// Forget priorities of targets when a snapshot is read.
+    PriorityLostAtRecovery = 75,
     /// Take keys for new that lie in the ledger and were not read yet after a take-over.
     KeysUnreadAreNew = 34,
     /// Take keys for new that were used since the take-over.
@@ -142,7 +144,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 66] = [
+    pub const ALL: [Self; 67] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -207,6 +209,7 @@ impl Mutant {
         Self::NewestSuperseded,
         Self::RunningNotSuperseded,
         Self::MovedStaysInWindow,
+        Self::PriorityLostAtRecovery,
         Self::KeysUnreadAreNew,
         Self::UsedKeysAreNew,
     ];

@@ -227,6 +227,9 @@ impl Shard {
             if mutant::on(Mutant::BreakerNotSaved) {
                 tenant.breakers.clear();
             }
+            if mutant::on(Mutant::PriorityLostAtRecovery) {
+                tenant.priorities.clear();
+            }
             tenant.rebuild();
         }
         Ok(shard)
