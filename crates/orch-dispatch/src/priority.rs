@@ -33,6 +33,8 @@ impl Tenant {
                     JobState::Leased | JobState::Running => {
                         self.lane_mut(from).leased -= 1;
                         self.lane_mut(lane).leased += 1;
+                        // The lane that it left may be held by a throttle of its own, and has room again.
+                        self.index.stirred |= !self.throttles.is_empty();
                     }
                     _ => {}
                 }
