@@ -36,6 +36,7 @@ mod output;
 mod pause;
 #[cfg(feature = "chaos-mutants")]
 mod plant;
+mod priority;
 mod private_file;
 mod progress;
 mod project;
@@ -49,7 +50,6 @@ mod settings;
 mod shard;
 mod source;
 mod tenant;
-mod priority;
 mod throttle;
 mod token;
 mod toml_error;

@@ -42,7 +42,8 @@ fn a_key_is_a_string_a_number_or_a_boolean() {
     ] {
         assert_eq!(found(pointer).as_deref(), Some(key), "{pointer}");
     }
-    for none in ["/null", "/list", "/object", "/empty", "/longer", "/control", "/missing", "/text/deeper", "/list/1", ""]
+    for none in
+        ["/null", "/list", "/object", "/empty", "/longer", "/control", "/missing", "/text/deeper", "/list/1", ""]
     {
         assert_eq!(found(none), None, "{none}");
     }
@@ -78,8 +79,7 @@ fn a_job_type_names_the_field_that_makes_no_sense() {
     let malformed = JobType { concurrency_key_pointer: pointer("repo"), ..base.clone() };
     assert_eq!(refused(malformed), "concurrency_key_pointer");
     let schema = Some(r#"{"properties":{"a":{}},"additionalProperties":false}"#.to_owned());
-    let ruled_out =
-        JobType { concurrency_key_pointer: pointer("/b"), payload_schema: schema.clone(), ..base.clone() };
+    let ruled_out = JobType { concurrency_key_pointer: pointer("/b"), payload_schema: schema.clone(), ..base.clone() };
     assert_eq!(refused(ruled_out), "concurrency_key_pointer");
     let fits = JobType { concurrency_key_pointer: pointer("/a"), payload_schema: schema, ..base.clone() };
     assert_eq!(refused(fits), "");

@@ -147,7 +147,8 @@ impl Stage {
         let outcome = Report::Succeeded { result: None, result_sha256: None };
         let completion =
             Completion { token: grant.token, outcome, fingerprint: [1; 16], artifacts: Vec::new(), follow_ups };
-        let Answer::Completed(done) = self.ask(Command::Complete { tenants: vec![TENANT], completions: vec![completion] })
+        let Answer::Completed(done) =
+            self.ask(Command::Complete { tenants: vec![TENANT], completions: vec![completion] })
         else {
             panic!("a completion is answered")
         };

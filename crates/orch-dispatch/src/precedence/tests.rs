@@ -80,7 +80,9 @@ fn it_outlives_what_is_declared_and_a_recovery() {
     put(&mut stage, PauseTarget::JobType("deploy".to_owned()), Priority::Urgent, 1_000);
     stage.declare(PerKeyStrategy::Queue, None);
     stage.recover();
-    let Answer::Priorities(found) = stage.ask(Command::Read(Read::Priorities(TENANT))) else { panic!("it is answered") };
+    let Answer::Priorities(found) = stage.ask(Command::Read(Read::Priorities(TENANT))) else {
+        panic!("it is answered")
+    };
     assert_eq!(found.iter().map(|found| found.priority).collect::<Vec<_>>(), [Priority::Urgent]);
 }
 

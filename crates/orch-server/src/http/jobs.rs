@@ -423,7 +423,9 @@ async fn show_blocked(
     shown: &mut [JobOut],
     enqueued: &[Enqueued],
 ) -> Result<(), Problem> {
-    let fresh = |(job, accepted): &(&mut JobOut, &Enqueued)| !accepted.replayed && !accepted.canceled && job.state == JobState::Blocked;
+    let fresh = |(job, accepted): &(&mut JobOut, &Enqueued)| {
+        !accepted.replayed && !accepted.canceled && job.state == JobState::Blocked
+    };
     let blocked: Vec<&mut JobOut> = shown.iter_mut().zip(enqueued).filter(fresh).map(|(job, _)| job).collect();
     if blocked.is_empty() {
         return Ok(());

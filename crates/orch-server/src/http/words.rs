@@ -1,7 +1,7 @@
 //! Small wire types that many bodies share: moments, closed lists of words, errors, artifacts, pages.
 
-use orch_core::concurrency::PerKeyStrategy;
 use orch_core::blackout::BlackoutAction;
+use orch_core::concurrency::PerKeyStrategy;
 use orch_core::connector::{ArtifactKind, Capability};
 use orch_core::job::{ArtifactRef, JobError, Priority};
 use orch_core::{Code, JobState, Refusal, Timestamp, limits};
