@@ -54,6 +54,8 @@ RELATIONS = [
     ("invalid_field", re.compile(r"^until$")),  # a throttle ends later than now
     ("limit_exceeded", re.compile(r"^until$")),  # and at most seven days from now
     ("invalid_field", re.compile(r"^lead_ms$")),  # only where it drains
+    ("invalid_field", re.compile(r"^concurrency_per_key_strategy$")),  # other than `queue` it needs the limit
+    ("invalid_field", re.compile(r"^concurrency_key_pointer$")),  # not where `payload_schema` lets nothing be
     ("limit_exceeded", re.compile(r"^connector\.rate\.burst$")),  # not above `requests_per_minute`
     ("invalid_field", re.compile(r"^idempotency_key$")),  # not another key than the header's
     ("invalid_field", re.compile(r"(^|\.)depends_on\[\d+\]\.job$")),  # no parent twice, whatever its `on`

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::blackout::Blackout;
+use crate::concurrency::{self, PerKeyStrategy};
 use crate::connector::Connector;
 use crate::limits;
 use crate::quota::Quota;
@@ -26,10 +27,16 @@ pub struct JobType {
     pub backoff_ms_max: u64,
     /// From a cancel request to the fence rising.
     pub cancel_grace_ms: u64,
+    /// Where payloads hold the concurrency key of jobs that name none: a JSON pointer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency_key_pointer: Option<String>,
     /// Attempts of this type at the same time in the tenant.
     pub concurrency_max: Option<u32>,
     /// Attempts of one concurrency key at the same time.
     pub concurrency_per_key_max: Option<u32>,
+    /// What becomes of a key's jobs when there are more; needs that limit.
+    #[serde(skip_serializing_if = "PerKeyStrategy::is_queue")]
+    pub concurrency_per_key_strategy: PerKeyStrategy,
     /// What an attempt spends of each bucket of its source's host: the requests that it makes.
     #[serde(skip_serializing_if = "is_one")]
     pub cost: u32,
@@ -56,8 +63,10 @@ impl Default for JobType {
             backoff_ms: limits::BACKOFF_MS_DEFAULT,
             backoff_ms_max: limits::BACKOFF_MS_MAX_DEFAULT,
             cancel_grace_ms: limits::CANCEL_GRACE_MS_DEFAULT,
+            concurrency_key_pointer: None,
             concurrency_max: None,
             concurrency_per_key_max: None,
+            concurrency_per_key_strategy: PerKeyStrategy::Queue,
             cost: 1,
             description: String::new(),
             execution_ms_max: limits::EXECUTION_MS_DEFAULT,
@@ -101,7 +110,26 @@ impl JobType {
         check_range("concurrency_max", self.concurrency_max.map_or(1, u64::from), 1, u64::from(u32::MAX))?;
         check_range("cost", u64::from(self.cost), 1, limits::COST_MAX)?;
         let bytes = self.payload_schema.as_ref().map_or(0, String::len) as u64;
-        check_range("payload_schema", bytes, 0, limits::PAYLOAD_SCHEMA_BYTES_MAX)
+        check_range("payload_schema", bytes, 0, limits::PAYLOAD_SCHEMA_BYTES_MAX)?;
+        self.check_keys()
+    }
+
+    /// What is said of concurrency keys makes sense.
+    fn check_keys(&self) -> Result<(), Refusal> {
+        if self.concurrency_per_key_strategy != PerKeyStrategy::Queue && self.concurrency_per_key_max.is_none() {
+            let field = "concurrency_per_key_strategy";
+            let detail = format!("`{field}` needs `concurrency_per_key_max`: without it there is never one too many");
+            return Err(Refusal::field(Code::InvalidField, field, detail));
+        }
+        let Some(pointer) = &self.concurrency_key_pointer else { return Ok(()) };
+        let field = "concurrency_key_pointer";
+        concurrency::check_pointer(field, pointer)?;
+        let schema = self.payload_schema.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        if schema.is_none_or(|schema| concurrency::may_be_there(&schema, pointer)) {
+            return Ok(());
+        }
+        let detail = format!("`{field}` names a place that `payload_schema` lets no payload have");
+        Err(Refusal::field(Code::InvalidField, field, detail))
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{ConfigDoc, ConfigKind};
 use crate::ids::{ClaimId, JobId, LaneNo, SessionId, TenantId, TenantNo, TokenId};
-use crate::job::{AttemptOutcome, Dependency, JobError, JobState, LaneKey, Origin};
+use crate::job::{AttemptOutcome, Dependency, JobError, JobState, LaneKey, Origin, Priority};
 use crate::term::{CutCause, Slow};
 use crate::time::Timestamp;
 
@@ -96,6 +96,10 @@ pub enum EndCause {
     CancelGrace,
     /// A dependency made it pointless.
     Dependency,
+    /// It was accepted while as many jobs of its concurrency key were open as may run.
+    Dropped,
+    /// A newer job of its concurrency key took its place.
+    Superseded,
 }
 
 /// How a dead letter was settled.
@@ -308,6 +312,22 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// An open job has another priority: it is in another lane now, while it waits behind all that wait there.
+    JobReprioritized {
+        /// Who asked.
+        by: String,
+        /// Its lane before.
+        from: LaneNo,
+        /// The job.
+        job: JobId,
+        /// Its lane.
+        lane: LaneNo,
+        /// Seq of the job's fact before this one.
+        prev: u64,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// Something was paused.
     Paused {
         /// Who asked.
@@ -477,6 +497,31 @@ pub enum Fact {
         /// Of what.
         target: PauseTarget,
     },
+    /// Lanes weigh as if their jobs had this priority, for a while. It ends by itself; one with the same target takes its
+    /// place.
+    Prioritized {
+        /// Who asked.
+        by: String,
+        /// The priority.
+        priority: Priority,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// What.
+        target: PauseTarget,
+        /// From then on its jobs' own priorities count.
+        until: Timestamp,
+    },
+    /// An operator ended that before its time.
+    PriorityEnded {
+        /// Who asked.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// Of what.
+        target: PauseTarget,
+    },
     /// Rows without facts of their own were written: checkpoints, log lines (only in the shard's own stream).
     RowsKept {
         /// Checkpoints.
@@ -508,6 +553,7 @@ impl Fact {
             | Self::AttemptEnded { job, .. }
             | Self::JobFinished { job, .. }
             | Self::CancelRequested { job, .. }
+            | Self::JobReprioritized { job, .. }
             | Self::DeadLetterSettled { job, .. } => Some(*job),
             _ => None,
         }
@@ -523,6 +569,7 @@ impl Fact {
             | Self::LeaseAcked { prev, .. }
             | Self::AttemptEnded { prev, .. }
             | Self::JobFinished { prev, .. }
+            | Self::JobReprioritized { prev, .. }
             | Self::CancelRequested { prev, .. } => Some(*prev),
             _ => None,
         }
@@ -545,6 +592,7 @@ impl Fact {
             Self::AttemptEnded { .. } => "attempt_ended",
             Self::JobFinished { .. } => "job_finished",
             Self::CancelRequested { .. } => "cancel_requested",
+            Self::JobReprioritized { .. } => "job_reprioritized",
             Self::Paused { .. } => "paused",
             Self::Resumed { .. } => "resumed",
             Self::DeadLetterSettled { .. } => "dead_letter_settled",
@@ -560,13 +608,15 @@ impl Fact {
             Self::BreakerReset { .. } => "breaker_reset",
             Self::Throttled { .. } => "throttled",
             Self::ThrottleEnded { .. } => "throttle_ended",
+            Self::Prioritized { .. } => "prioritized",
+            Self::PriorityEnded { .. } => "priority_ended",
             Self::RowsKept { .. } => "rows_kept",
             Self::Turn { .. } => "turn",
         }
     }
 
     /// All kinds.
-    pub const KINDS: [&'static str; 30] = [
+    pub const KINDS: [&'static str; 33] = [
         "tenant_created",
         "config_set",
         "token_created",
@@ -597,6 +647,9 @@ impl Fact {
         "breaker_reset",
         "throttled",
         "throttle_ended",
+        "job_reprioritized",
+        "prioritized",
+        "priority_ended",
     ];
 }
 

@@ -7,6 +7,7 @@ pub mod blackout;
 pub mod block;
 pub mod calendar;
 pub mod catalogue;
+pub mod concurrency;
 pub mod config;
 pub mod connector;
 pub mod fact;

@@ -43,6 +43,10 @@ limits! {
     LABEL_VALUE_CHARS_MAX = 255, "label_value_chars_max", "fits an index entry";
     /// Characters of a name (job type, source, project, concurrency key).
     NAME_CHARS_MAX = 128, "name_chars_max", "fits an index entry and a screen line";
+    /// Characters of the pointer at which a job type's payloads hold their concurrency key.
+    KEY_POINTER_CHARS_MAX = 256, "key_pointer_chars_max", "a dozen names; a key lies near the top of a payload";
+    /// Jobs accepted before a call that new ones of their concurrency keys take the place of, in that call.
+    SUPERSEDED_PER_CALL_MAX = 1_000, "superseded_per_call_max", "a call stays within one commit; the next one goes on";
     /// Characters of an idempotency key.
     KEY_CHARS_MAX = 255, "key_chars_max", "room for a URL or a digest";
     /// Characters of a correlation id.
@@ -217,6 +221,10 @@ limits! {
     THROTTLES_MAX = 100, "throttles_max", "grants look at each; what many things need is declared";
     /// Milliseconds from now that a throttle may last.
     THROTTLE_MS_MAX = 604_800_000, "throttle_ms_max", "seven days; what lasts longer is declared";
+    /// Priorities of targets that hold at the same time in a tenant.
+    PRIORITIES_MAX = 100, "priorities_max", "grants look at each of the group";
+    /// Milliseconds from now that a target's priority may last.
+    PRIORITY_MS_MAX = 604_800_000, "priority_ms_max", "seven days; what lasts longer is asked for with each job";
     /// Milliseconds that a node's lease on its shards lasts.
     NODE_LEASE_MS = 4_000, "node_lease_ms", "first grant within 6 s of a kill";
 }

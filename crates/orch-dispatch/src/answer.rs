@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use orch_core::config::ConfigDoc;
 use orch_core::fact::PauseTarget;
 use orch_core::ids::{JobId, LaneNo, SessionId, TenantNo};
-use orch_core::job::{JobError, JobState, LaneKey, Payload};
+use orch_core::job::{JobError, JobState, LaneKey, Payload, Priority};
 use orch_core::lease::Token;
 use orch_core::refusal::Refusal;
 use orch_core::time::Timestamp;
@@ -46,12 +46,24 @@ pub struct Carried {
 }
 
 /// What became of one accepted job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enqueued {
     /// The job; with a repeated key: the first one's.
     pub id: JobId,
     /// True when a key was repeated.
     pub replayed: bool,
+    /// It is canceled already: the strategy of its concurrency key ended it.
+    pub canceled: bool,
+    /// Its concurrency key, whoever found it; `None` also when a key was repeated.
+    pub concurrency_key: Option<String>,
+}
+
+impl Enqueued {
+    /// The first answer to a key that was repeated.
+    #[must_use]
+    pub fn again(id: JobId) -> Self {
+        Self { id, replayed: true, canceled: false, concurrency_key: None }
+    }
 }
 
 /// What a heartbeat says of one lease.
@@ -82,6 +94,8 @@ pub struct ConfigFound {
 pub struct OpenJob {
     /// The job.
     pub id: JobId,
+    /// Its lane, which may be another than the one it was accepted in.
+    pub lane: LaneNo,
     /// Its state.
     pub state: JobState,
     /// A cancel was asked for.
@@ -407,6 +421,23 @@ pub struct ThrottleFound {
     pub minute_left: Option<u32>,
 }
 
+/// What the priority of a target looks like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriorityFound {
+    /// What.
+    pub target: PauseTarget,
+    /// As what its lanes weigh.
+    pub priority: Priority,
+    /// Until when.
+    pub until: Timestamp,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Since when.
+    pub at: Timestamp,
+}
+
 /// What a quota's work uses, and what it may have now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuotaFound {
@@ -518,6 +549,10 @@ pub enum Answer {
     Pauses(Vec<PauseFound>),
     /// Throttles.
     Throttles(Vec<ThrottleFound>),
+    /// Priorities of targets.
+    Priorities(Vec<PriorityFound>),
+    /// Jobs accepted under the default key, by job type.
+    Keyless(Vec<(String, u64)>),
     /// Why something waits; `None`: there is no such lane.
     Explained(Option<Explained>),
     /// What governs a host; `None`: nothing of the tenant's has to do with it.

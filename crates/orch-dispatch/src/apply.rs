@@ -45,6 +45,7 @@ impl Tenant {
                 self.configs.insert(key, Versioned { doc: doc.clone(), version: *version, at: record.at });
                 if let ConfigDoc::JobType(doc) = doc {
                     self.lengthen_leases(doc);
+                    self.index_keys();
                 }
                 self.index_declared(record.at, wheel);
             }
@@ -75,6 +76,9 @@ impl Tenant {
             Fact::CancelRequested { grace_until, job, .. } => {
                 self.cancel_requested(*job, *grace_until, record.seq, wheel)
             }
+            Fact::JobReprioritized { from, job, lane, prev, .. } => {
+                self.reprioritized(*job, *from, *lane, *prev, record.seq);
+            }
             Fact::Paused { by, reason, target } => {
                 let pause = Pause { by: by.clone(), reason: reason.clone(), at: record.at };
                 self.pauses.insert(target.clone(), pause);
@@ -90,6 +94,13 @@ impl Tenant {
                 self.throttled(target, ThrottleLimits { active_max, per_minute_max, until }, set);
             }
             Fact::ThrottleEnded { target, .. } => self.throttle_ended(target, record.at),
+            Fact::Prioritized { by, priority, reason, target, until } => {
+                let set = Pause { by: by.clone(), reason: reason.clone(), at: record.at };
+                self.prioritized(target, *priority, *until, set);
+            }
+            Fact::PriorityEnded { target, .. } => {
+                self.priorities.remove(target);
+            }
             Fact::TenantMarked { erase_at, .. } => self.erase_at = Some(*erase_at),
             Fact::TenantRestored { .. } => {
                 self.erase_at = None;
@@ -183,7 +194,7 @@ impl Tenant {
     }
 
     /// A lane that begins to wait starts at the virtual time of now: idleness earns no credit.
-    fn begin_waiting(&mut self, no: LaneNo) {
+    pub fn begin_waiting(&mut self, no: LaneNo) {
         let vtime = self.vtime;
         let lane = self.lane_mut(no);
         if lane.waiting() == 0 {
@@ -198,10 +209,11 @@ impl Tenant {
             return;
         };
         self.count(*state, 1);
+        self.count_keyless(*lane);
         if *state == JobState::Ready {
             self.begin_waiting(*lane);
         }
-        if is_fresh(*state, *deadline) {
+        if self.is_fresh(*lane, *state, *deadline) {
             self.lane_mut(*lane).fresh += 1;
             self.refresh_lane(*lane);
             return;
@@ -213,6 +225,7 @@ impl Tenant {
         let job = Job {
             lane: *lane,
             state: *state,
+            accepted: record.seq,
             last_seq: record.seq,
             attempt: 0,
             tries: 0,
@@ -229,6 +242,7 @@ impl Tenant {
         };
         self.watch(*id, &job, wheel);
         self.jobs.insert(*id, job);
+        self.key_opened(*id, *lane, record.seq);
         if *state == JobState::Ready {
             self.lane_mut(*lane).again.insert(record.seq, *id);
             self.refresh_lane(*lane);
@@ -266,7 +280,7 @@ impl Tenant {
     }
 
     /// Into the lane again, under a new order key above every other.
-    fn enter_lane(&mut self, id: JobId, no: LaneNo, seq: u64) {
+    pub fn enter_lane(&mut self, id: JobId, no: LaneNo, seq: u64) {
         self.begin_waiting(no);
         let job = self.jobs.get_mut(&id).expect("only a job held in memory enters its lane again");
         if !(mutant::on(Mutant::ReenterBelowHead) && job.attempt > 0) {
@@ -318,7 +332,7 @@ impl Tenant {
         debug_assert_eq!(*canary, !probes.is_empty(), "a canary says so");
         let execution_ms = self.policy(*no).execution_ms_max;
         let fresh = !self.jobs.contains_key(id);
-        let vtime = self.vtime;
+        let (vtime, cost) = (self.vtime, self.grant_cost(*no, record.at));
         let lane = self.lane_mut(*no);
         if fresh {
             lane.fresh -= 1;
@@ -328,7 +342,7 @@ impl Tenant {
         }
         lane.leased += 1;
         let pass = lane.pass;
-        lane.pass += lane.cost();
+        lane.pass += cost;
         self.vtime = vtime.max(pass);
         let job = self.jobs.entry(*id).or_insert_with(|| Job::fresh(*no, *prev));
         let order_key = job.order_key;
@@ -350,7 +364,9 @@ impl Tenant {
         };
         job.attempt = *attempt;
         job.lease = Some(lease);
-        if !fresh {
+        if fresh {
+            self.key_opened(*id, *no, *prev);
+        } else {
             self.lane_mut(*no).again.remove(&order_key);
         }
         self.change(*id, record.seq, if *auto_ack { Event::GrantedRunning } else { Event::Granted });
@@ -416,6 +432,7 @@ impl Tenant {
     fn finished(&mut self, id: JobId, state: JobState, no: LaneNo) {
         self.unlease(id);
         if let Some(job) = self.jobs.remove(&id) {
+            self.key_closed(id, &job);
             let event = match state {
                 JobState::Succeeded => Event::Succeeded,
                 JobState::Canceled => Event::Canceled,
@@ -456,14 +473,11 @@ impl Tenant {
             if let Some(lease) = &mut job.lease {
                 lease.grace_until = Some(grace_until);
             }
+            let (lane, accepted) = (job.lane, job.accepted);
             wheel.put(grace_until, self.no, Watched::Job(id));
+            self.key_ending(id, lane, accepted);
         }
     }
-}
-
-/// A job that lies in the ledger and in its lane's count, and nowhere else in memory.
-pub(crate) fn is_fresh(state: JobState, deadline: Option<Timestamp>) -> bool {
-    state == JobState::Ready && deadline.is_none()
 }
 
 /// The 16 bytes of a report's fingerprint from a fact.
@@ -477,6 +491,7 @@ impl Job {
         Self {
             lane,
             state: JobState::Ready,
+            accepted: seq,
             last_seq: seq,
             attempt: 0,
             tries: 0,

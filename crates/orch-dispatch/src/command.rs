@@ -8,7 +8,7 @@ use bytes::Bytes;
 use orch_core::config::{ConfigDoc, ConfigKind};
 use orch_core::fact::PauseTarget;
 use orch_core::ids::{ClaimId, JobId, LaneNo, SessionId, ShardNo, TenantNo};
-use orch_core::job::{ArtifactRef, Dependency, JobError, LaneKey, Origin, Payload};
+use orch_core::job::{ArtifactRef, Dependency, JobError, LaneKey, Origin, Payload, Priority};
 use orch_core::lease::Token;
 use orch_core::port::{TenantRow, TokenRow};
 use orch_core::refusal::Refusal;
@@ -407,6 +407,17 @@ pub enum Command {
         /// Who and why.
         actor: Actor,
     },
+    /// Put an open job before others, or behind them.
+    Reprioritize {
+        /// The tenant.
+        tenant: TenantNo,
+        /// The job.
+        job: JobId,
+        /// Its priority from now on.
+        priority: Priority,
+        /// Who and why.
+        actor: Actor,
+    },
     /// "Again": a job in back-off is tried now; a final one becomes a new job with this id.
     Retry {
         /// The tenant.
@@ -476,6 +487,28 @@ pub enum Command {
         /// Who and why.
         actor: Actor,
     },
+    /// Let a target's lanes weigh as if their jobs had this priority, for a while.
+    Prioritize {
+        /// The tenant.
+        tenant: TenantNo,
+        /// What.
+        target: PauseTarget,
+        /// The priority.
+        priority: Priority,
+        /// Until when.
+        until: Timestamp,
+        /// Who and why.
+        actor: Actor,
+    },
+    /// End that before its time.
+    EndPriority {
+        /// The tenant.
+        tenant: TenantNo,
+        /// Of what.
+        target: PauseTarget,
+        /// Who and why.
+        actor: Actor,
+    },
     /// Mark a tenant for deletion.
     MarkTenant {
         /// The tenant.
@@ -517,6 +550,7 @@ impl Command {
             | Self::DeleteConfig { tenant, .. }
             | Self::Enqueue { tenant, .. }
             | Self::Cancel { tenant, .. }
+            | Self::Reprioritize { tenant, .. }
             | Self::Retry { tenant, .. }
             | Self::ReplayDeadLetter { tenant, .. }
             | Self::DiscardDeadLetter { tenant, .. }
@@ -524,6 +558,8 @@ impl Command {
             | Self::Resume { tenant, .. }
             | Self::Throttle { tenant, .. }
             | Self::EndThrottle { tenant, .. }
+            | Self::Prioritize { tenant, .. }
+            | Self::EndPriority { tenant, .. }
             | Self::MarkTenant { tenant, .. }
             | Self::RestoreTenant { tenant, .. }
             | Self::ResetBucket { tenant, .. }
@@ -618,6 +654,10 @@ pub enum Read {
     Pauses(TenantNo),
     /// What is throttled.
     Throttles(TenantNo),
+    /// Which targets have a priority for a while.
+    Priorities(TenantNo),
+    /// How many jobs each job type has had under the default key.
+    Keyless(TenantNo),
     /// Why a job or a lane waits.
     Explain {
         /// The tenant.
@@ -699,6 +739,8 @@ impl Read {
             | Self::Quotas(tenant)
             | Self::ExplainTenant(tenant)
             | Self::Throttles(tenant)
+            | Self::Keyless(tenant)
+            | Self::Priorities(tenant)
             | Self::ExplainHost { tenant, .. }
             | Self::WaitingOn { tenant, .. }
             | Self::WorkersWanted { tenant, .. }

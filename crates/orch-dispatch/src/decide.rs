@@ -36,6 +36,10 @@ pub(crate) struct Desk<'a> {
     pub sizes: Sizes,
     pub at: Moment,
     pub prepared: &'a Prepared,
+    /// The job whose report is being taken: it ends by itself, whatever its follow-ups do to others of its key.
+    pub completes: Option<JobId>,
+    /// Jobs that new ones of their keys may still take the place of.
+    pub supersedes: usize,
 }
 
 impl Desk<'_> {

@@ -11,12 +11,14 @@ use orch_core::port::{JobExtra, JobRow, KeyRow};
 use orch_core::refusal::{Code, Refusal};
 
 use crate::answer::{Answer, Carried, Enqueued};
-use crate::apply::is_fresh;
 use crate::command::{KeyUse, NewJob};
 use crate::decide::Desk;
 use crate::lane::Entry;
 use crate::mutant::{self, Mutant};
 use crate::warm::WarmJob;
+
+/// What `SUPERSEDED_PER_CALL_MAX` says, as a count.
+const SUPERSEDED_OF_BEFORE: usize = limits::SUPERSEDED_PER_CALL_MAX as usize;
 
 /// Name of the project that every tenant has without declaring it.
 pub const DEFAULT_PROJECT: &str = "default";
@@ -106,17 +108,24 @@ impl Desk<'_> {
         field: &str,
     ) -> Result<Vec<Enqueued>, Refusal> {
         if let Some(ids) = self.key_replay(key, "Idempotency-Key")? {
-            return Ok(ids.into_iter().map(|id| Enqueued { id, replayed: true }).collect());
+            return Ok(ids.into_iter().map(Enqueued::again).collect());
         }
         let plan = self.plan(&jobs, field)?;
         let mut answers: Vec<_> = plan.replays;
         let mut jobs: Vec<_> = jobs.into_iter().map(Some).collect();
+        self.supersedes = SUPERSEDED_OF_BEFORE + jobs.len();
+        let mut kept = false;
         for place in plan.order {
             let job = jobs[place].take().expect("the order names each place once");
-            answers[place] = Some(Enqueued { id: job.id, replayed: false });
-            self.enqueue_one(job);
+            let concurrency_key = job.lane.concurrency_key.clone();
+            answers[place] = Some(Enqueued { id: job.id, replayed: false, canceled: false, concurrency_key });
+            kept |= self.enqueue_one(job);
         }
-        let answers: Vec<_> = answers.into_iter().flatten().collect();
+        let mut answers: Vec<_> = answers.into_iter().flatten().collect();
+        if kept {
+            // A job may have taken the place of another of its call.
+            answers.iter_mut().for_each(|answer| answer.canceled = !answer.replayed && self.is_canceled(answer.id));
+        }
         let ids: Vec<_> = answers.iter().map(|answer| answer.id).collect();
         self.key_use(key, &ids);
         Ok(answers)
@@ -130,7 +139,7 @@ impl Desk<'_> {
         for (place, job) in jobs.iter().enumerate() {
             let path = format!("{field}[{place}]");
             let replay = self.key_replay(job.key, "idempotency_key").map_err(|r| r.under(&path))?;
-            replays[place] = replay.and_then(|ids| ids.first().copied()).map(|id| Enqueued { id, replayed: true });
+            replays[place] = replay.and_then(|ids| ids.first().copied()).map(Enqueued::again);
             if replays[place].is_some() {
                 continue;
             }
@@ -211,7 +220,7 @@ impl Desk<'_> {
         Ok(())
     }
 
-    fn lane_for(&mut self, key: &LaneKey) -> LaneNo {
+    pub(crate) fn lane_for(&mut self, key: &LaneKey) -> LaneNo {
         if let Some(lane) = self.tenant.index.lane_by_key.get(key) {
             return *lane;
         }
@@ -220,7 +229,8 @@ impl Desk<'_> {
         lane
     }
 
-    fn enqueue_one(&mut self, job: NewJob) {
+    /// Accepts one job. True: the strategy of its key had its say.
+    fn enqueue_one(&mut self, job: NewJob) -> bool {
         let lane = self.lane_for(&job.lane);
         let (open_parents, doomed) = self.parents(&job.depends_on);
         let state = match job.not_before {
@@ -228,7 +238,8 @@ impl Desk<'_> {
             Some(at) if at > self.at.now => JobState::Scheduled,
             _ => JobState::Ready,
         };
-        let fresh = is_fresh(state, job.deadline);
+        let fresh = self.tenant.is_fresh(lane, state, job.deadline);
+        let before = self.tenant.lane(lane).kept.then(|| self.open_of_key(lane));
         let seq = self.emit(Fact::JobEnqueued {
             correlation_id: job.correlation_id.clone(),
             deadline: job.deadline,
@@ -256,7 +267,10 @@ impl Desk<'_> {
         self.out.rows.jobs.push(row);
         if doomed {
             self.skip(id);
+        } else if let Some(open) = before {
+            self.keep_to_strategy(id, lane, open);
         }
+        before.is_some()
     }
 
     /// Which dependencies are open (by index), and whether one makes the job pointless already.

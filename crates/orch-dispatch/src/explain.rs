@@ -35,6 +35,7 @@ impl Shard {
         self.tenants.get_mut(no)?.look_at_blackouts(now);
         let tenant = self.tenants.get(no).filter(|tenant| (1..=tenant.lanes.len()).contains(&(lane.0 as usize)))?;
         let held = job.and_then(|(id, _)| Some((id, tenant.jobs.get(&id)?)));
+        let lane = held.map_or(lane, |(_, job)| job.lane);
         let waits = held.and_then(|(id, job)| tenant.before_its_lane(id, job));
         if let Some(hold) = waits {
             return Some(Explained { holds: vec![hold], ahead: None, front: None, starts: None });
@@ -106,6 +107,9 @@ impl Shard {
         let mut by = String::new();
         if lanes > 0 {
             let _ = write!(by, "{lanes} lanes come first");
+        }
+        if let Some(words) = tenant.precedence_words(lane, self.now).filter(|_| lanes > 0) {
+            let _ = write!(by, "; {words}");
         }
         if tenants > 0 {
             let _ = write!(by, "{}shared: others have their turn", if by.is_empty() { "" } else { "; " });

@@ -122,12 +122,20 @@ impl Desk<'_> {
         }
     }
 
-    /// Ends a fresh job that memory does not hold: it was never handed out.
-    pub fn finish_fresh(&mut self, id: JobId, lane: orch_core::LaneNo, seq: u64, state: JobState, cause: EndCause) {
+    /// Cancels a fresh job, which memory does not hold: it was never handed out.
+    pub fn cancel_fresh(
+        &mut self,
+        id: JobId,
+        lane: orch_core::LaneNo,
+        seq: u64,
+        cause: EndCause,
+        error: Option<JobError>,
+    ) {
+        let state = JobState::Canceled;
         let finished = self.emit(Fact::JobFinished {
             attempt: 0,
             cause,
-            error: None,
+            error: error.clone(),
             heard_at: None,
             job: id,
             lane,
@@ -141,7 +149,7 @@ impl Desk<'_> {
             self.window_remove(lane, seq);
         }
         let ended = WarmJob { state, lane, seq: finished, attempt: 0, epoch: 0, report: None, settled: false };
-        self.ended(id, ended, JobOutput::default());
+        self.ended(id, ended, JobOutput { error, ..JobOutput::default() });
         self.settle();
     }
 

@@ -20,6 +20,7 @@ impl Shard {
             check_jobs(tenant)?;
             check_lanes(tenant)?;
             check_slots(tenant)?;
+            check_keys(tenant)?;
             check_quotas(tenant)?;
             check_holds(tenant, self.now)?;
             check_dependents(tenant)?;
@@ -112,6 +113,25 @@ fn check_slots(tenant: &Tenant) -> Result<(), String> {
         ensure(real == *counted, || format!("job type {name} counts {counted} slots, {real} are taken"))?;
     }
     Ok(())
+}
+
+/// Of a key whose strategy asks, every open job is counted, and none lies in the ledger alone but those of before.
+fn check_keys(tenant: &Tenant) -> Result<(), String> {
+    let mut open: BTreeMap<(&str, &str), (usize, u64)> = BTreeMap::new();
+    for job in tenant.jobs.values() {
+        let lane = tenant.lane(job.lane);
+        let Some(key) = lane.key.concurrency_key.as_deref().filter(|_| tenant.is_kept(&lane.key)) else { continue };
+        let (alive, ending) = open.entry((&lane.key.job_type, key)).or_default();
+        match job.lease.as_ref().is_some_and(|lease| lease.grace_until.is_some()) {
+            true => *ending += 1,
+            false => *alive += 1,
+        }
+    }
+    let counted: Vec<_> = tenant.index.by_key.iter().map(|(key, jobs)| (key, jobs.alive.len(), jobs.ending)).collect();
+    let real: Vec<_> = open.iter().map(|((of, key), (alive, ending))| ((*of, *key), *alive, *ending)).collect();
+    let same = counted.len() == real.len()
+        && counted.iter().zip(&real).all(|((of, alive, ending), real)| ((&*of.0, &*of.1), *alive, *ending) == *real);
+    ensure(same, || format!("keys count {counted:?} of {real:?}"))
 }
 
 fn check_dependents(tenant: &Tenant) -> Result<(), String> {

@@ -14,6 +14,8 @@ use crate::command::Progress;
 pub(crate) struct Job {
     pub lane: LaneNo,
     pub state: JobState,
+    /// Seq of the fact that accepted it.
+    pub accepted: u64,
     /// Seq of its last fact; while ready also its order key.
     pub last_seq: u64,
     pub attempt: u32,
@@ -96,6 +98,7 @@ impl Job {
         let lease = self.lease.as_ref();
         OpenJob {
             id,
+            lane: self.lane,
             state: self.state,
             canceling: lease.is_some_and(|lease| lease.grace_until.is_some()),
             attempt: self.attempt,
@@ -124,5 +127,7 @@ pub(crate) fn cause_word(cause: EndCause) -> &'static str {
         EndCause::Canceled => "canceled",
         EndCause::CancelGrace => "cancel_grace",
         EndCause::Dependency => "dependency",
+        EndCause::Dropped => "dropped",
+        EndCause::Superseded => "superseded",
     }
 }

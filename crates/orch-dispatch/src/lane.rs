@@ -51,6 +51,9 @@ pub(crate) struct Lane {
     /// Jobs that its group counts as waiting in it.
     #[serde(skip)]
     pub counted: u64,
+    /// The strategy of its jobs' key asks how many are open: none is fresh, and all are counted by key.
+    #[serde(skip)]
+    pub kept: bool,
     /// It stands in its group's set of lanes that can be granted from, under this pass.
     #[serde(skip)]
     pub active: Option<u64>,
@@ -110,6 +113,7 @@ impl Lane {
             loading: false,
             read_at: None,
             counted: 0,
+            kept: false,
             active: None,
         }
     }
@@ -139,11 +143,6 @@ impl Lane {
             (None, Some((key, job))) if self.unloaded() == 0 || key <= self.window_end => Some(Next::Again(key, job)),
             (None, _) => None,
         }
-    }
-
-    /// What one grant costs in virtual time.
-    pub fn cost(&self) -> u64 {
-        STRIDE / self.key.priority.weight()
     }
 
     /// Forgets the window; what was in it is read again when it is wanted. Returns what it had.

@@ -136,6 +136,18 @@ pub enum Mutant {
     FlightCutForgotten = 81,
     /// Count an attempt as under way at its host after it has ended.
     FlightSlotLeaked = 82,
+    /// Count only handed-out jobs of a key whose newest is to be dropped.
+    DropIgnoresWaiting = 70,
+    /// Forget which jobs of a key are open when a snapshot is read.
+    KeysForgottenAtRecovery = 71,
+    /// Let the newest jobs of a key make way instead of the oldest.
+    NewestSuperseded = 72,
+    /// Let attempts go on although a newer job of their key took their place.
+    RunningNotSuperseded = 73,
+    /// Leave a job that moved to another lane in the window of the one it left.
+    MovedStaysInWindow = 74,
+    /// Forget priorities of targets when a snapshot is read.
+    PriorityLostAtRecovery = 75,
     /// Take keys for new that lie in the ledger and were not read yet after a take-over.
     KeysUnreadAreNew = 34,
     /// Take keys for new that were used since the take-over.
@@ -144,7 +156,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 67] = [
+    pub const ALL: [Self; 73] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -210,6 +222,12 @@ impl Mutant {
         Self::FlightIgnored,
         Self::FlightCutForgotten,
         Self::FlightSlotLeaked,
+        Self::DropIgnoresWaiting,
+        Self::KeysForgottenAtRecovery,
+        Self::NewestSuperseded,
+        Self::RunningNotSuperseded,
+        Self::MovedStaysInWindow,
+        Self::PriorityLostAtRecovery,
         Self::KeysUnreadAreNew,
         Self::UsedKeysAreNew,
     ];

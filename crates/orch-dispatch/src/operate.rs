@@ -2,7 +2,7 @@
 
 use orch_core::config::{ConfigDoc, ConfigKind, check_connector};
 use orch_core::fact::{EndCause, Fact, PauseTarget, ReadyCause, Settlement};
-use orch_core::ids::JobId;
+use orch_core::ids::{JobId, LaneNo};
 use orch_core::job::{JobState, Origin, OriginKind};
 use orch_core::port::{ConfigRow, JobExtra, JobFound, SettlementRow, TokenRow};
 use orch_core::refusal::{Code, Refusal};
@@ -31,7 +31,7 @@ impl Desk<'_> {
     pub fn cold(&self, id: JobId) -> Option<WarmJob> {
         self.tenant.warm.job(id).or_else(|| {
             let found = self.prepared.jobs.get(&id)?;
-            let (lane, settled) = (found.job.lane, found.settled);
+            let (lane, settled) = (found.done.as_ref().map_or(found.job.lane, |done| done.lane), found.settled);
             Some(match &found.done {
                 None => WarmJob {
                     state: JobState::Ready,
@@ -66,15 +66,14 @@ impl Desk<'_> {
             };
             let state = job.state;
             if lease.grace_until.is_none() {
-                let grace_until = self.at.now.plus_ms(self.tenant.policy(lane).cancel_grace_ms);
-                self.emit(Fact::CancelRequested { by: actor.by, grace_until, job: id, prev, reason: actor.reason });
+                self.request_cancel(id, lane, prev, actor);
             }
             return Answer::Canceled { state, requested: true };
         }
         match self.cold(id) {
             None => Answer::Refused(no_job(id)),
             Some(cold) if cold.state == JobState::Ready || mutant::on(Mutant::FinalNotFinal) => {
-                self.finish_fresh(id, cold.lane, cold.seq, JobState::Canceled, EndCause::Canceled);
+                self.cancel_fresh(id, cold.lane, cold.seq, EndCause::Canceled, None);
                 Answer::Canceled { state: JobState::Canceled, requested: false }
             }
             Some(cold) if cold.state == JobState::Canceled => {
@@ -85,6 +84,12 @@ impl Desk<'_> {
                 format!("the job is {} already", cold.state.as_str()),
             )),
         }
+    }
+
+    /// Asks the worker of a job that is handed out to stop.
+    pub fn request_cancel(&mut self, job: JobId, lane: LaneNo, prev: u64, Actor { by, reason }: Actor) {
+        let grace_until = self.at.now.plus_ms(self.tenant.policy(lane).cancel_grace_ms);
+        self.emit(Fact::CancelRequested { by, grace_until, job, prev, reason });
     }
 
     /// The command `Retry`.
@@ -137,7 +142,7 @@ impl Desk<'_> {
             id: new_id,
             id_given: false,
             key: None,
-            lane: self.tenant.lane(found.job.lane).key.clone(),
+            lane: self.tenant.lane(found.done.as_ref().map_or(found.job.lane, |done| done.lane)).key.clone(),
             payload: found.job.payload.clone(),
             payload_sha256: orch_core::job::sha256_hex(&found.job.payload),
             misfit: None,

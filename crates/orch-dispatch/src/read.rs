@@ -12,7 +12,7 @@ use crate::prepared::Prepared;
 use crate::shard::Shard;
 use crate::tenant::{Tenant, Versioned, of_kind};
 use crate::waiting::Held;
-use crate::{breaker, bucket, quota, throttle};
+use crate::{breaker, bucket, precedence, quota, throttle};
 
 impl Shard {
     /// Answers a question.
@@ -25,6 +25,8 @@ impl Shard {
             | Read::Rotation(no)
             | Read::ExplainTenant(no)
             | Read::Throttles(no)
+            | Read::Keyless(no)
+            | Read::Priorities(no)
             | Read::Quotas(no) => *no,
             Read::Marks => return Answer::Marks(self.marks()),
             Read::Jobs { tenant, .. }
@@ -70,6 +72,8 @@ impl Shard {
                 Answer::Configs(of_kind(&desk.tenant.configs, kind).map(Versioned::found).collect())
             }
             Read::Throttles(_) => Answer::Throttles(throttle::found(desk.tenant, desk.at.now)),
+            Read::Priorities(_) => Answer::Priorities(precedence::found(desk.tenant, desk.at.now)),
+            Read::Keyless(_) => Answer::Keyless(desk.tenant.keyless.clone().into_iter().collect()),
             Read::Pauses(_) => Answer::Pauses(pauses(desk.tenant)),
             Read::Bucket { name, .. } => Answer::Bucket(bucket::found(desk.tenant, &name, desk.at.now)),
             Read::Quotas(_) => Answer::Quotas(quota::found(desk.tenant, desk.at.now)),

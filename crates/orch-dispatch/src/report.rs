@@ -103,7 +103,10 @@ impl Desk<'_> {
         };
         let key = follow_ups_key(&completion);
         let followed = match &completion.outcome {
-            Report::Succeeded { .. } => self.try_enqueue(completion.follow_ups, key, "follow_ups")?,
+            Report::Succeeded { .. } => {
+                self.completes = Some(id);
+                self.try_enqueue(completion.follow_ups, key, "follow_ups")?
+            }
             _ => Vec::new(),
         };
         self.heard(id);

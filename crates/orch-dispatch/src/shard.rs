@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use orch_core::block::BlockError;
-use orch_core::config::ConfigDoc;
+use orch_core::config::{ConfigDoc, JobType};
 use orch_core::fact::{Fact, Record};
 use orch_core::ids::{Incarnation, JobId, SessionId, ShardNo, Stream, TenantNo};
 use orch_core::limits;
@@ -230,6 +230,9 @@ impl Shard {
             if mutant::on(Mutant::BreakerNotSaved) {
                 tenant.breakers.clear();
             }
+            if mutant::on(Mutant::PriorityLostAtRecovery) {
+                tenant.priorities.clear();
+            }
             tenant.rebuild();
         }
         Ok(shard)
@@ -302,11 +305,11 @@ impl Shard {
         self.begin_hosts();
     }
 
-    /// The job types that say what payloads must look like, with their schemas.
-    pub fn payload_schemas(&self) -> impl Iterator<Item = (TenantNo, &str, &str)> {
+    /// The job types of all tenants.
+    pub fn job_types(&self) -> impl Iterator<Item = (TenantNo, &JobType)> {
         self.tenants.iter().flat_map(|(no, tenant)| {
             tenant.configs.values().filter_map(|found| match &found.doc {
-                ConfigDoc::JobType(doc) => Some((*no, doc.name.as_str(), doc.payload_schema.as_deref()?)),
+                ConfigDoc::JobType(doc) => Some((*no, doc)),
                 _ => None,
             })
         })
@@ -405,7 +408,8 @@ impl Shard {
         };
         let tenant = self.tenants.get_mut(no)?;
         let (wheel, out, held, sizes) = (&mut self.wheel, &mut self.out, &mut self.held, self.sizes);
-        Some(Desk { tenant, wheel, sessions: &self.sessions, out, held, sizes, at, prepared })
+        let sessions = &self.sessions;
+        Some(Desk { tenant, wheel, sessions, out, held, sizes, at, prepared, completes: None, supersedes: 0 })
     }
 
     /// What must be read before the command can be executed, tenant by tenant; empty when nothing is.
@@ -425,6 +429,7 @@ impl Shard {
                 self.needs_of_jobs(token.tenant, jobs, key.as_ref().map(|k| k.key))
             }
             Command::Cancel { tenant, job, .. }
+            | Command::Reprioritize { tenant, job, .. }
             | Command::ReplayDeadLetter { tenant, job, .. }
             | Command::DiscardDeadLetter { tenant, job, .. } => self.needs_of_ids(*tenant, [*job], Vec::new()),
             Command::Retry { tenant, job, key, .. } => {
@@ -628,6 +633,7 @@ impl Shard {
         match command {
             Command::Enqueue { jobs, key, .. } => desk.enqueue(jobs, key),
             Command::Cancel { job, actor, .. } => desk.cancel(job, actor),
+            Command::Reprioritize { job, priority, actor, .. } => desk.reprioritize(job, priority, actor),
             Command::Retry { job, new_id, key, .. } => desk.retry(job, new_id, key),
             Command::ReplayDeadLetter { job, new_id, actor, .. } => desk.settle_dead_letter(job, Some(new_id), actor),
             Command::DiscardDeadLetter { job, actor, .. } => desk.settle_dead_letter(job, None, actor),
@@ -635,6 +641,10 @@ impl Shard {
             Command::Resume { target, actor, .. } => desk.pause(target, actor, false),
             Command::Throttle { target, limits, actor, .. } => desk.throttle(target, limits, actor),
             Command::EndThrottle { target, actor, .. } => desk.end_throttle(target, actor),
+            Command::Prioritize { target, priority, until, actor, .. } => {
+                desk.prioritize(target, priority, until, actor)
+            }
+            Command::EndPriority { target, actor, .. } => desk.end_priority(target, actor),
             Command::PutConfig { doc, expect, .. } => desk.put_config(doc, expect),
             Command::DeleteConfig { kind, name, expect, actor, .. } => desk.delete_config(kind, name, expect, actor),
             Command::CreateToken(row) => desk.create_token(row),

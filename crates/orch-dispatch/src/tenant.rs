@@ -14,12 +14,14 @@ use crate::answer::{ConfigFound, OpenCounts};
 use crate::blackout::{Blackouts, Shade};
 use crate::breaker::{self, Kept};
 use crate::bucket::host_of;
+use crate::concurrency::KeyJobs;
 use crate::host::{Governed, Host, Shared};
 use crate::job::Job;
 use crate::json_text;
 use crate::lane::Lane;
 use crate::mutant::{self, Mutant};
 use crate::permit::Hand;
+use crate::precedence::Precedence;
 use crate::quota::Use;
 use crate::throttle::Throttle;
 use crate::warm::Warm;
@@ -115,6 +117,10 @@ pub(crate) struct Tenant {
     pub throttles: BTreeMap<PauseTarget, Throttle>,
     /// How long attempts take that end well, by job type.
     pub run_times: BTreeMap<String, RunTimes>,
+    /// Priorities that operators gave for a while.
+    pub priorities: BTreeMap<PauseTarget, Precedence>,
+    /// Jobs accepted under the default key, by job type.
+    pub keyless: BTreeMap<String, u64>,
     /// Virtual time of the last lane served.
     pub vtime: u64,
     /// It is marked for deletion, and can be restored until then.
@@ -144,6 +150,8 @@ pub(crate) struct Index {
     /// What is known of the answers of each host that has a bucket. A new owner learns anew.
     pub latencies: BTreeMap<String, Latency>,
     pub lanes_by_key: BTreeMap<(String, String), Vec<LaneNo>>,
+    /// Open jobs held in memory, by job type and concurrency key; only those of kept lanes.
+    pub by_key: BTreeMap<(String, String), KeyJobs>,
     pub by_claim: BTreeSet<(SessionId, ClaimId, JobId)>,
     pub by_session: BTreeMap<SessionId, u32>,
     pub counts: OpenCounts,
@@ -185,6 +193,8 @@ impl Tenant {
             breakers: BTreeMap::new(),
             throttles: BTreeMap::new(),
             run_times: BTreeMap::new(),
+            priorities: BTreeMap::new(),
+            keyless: BTreeMap::new(),
             vtime: 0,
             erase_at: None,
             index: Index::default(),
@@ -249,6 +259,13 @@ impl Tenant {
         };
         let of = (lane.key.job_type.clone(), key.clone());
         self.index.leased_by_key.get(&of).copied().unwrap_or(0) >= max
+    }
+
+    /// Attempts under way of a lane's key.
+    pub fn leased_of_key(&self, no: LaneNo) -> u32 {
+        let key = &self.lane(no).key;
+        let of = (key.job_type.clone(), key.concurrency_key.clone().unwrap_or_default());
+        self.index.leased_by_key.get(&of).copied().unwrap_or(0)
     }
 
     /// Is this lane held by a pause, its own or one of its kind?
@@ -331,11 +348,15 @@ impl Tenant {
             self.index.counts.ready += fresh;
             self.refresh_lane(no);
         }
+        if !mutant::on(Mutant::KeysForgottenAtRecovery) {
+            self.index_keys();
+        }
     }
 
     /// Puts a lane into the indexes.
     pub fn index_lane(&mut self, no: LaneNo) {
         let key = self.lane(no).key.clone();
+        self.lane_mut(no).kept = self.is_kept(&key);
         let group_key = (key.job_type.clone(), key.source.clone(), key.project.clone());
         let next = self.index.groups.len();
         let group = *self.index.group_by_key.entry(group_key).or_insert(next);

@@ -104,6 +104,7 @@ impl Shard {
         let Some(tenant) = self.tenants.get_mut(of).filter(|_| len > 0) else { return 0 };
         let lane = tenant.lane_mut(no);
         let cut = lane.window.split_off(len / 2);
+        lane.window_end = cut.front().map_or(lane.window_end, |first| lane.window_end.min(first.seq - 1));
         lane.read_at = Some(committed);
         cut.iter().for_each(|entry| self.held.drop(entry));
         tenant.refresh_lane(no);
@@ -133,6 +134,7 @@ impl Shard {
     pub fn window_loaded(&mut self, wish: &WindowWish, began: u64, rows: Vec<WindowRow>) {
         let Some(tenant) = self.tenants.get_mut(wish.tenant) else { return };
         let short = rows.len() < wish.limit;
+        let last = rows.last().map(|row| row.seq);
         let lane = tenant.lane(wish.lane);
         let after = lane.read_after();
         let fits: Vec<Entry> = rows
@@ -149,6 +151,8 @@ impl Shard {
         lane.loading = false;
         lane.read_at = short.then_some(began);
         lane.window.extend(fits);
+        // Whoever is in another lane now is shown here by the ledger until it ends, and is not read for ever.
+        lane.window_end = lane.window_end.max(last.unwrap_or(0));
         tenant.refresh_lane(wish.lane);
     }
 

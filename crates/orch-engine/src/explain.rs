@@ -22,7 +22,7 @@ impl Engine {
         if !waits {
             return Ok(Some((view.state, nothing)));
         }
-        let explained = self.explain_lane(tenant, view.row.lane, Some((id, view.row.seq))).await?;
+        let explained = self.explain_lane(tenant, view.lane_no, Some((id, view.row.seq))).await?;
         Ok(Some((view.state, explained.unwrap_or(nothing))))
     }
 
@@ -70,7 +70,7 @@ impl Engine {
     /// Whatever keeps the engine from answering.
     pub async fn waiting_on(&self, tenant: TenantNo, views: &[JobView]) -> Result<Vec<Option<Gate>>, Error> {
         let mut lanes: Vec<_> =
-            views.iter().filter(|view| view.state == JobState::Ready).map(|view| view.row.lane).collect();
+            views.iter().filter(|view| view.state == JobState::Ready).map(|view| view.lane_no).collect();
         lanes.sort_unstable();
         lanes.dedup();
         let gates = match lanes.is_empty() {
@@ -84,7 +84,7 @@ impl Engine {
         let gate = |view: &JobView| match view.state {
             JobState::Blocked => Some(Gate::Dependencies),
             JobState::Scheduled => Some(Gate::Time),
-            JobState::Ready => of_lane(&view.row.lane),
+            JobState::Ready => of_lane(&view.lane_no),
             _ => None,
         };
         Ok(views.iter().map(gate).collect())

@@ -24,8 +24,10 @@ pub struct JobView {
     pub row: JobRow,
     /// What the row's `extra` holds.
     pub extra: JobExtra,
-    /// Where it waits.
+    /// Where it waits, or was last: another lane than its row's once it has another priority.
     pub lane: LaneKey,
+    /// That lane's number.
+    pub lane_no: LaneNo,
     /// Its state.
     pub state: JobState,
     /// What the owner's memory knows, if it holds the job.
@@ -133,8 +135,10 @@ impl Engine {
         let open = open.filter(|_| done.is_none());
         let waiting = open.as_ref().map_or(JobState::Ready, |open| open.state);
         let state = done.as_ref().map_or(waiting, |done| done.state);
-        let lane = self.lane_key(tenant, row.lane).await?;
-        Ok(JobView { row, extra, lane, state, open, done, output, settled })
+        let moved = done.as_ref().map(|done| done.lane).or(open.as_ref().map(|open| open.lane));
+        let lane_no = moved.unwrap_or(row.lane);
+        let lane = self.lane_key(tenant, lane_no).await?;
+        Ok(JobView { row, extra, lane, lane_no, state, open, done, output, settled })
     }
 
     /// A page of jobs, newest first, and where the next begins. A page may be short while there is a next one.

@@ -125,7 +125,7 @@ impl Keeper {
             ms = u64::try_from((self.clock.elapsed() - sent).as_millis()).unwrap_or(u64::MAX),
             "shard taken over"
         );
-        self.seat.schemas.reset(owner.shard().payload_schemas());
+        self.seat.schemas.reset(owner.shard().job_types());
         let sweeper = self.sweep(ownership.epoch);
         let mut serving = Serving::new(self, owner, ownership.epoch, taken_at);
         let end = serving.run().await;

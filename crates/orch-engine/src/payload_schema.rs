@@ -1,4 +1,5 @@
-//! What a job type says of its payloads: JSON Schema 2020-12, compiled once, and the schemas that hold now.
+//! What a job type says of its payloads: JSON Schema 2020-12, compiled once; where their concurrency key is; and what
+//! of that holds now.
 //!
 //! Nothing is fetched: a reference may lead only into the schema itself, and patterns are matched in linear time.
 //! `PayloadSchemas` follows the owner's commits, so that a payload is judged by what callers were told is declared.
@@ -7,11 +8,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jsonschema::{Draft, PatternOptions, Retrieve, Uri, Validator};
-use orch_core::config::ConfigDoc;
+use orch_core::concurrency::{DEFAULT_KEY, key_at};
+use orch_core::config::{ConfigDoc, JobType};
 use orch_core::ids::TenantNo;
 use orch_core::limits;
 use orch_core::port::ConfigRow;
 use orch_core::refusal::{Code, Refusal};
+use orch_dispatch::command::NewJob;
 use serde_json::Value;
 
 /// Violations shown of one payload.
@@ -54,11 +57,8 @@ impl PayloadSchema {
 
     /// What is wrong with a payload; each violation names the place as a JSON pointer under `payload`.
     #[must_use]
-    pub fn check(&self, payload: &[u8]) -> Option<Refusal> {
-        let Ok(payload) = serde_json::from_slice::<Value>(payload) else {
-            return Some(Refusal::field(Code::InvalidField, "payload", "`payload` is not JSON"));
-        };
-        let violations = self.0.iter_errors(&payload).take(VIOLATIONS_MAX);
+    pub fn check(&self, payload: &Value) -> Option<Refusal> {
+        let violations = self.0.iter_errors(payload).take(VIOLATIONS_MAX);
         let refusal = |error: jsonschema::ValidationError<'_>| {
             let field = format!("payload{}", error.instance_path().as_str());
             let detail = format!("`{field}` does not fit the job type's schema: {}", error.masked());
@@ -83,9 +83,42 @@ fn shown(text: &str) -> String {
 
 type Key = (TenantNo, String);
 
-/// The schemas of all job types of the shard that have one, as they are committed.
+/// What a job type wants read of its payloads.
+#[derive(Debug)]
+struct Reading {
+    schema: Option<PayloadSchema>,
+    /// Where the concurrency key is.
+    key_pointer: Option<String>,
+}
+
+impl Reading {
+    /// `None`: nothing.
+    fn of(doc: &JobType) -> Option<Arc<Self>> {
+        let schema = doc.payload_schema.as_deref().and_then(|text| compiled(&doc.name, text));
+        let key_pointer = doc.concurrency_key_pointer.clone();
+        (schema.is_some() || key_pointer.is_some()).then(|| Arc::new(Self { schema, key_pointer }))
+    }
+
+    /// Reads a payload once: does it fit, and what is its key, if its submitter named none?
+    fn judge(&self, job: &mut NewJob) {
+        let pointer = self.key_pointer.as_deref().filter(|_| job.lane.concurrency_key.is_none());
+        if self.schema.is_none() && pointer.is_none() {
+            return;
+        }
+        let Ok(payload) = serde_json::from_slice::<Value>(&job.payload) else {
+            job.misfit = Some(Refusal::field(Code::InvalidField, "payload", "`payload` is not JSON"));
+            return;
+        };
+        job.misfit = self.schema.as_ref().and_then(|schema| schema.check(&payload));
+        if let Some(pointer) = pointer {
+            job.lane.concurrency_key = key_at(&payload, pointer).or_else(|| Some(DEFAULT_KEY.to_owned()));
+        }
+    }
+}
+
+/// What all job types of the shard want read of their payloads, as they are committed.
 #[derive(Debug, Default)]
-pub struct PayloadSchemas(RwLock<HashMap<Key, Arc<PayloadSchema>>>);
+pub struct PayloadSchemas(RwLock<HashMap<Key, Arc<Reading>>>);
 
 impl PayloadSchemas {
     /// True when no job type says anything.
@@ -93,30 +126,30 @@ impl PayloadSchemas {
         self.0.read().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// The schema of a job type.
-    #[must_use]
-    pub fn get(&self, tenant: TenantNo, job_type: &str) -> Option<Arc<PayloadSchema>> {
+    /// Reads the payload of a new job as its type wants it read.
+    pub(crate) fn judge(&self, tenant: TenantNo, job: &mut NewJob) {
         let schemas = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if schemas.is_empty() {
-            return None;
+        let reading = schemas.get(&(tenant, job.lane.job_type.clone())).cloned();
+        drop(schemas);
+        if let Some(reading) = reading {
+            reading.judge(job);
         }
-        schemas.get(&(tenant, job_type.to_owned())).cloned()
     }
 
     /// Takes over what an ownership found; an empty list when it ended.
-    pub(crate) fn reset<'a>(&self, found: impl Iterator<Item = (TenantNo, &'a str, &'a str)>) {
-        let compiled = found.filter_map(|(no, name, text)| Some(((no, name.to_owned()), compiled(name, text)?)));
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = compiled.collect();
+    pub(crate) fn reset<'a>(&self, found: impl Iterator<Item = (TenantNo, &'a JobType)>) {
+        let read = found.filter_map(|(no, doc)| Some(((no, doc.name.clone()), Reading::of(doc)?)));
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = read.collect();
     }
 
     /// Takes over what a commit declared.
     pub(crate) fn declared(&self, rows: &[ConfigRow]) {
         for row in rows {
             let Ok(ConfigDoc::JobType(doc)) = serde_json::from_slice(&row.doc) else { continue };
-            let schema = doc.payload_schema.as_deref().and_then(|text| compiled(&doc.name, text));
+            let reading = Reading::of(&doc);
             let mut schemas = self.0.write().unwrap_or_else(PoisonError::into_inner);
-            match schema {
-                Some(schema) => schemas.insert((row.tenant, doc.name), schema),
+            match reading {
+                Some(reading) => schemas.insert((row.tenant, doc.name), reading),
                 None => schemas.remove(&(row.tenant, doc.name)),
             };
         }
@@ -124,12 +157,9 @@ impl PayloadSchemas {
 }
 
 /// What was accepted once compiles; if another build is stricter, payloads go unchecked rather than the shard unserved.
-fn compiled(name: &str, text: &str) -> Option<Arc<PayloadSchema>> {
+fn compiled(name: &str, text: &str) -> Option<PayloadSchema> {
     let schema = PayloadSchema::compile(text);
-    schema
-        .inspect_err(|error| tracing::error!(job_type = name, %error, "a payload schema is not usable"))
-        .ok()
-        .map(Arc::new)
+    schema.inspect_err(|error| tracing::error!(job_type = name, %error, "a payload schema is not usable")).ok()
 }
 
 #[cfg(test)]

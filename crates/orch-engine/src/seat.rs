@@ -2,7 +2,6 @@
 
 use orch_core::ids::ShardNo;
 use orch_core::limits;
-use orch_core::refusal::Refusal;
 use orch_dispatch::command::PermitAsk;
 use orch_dispatch::{Answer, Command};
 use std::sync::Arc;
@@ -129,7 +128,8 @@ impl Seat {
         }
     }
 
-    /// Says of each new job whether its payload fits its type's schema, which only the owner's node knows.
+    /// Reads the payload of each new job as its type wants it read, which only the owner's node knows: whether it fits
+    /// the type's schema, and what its concurrency key is.
     fn judge(&self, command: &mut Command) {
         if self.schemas.is_empty() {
             return;
@@ -137,26 +137,20 @@ impl Seat {
         match command {
             Command::Enqueue { tenant, jobs, .. } => {
                 let tenant = *tenant;
-                jobs.iter_mut().for_each(|job| job.misfit = self.misfit(tenant, &job.lane.job_type, &job.payload));
+                jobs.iter_mut().for_each(|job| self.schemas.judge(tenant, job));
             }
             Command::FollowUps { token, jobs, .. } => {
                 let tenant = token.tenant;
-                jobs.iter_mut().for_each(|job| job.misfit = self.misfit(tenant, &job.lane.job_type, &job.payload));
+                jobs.iter_mut().for_each(|job| self.schemas.judge(tenant, job));
             }
             Command::Complete { completions, .. } => {
                 for completion in completions {
                     let tenant = completion.token.tenant;
-                    for job in &mut completion.follow_ups {
-                        job.misfit = self.misfit(tenant, &job.lane.job_type, &job.payload);
-                    }
+                    completion.follow_ups.iter_mut().for_each(|job| self.schemas.judge(tenant, job));
                 }
             }
             _ => {}
         }
-    }
-
-    fn misfit(&self, tenant: orch_core::ids::TenantNo, job_type: &str, payload: &[u8]) -> Option<Refusal> {
-        self.schemas.get(tenant, job_type).and_then(|schema| schema.check(payload))
     }
 }
 
@@ -170,10 +164,13 @@ pub(crate) fn reserved(command: &Command) -> bool {
             | Command::Release { .. }
             | Command::CheckLease { .. }
             | Command::Cancel { .. }
+            | Command::Reprioritize { .. }
             | Command::Pause { .. }
             | Command::Resume { .. }
             | Command::Throttle { .. }
             | Command::EndThrottle { .. }
+            | Command::Prioritize { .. }
+            | Command::EndPriority { .. }
             | Command::Upstream { .. }
             | Command::ResetBucket { .. }
             | Command::Permits(_)

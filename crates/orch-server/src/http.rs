@@ -25,6 +25,7 @@ pub mod nodes;
 pub mod object;
 pub mod pauses;
 pub mod prefer;
+pub mod priorities;
 pub mod projects;
 pub mod query;
 pub mod quotas;
@@ -79,6 +80,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(explain::routes())
         .merge(lanes::routes())
         .merge(pauses::routes())
+        .merge(priorities::routes())
         .merge(throttles::routes())
         .merge(workers::routes())
         .merge(artifacts::routes())

@@ -47,6 +47,7 @@ const SECURITY: &str = "token";
         (name = "apply", description = "Declared things from files: compare, then write"),
         (name = "lanes", description = "What jobs wait in"),
         (name = "pauses", description = "What operators hold back"),
+        (name = "priorities", description = "What operators put before others for a while"),
         (name = "throttles", description = "What operators hold to limits for a while"),
         (name = "nodes", description = "The processes that serve the ledger"),
         (name = "shards", description = "Where tenants live, and which node serves them"),

@@ -11,6 +11,7 @@ mod clock;
 mod facts;
 mod hosts;
 mod idle;
+mod keys;
 mod log;
 mod quotas;
 mod rows;
@@ -111,6 +112,10 @@ impl Lease {
 pub struct Job {
     /// Its lane.
     pub lane: LaneNo,
+    /// Seq of the fact that accepted it.
+    pub accepted: u64,
+    /// It was accepted as one that only the ledger need know.
+    pub fresh: bool,
     /// Its state.
     pub state: JobState,
     /// Each state with the seq that led to it.
@@ -213,6 +218,8 @@ pub struct Tenant {
     pub gone: BTreeMap<(ConfigKind, String), u64>,
     /// Breakers, by name.
     pub breakers: BTreeMap<String, Breaker>,
+    /// What strategies of concurrency keys owe.
+    pub keys_owe: keys::Keys,
     /// When something was declared last.
     pub configured_at: Timestamp,
     /// Keys: fingerprint, jobs, when, commit.
@@ -368,6 +375,9 @@ impl Model {
             self.time = self.time.max(last);
         }
         self.rows(append)?;
+        for no in append.blocks.iter().filter_map(|block| block.stream.tenant()) {
+            keys::settled(self.tenants.entry(no).or_default())?;
+        }
         self.settled(append)
     }
 
@@ -386,6 +396,7 @@ impl Model {
         })?;
         tenant.seq = record.seq;
         tenant.commit = append.commit_no;
+        keys::next(tenant, &record.body)?;
         self.tenant_fact(no, record, append)?;
         self.tenants.entry(no).or_default().touched_at = record.at;
         Ok(())

@@ -9,7 +9,7 @@ use orch_testkit::model::Counts;
 use orch_testkit::world::{Report, World};
 
 /// What every full run must have shown, beside each kind of fact.
-const RACES: [&str; 78] = [
+const RACES: [&str; 81] = [
     "a backlog was full",
     "a claim sent again was answered",
     "a grant came when what held it let go",
@@ -19,6 +19,7 @@ const RACES: [&str; 78] = [
     "a parked claim was woken",
     "a wait ended empty, and all work was held",
     "a permit was used",
+    "a worker was asked to stop for a newer job",
     "a reading failed",
     "attempt: failed",
     "attempt: given back by its report",
@@ -52,6 +53,8 @@ const RACES: [&str; 78] = [
     "end: canceled",
     "end: deadline",
     "end: lost cap",
+    "end: dropped",
+    "end: superseded",
     "end: not retryable",
     "end: reported",
     "end: skipped",

@@ -3,6 +3,8 @@
 mod batch;
 mod submit;
 
+pub use submit::PRIORITIES;
+
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -80,6 +82,18 @@ pub enum Command {
         reason: Option<String>,
         #[command(flatten)]
         consent: Consent,
+    },
+    /// Give an open job another priority: it goes behind all that wait in that class.
+    Reprioritize {
+        /// The job.
+        #[arg(add = complete::jobs())]
+        job: JobId,
+        /// Its priority: urgent, high, normal, low or backfill.
+        #[arg(add = complete::words(PRIORITIES))]
+        priority: String,
+        /// Why; kept in history.
+        #[arg(long)]
+        reason: Option<String>,
     },
     /// Try a job again: one in back-off now, a final one as a new job.
     Retry {
@@ -213,6 +227,11 @@ pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(
                 consent.to(&format!("cancel {} jobs", jobs.len()), client)?;
             }
             cancel(client, &jobs, reason.as_deref(), output).await
+        }
+        Command::Reprioritize { job, priority, reason } => {
+            let found = jobs.reprioritize(&job, priority.as_str().into(), reason.as_deref()).await;
+            let Some(job) = told(found, output)? else { return Ok(()) };
+            output.brief(&job, &VIEW, job.priority.as_str())
         }
         Command::Retry { job } => {
             let tried = jobs.retry(&job).await?;

@@ -81,12 +81,18 @@ pub struct Put {
     /// From a cancel request to the fence rising.
     #[arg(long)]
     cancel_grace_ms: Option<u64>,
+    /// Where payloads hold the concurrency key of jobs that name none: a JSON pointer such as /repository/id.
+    #[arg(long, value_name = "POINTER")]
+    concurrency_key_pointer: Option<String>,
     /// Attempts of this type at the same time.
     #[arg(long)]
     concurrency_max: Option<u32>,
     /// Attempts of one concurrency key at the same time.
     #[arg(long)]
     concurrency_per_key_max: Option<u32>,
+    /// What becomes of a key's jobs when more are open: queue, drop_newest or cancel_running.
+    #[arg(long, value_name = "STRATEGY", add = complete::words(&["queue", "drop_newest", "cancel_running"]))]
+    concurrency_per_key_strategy: Option<String>,
     /// Requests that an attempt makes: what it spends of each bucket of its source's host.
     #[arg(long)]
     cost: Option<u32>,
@@ -126,6 +132,8 @@ const VIEW: View = View {
         ("EXECUTION MS MAX", "/execution_ms_max"),
         ("LOST MAX", "/lost_max"),
         ("COST", "/cost"),
+        ("KEY POINTER", "/concurrency_key_pointer"),
+        ("KEY STRATEGY", "/concurrency_per_key_strategy"),
         ("BACKOFF MS MAX", "/backoff_ms_max"),
         ("CANCEL GRACE MS", "/cancel_grace_ms"),
         ("VERSION", "/version"),
@@ -175,8 +183,10 @@ fn wire(put: Put) -> Result<JobType, Failure> {
         backoff_ms: put.backoff_ms,
         backoff_ms_max: put.backoff_ms_max,
         cancel_grace_ms: put.cancel_grace_ms,
+        concurrency_key_pointer: put.concurrency_key_pointer,
         concurrency_max: put.concurrency_max,
         concurrency_per_key_max: put.concurrency_per_key_max,
+        concurrency_per_key_strategy: put.concurrency_per_key_strategy,
         cost: put.cost,
         ..JobType::new(&put.name)
     })

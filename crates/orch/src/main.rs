@@ -36,6 +36,7 @@ mod output;
 mod pause;
 #[cfg(feature = "chaos-mutants")]
 mod plant;
+mod priority;
 mod private_file;
 mod progress;
 mod project;
@@ -129,6 +130,9 @@ enum Command {
     /// Limits that hold for a while: of the tenant, a source, a job type, a quota or a lane.
     #[command(subcommand)]
     Throttle(throttle::Command),
+    /// Priorities of targets for a while.
+    #[command(subcommand)]
+    Priority(priority::Command),
     /// Worker sessions: list, drain.
     #[command(subcommand)]
     Worker(worker::Command),
@@ -277,6 +281,7 @@ async fn run_command(command: Command, connection: &Connection, output: &Output)
         Command::DeadLetter(command) => dead_letter::run(command, &connection.client()?, output).await,
         Command::Pause(command) => pause::pause(command, &connection.client()?, output).await,
         Command::Resume(command) => pause::resume(command, &connection.client()?).await,
+        Command::Priority(command) => priority::run(command, &connection.client()?, output).await,
         Command::Throttle(command) => throttle::run(command, &connection.client()?, output).await,
         Command::Worker(command) => worker::run(command, &connection.client()?, output).await,
         Command::Lane(command) => lane::run(command, &connection.client()?, output).await,

@@ -48,7 +48,7 @@ pub struct Set {
     reason: Option<String>,
 }
 
-/// What is throttled: one of these.
+/// What is throttled, or has a priority: one of these.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 pub struct Target {
@@ -70,7 +70,8 @@ pub struct Target {
 }
 
 impl Target {
-    fn wire(self) -> PauseTarget {
+    /// As it goes over the wire.
+    pub fn wire(self) -> PauseTarget {
         let source = self.source.map(PauseTarget::Source);
         let job_type = self.job_type.map(PauseTarget::JobType);
         let quota = self.quota.map(PauseTarget::Quota);

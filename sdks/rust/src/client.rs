@@ -23,6 +23,7 @@ use crate::lane::LaneOut;
 use crate::nodes::{Nodes, Shards};
 use crate::page::{Items, Page};
 use crate::pause::{PauseOut, PauseTarget};
+use crate::priorities::Priorities;
 use crate::projects::Projects;
 use crate::quotas::Quotas;
 use crate::sources::Sources;
@@ -251,6 +252,12 @@ impl Client {
     pub async fn pauses(&self) -> Result<Vec<PauseOut>, Error> {
         let answer: Items<PauseOut> = self.call(Call::get("/pauses")).await?;
         Ok(answer.items)
+    }
+
+    /// Calls about priorities of targets.
+    #[must_use]
+    pub fn priorities(&self) -> Priorities<'_> {
+        Priorities(self)
     }
 
     /// Calls about throttles.

@@ -539,6 +539,18 @@ pub struct Summary {
     /// All jobs by type, source and state.
     #[serde(default)]
     pub by_type: Vec<SummaryRow>,
+    /// Jobs whose payloads held no concurrency key where their type looks for it, by type.
+    #[serde(default)]
+    pub keyless: Vec<KeylessRow>,
+}
+
+/// Jobs of a type whose payloads held no concurrency key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KeylessRow {
+    /// The job type.
+    pub job_type: String,
+    /// How many.
+    pub jobs: u64,
 }
 
 /// One count.

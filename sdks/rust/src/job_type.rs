@@ -33,12 +33,18 @@ pub struct JobType {
     /// From a cancel request to the fence rising.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancel_grace_ms: Option<u64>,
+    /// Where payloads hold the concurrency key of jobs that name none: a JSON pointer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency_key_pointer: Option<String>,
     /// Attempts of this type at the same time in the tenant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency_max: Option<u32>,
     /// Attempts of one concurrency key at the same time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency_per_key_max: Option<u32>,
+    /// What becomes of a key's jobs when more are open: `queue`, `drop_newest` or `cancel_running`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency_per_key_strategy: Option<String>,
     /// Requests that an attempt makes: what it spends of each bucket of its source's host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<u32>,

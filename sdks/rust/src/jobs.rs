@@ -10,7 +10,7 @@ use crate::clock;
 use crate::error::Error;
 use crate::explanation::JobExplanation;
 use crate::id::JobId;
-use crate::job::{Attempt, HistoryEntry, JobIn, JobOut, JobQuery, LogLineOut, Summary};
+use crate::job::{Attempt, HistoryEntry, JobIn, JobOut, JobQuery, LogLineOut, Priority, Summary};
 use crate::page::{Items, Page};
 use crate::transport::Call;
 
@@ -40,6 +40,9 @@ pub struct Enqueued {
     /// An idempotency key led to a job that was there already.
     #[serde(default)]
     pub replayed: bool,
+    /// It is canceled already: the strategy of its concurrency key ended it.
+    #[serde(default)]
+    pub canceled: bool,
 }
 
 #[derive(Serialize)]
@@ -139,6 +142,16 @@ impl Jobs<'_> {
         let call = Call::post(format!("/jobs/{id}/cancel")).json(&reason_body(reason))?.repeatable();
         let (status, job) = self.0.call_with_status(call).await?;
         Ok(CancelOutcome { job, requested: status == 202 })
+    }
+
+    /// Gives an open job another priority: it goes behind all that wait in that class.
+    ///
+    /// # Errors
+    /// Any; `state_conflict` when it has ended.
+    pub async fn reprioritize(&self, id: &JobId, priority: Priority, reason: Option<&str>) -> Result<JobOut, Error> {
+        let mut body = reason_body(reason);
+        body["priority"] = json!(priority);
+        self.0.call(Call::post(format!("/jobs/{id}/reprioritize")).json(&body)?.repeatable()).await
     }
 
     /// Why it waits: every gate that holds it, in the order in which they are looked at.

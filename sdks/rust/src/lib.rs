@@ -51,6 +51,8 @@ mod lane;
 mod nodes;
 mod page;
 mod pause;
+mod priorities;
+mod priority;
 mod project;
 mod projects;
 mod quota;
@@ -92,7 +94,7 @@ pub use health::{Health, HealthMemory, HealthStatus};
 pub use id::{IdError, JobId};
 pub use job::{
     Attempt, AttemptOutcome, DeadLetterState, Dependency, DependsOn, HistoryEntry, JobError, JobIn, JobOut, JobQuery,
-    JobState, LogLevel, LogLineOut, Origin, OriginKind, Priority, Progress, Summary, SummaryRow,
+    JobState, KeylessRow, LogLevel, LogLineOut, Origin, OriginKind, Priority, Progress, Summary, SummaryRow,
 };
 pub use job_type::{JobType, JobTypeDeclared};
 pub use job_types::JobTypes;
@@ -102,6 +104,8 @@ pub use lane::LaneOut;
 pub use nodes::{NodeOut, Nodes, ShardOut, Shards};
 pub use page::Page;
 pub use pause::{PauseOut, PauseTarget};
+pub use priorities::Priorities;
+pub use priority::{TargetPriority, TargetPriorityOut};
 pub use project::Project;
 pub use projects::Projects;
 pub use quota::{Quota, QuotaUse};

@@ -132,6 +132,22 @@ pub(crate) fn samples() -> Vec<Fact> {
             until: at,
         },
         Fact::ThrottleEnded { by: "me".into(), reason: None, target: PauseTarget::Source("kev".into()) },
+        Fact::JobReprioritized {
+            by: "tok".into(),
+            from: LaneNo(1),
+            job: job(1),
+            lane: LaneNo(2),
+            prev: 6,
+            reason: Some("r".into()),
+        },
+        Fact::Prioritized {
+            by: "tok".into(),
+            priority: Priority::Urgent,
+            reason: Some("r".into()),
+            target: PauseTarget::Source("kev".into()),
+            until: at,
+        },
+        Fact::PriorityEnded { by: "tok".into(), reason: None, target: PauseTarget::JobType("feeds.fetch".into()) },
     ]
 }
 

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use orch_core::concurrency::PerKeyStrategy;
 use orch_core::config::{self, ConfigDoc, ConfigKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -16,8 +17,8 @@ use super::idempotency::IdempotencyKey;
 use super::json::Json;
 use super::query::Query;
 use super::segment::Segment;
-use super::texts::{CountNumber, KeyHeaderText, LimitNumber, MessageText, NameText};
-use super::words::{Moment, PageOut, maybe_exact};
+use super::texts::{CountNumber, KeyHeaderText, LimitNumber, MessageText, NameText, PointerText};
+use super::words::{Moment, PageOut, PerKeyStrategyWord, maybe_exact};
 use crate::access::Caller;
 use crate::state::AppState;
 
@@ -59,12 +60,21 @@ pub struct JobTypeBody {
     /// From a cancel request to the fence rising.
     #[schema(minimum = 0, maximum = 3600000)]
     pub cancel_grace_ms: u64,
+    /// Where payloads hold the concurrency key of jobs that name none: a JSON pointer. A string, number or boolean of at
+    /// most 128 characters there is the key; jobs with anything else, or nothing, have the key `orch:no-key`.
+    #[schema(value_type = Option<PointerText>)]
+    pub concurrency_key_pointer: Option<String>,
     /// Attempts of this type at the same time in the tenant.
     #[schema(value_type = Option<CountNumber>)]
     pub concurrency_max: Option<u32>,
     /// Attempts of one concurrency key at the same time.
     #[schema(value_type = Option<CountNumber>)]
     pub concurrency_per_key_max: Option<u32>,
+    /// What becomes of a key's jobs when more are open than that: they wait for each other (`queue`), a new one is
+    /// canceled at once (`drop_newest`), or a new one takes the place of the oldest (`cancel_running`).
+    /// Other than `queue` it needs that limit.
+    #[schema(value_type = PerKeyStrategyWord)]
+    pub concurrency_per_key_strategy: PerKeyStrategy,
     /// Requests that an attempt makes: what it spends of each bucket of its source's host.
     #[schema(minimum = 1, maximum = 10000)]
     pub cost: u32,
@@ -93,8 +103,10 @@ impl Default for JobTypeBody {
             backoff_ms: doc.backoff_ms,
             backoff_ms_max: doc.backoff_ms_max,
             cancel_grace_ms: doc.cancel_grace_ms,
+            concurrency_key_pointer: doc.concurrency_key_pointer,
             concurrency_max: doc.concurrency_max,
             concurrency_per_key_max: doc.concurrency_per_key_max,
+            concurrency_per_key_strategy: doc.concurrency_per_key_strategy,
             cost: doc.cost,
             payload_schema: None,
             version: None,
@@ -133,8 +145,10 @@ impl Declared for JobTypeBody {
             backoff_ms: self.backoff_ms,
             backoff_ms_max: self.backoff_ms_max,
             cancel_grace_ms: self.cancel_grace_ms,
+            concurrency_key_pointer: self.concurrency_key_pointer,
             concurrency_max: self.concurrency_max,
             concurrency_per_key_max: self.concurrency_per_key_max,
+            concurrency_per_key_strategy: self.concurrency_per_key_strategy,
             cost: self.cost,
             payload_schema: self.payload_schema.map(|schema| Value::Object(schema).to_string()),
         })
@@ -152,8 +166,10 @@ impl Declared for JobTypeBody {
             backoff_ms: doc.backoff_ms,
             backoff_ms_max: doc.backoff_ms_max,
             cancel_grace_ms: doc.cancel_grace_ms,
+            concurrency_key_pointer: doc.concurrency_key_pointer,
             concurrency_max: doc.concurrency_max,
             concurrency_per_key_max: doc.concurrency_per_key_max,
+            concurrency_per_key_strategy: doc.concurrency_per_key_strategy,
             cost: doc.cost,
             payload_schema: doc.payload_schema.and_then(|text| serde_json::from_str(&text).ok()),
             version: Some(version),

@@ -15,7 +15,7 @@ use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use orch_core::{JobId, JobState, limits};
+use orch_core::{JobId, JobState, Priority, limits};
 use orch_dispatch::Answer;
 use orch_dispatch::answer::Enqueued;
 use orch_dispatch::command::{Command, KeyUse, NewJob, Read};
@@ -37,8 +37,8 @@ use super::object::objects;
 use super::prefer::Prefer;
 use super::query::Query;
 use super::segment::Segment;
-use super::texts::{JobIdText, KeyHeaderText};
-use super::words::{ItemsOut, ReasonIn, check_reason};
+use super::texts::{JobIdText, KeyHeaderText, ReasonText};
+use super::words::{ItemsOut, PriorityWord, ReasonIn, check_reason};
 use super::{id_of, unexpected};
 use crate::access::{Caller, Scope, Submitter, require};
 use crate::state::AppState;
@@ -56,6 +56,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(list_job_attempts))
         .routes(routes!(logs::list_job_logs))
         .routes(routes!(cancel_job))
+        .routes(routes!(reprioritize_job))
         .routes(routes!(retry_job))
 }
 
@@ -267,6 +268,43 @@ pub async fn cancel_job(
     Ok((status, Json(show(&app, &caller, job, false).await?)).into_response())
 }
 
+/// What a job is before others from now on, and why.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PriorityIn {
+    /// The priority.
+    #[schema(value_type = PriorityWord)]
+    pub priority: Priority,
+    /// Why; kept in history.
+    #[serde(default)]
+    #[schema(value_type = Option<ReasonText>)]
+    pub reason: Option<String>,
+}
+
+/// Gives an open job another priority: it goes into the lane of that class, behind all that wait there.
+///
+/// One that is handed out goes on; if it is tried again, it waits in its new lane. The same priority changes nothing.
+#[utoipa::path(
+    post, path = "/jobs/{id}/reprioritize", tag = "jobs",
+    params(("id" = inline(JobIdText), Path, description = "The job")),
+    request_body(content = PriorityIn, example = json!({"priority": "urgent", "reason": "a customer waits"})),
+    responses((status = 200, body = JobOut, description = "It has this priority"))
+)]
+pub async fn reprioritize_job(
+    State(app): State<AppState>,
+    caller: Caller,
+    Segment(id): Segment,
+    query: Query,
+    Json(PriorityIn { priority, reason }): Json<PriorityIn>,
+) -> Result<Json<JobOut>, Problem> {
+    require(&caller, Scope::Operate)?;
+    query.none()?;
+    let job = id_of(&id, "job")?;
+    let actor = caller.actor(check_reason(reason)?);
+    app.engine().command(Command::Reprioritize { tenant: caller.tenant(), job, priority, actor }).await?;
+    show(&app, &caller, job, false).await.map(Json)
+}
+
 /// A body without members.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -348,14 +386,18 @@ async fn enqueue(
     }
 }
 
-/// What a key led to is shown as it is now.
+/// What a key led to, and what is canceled already, is shown as it is now.
 async fn show_replayed(
     app: &AppState,
     caller: &Caller,
     shown: &mut Vec<JobOut>,
     enqueued: &[Enqueued],
 ) -> Result<(), Problem> {
-    let ids: Vec<JobId> = enqueued.iter().filter(|accepted| accepted.replayed).map(|accepted| accepted.id).collect();
+    for (job, accepted) in shown.iter_mut().zip(enqueued).filter(|(_, accepted)| accepted.concurrency_key.is_some()) {
+        job.concurrency_key.clone_from(&accepted.concurrency_key);
+    }
+    let other = |accepted: &&Enqueued| accepted.replayed || accepted.canceled;
+    let ids: Vec<JobId> = enqueued.iter().filter(other).map(|accepted| accepted.id).collect();
     if ids.is_empty() {
         return Ok(());
     }
@@ -363,13 +405,13 @@ async fn show_replayed(
     shown.truncate(enqueued.len());
     let views = app.engine().job_views(caller.tenant(), &ids).await?;
     let mut views: BTreeMap<JobId, JobView> = views.into_iter().map(|view| (view.row.id, view)).collect();
-    for (job, accepted) in shown.iter_mut().zip(enqueued).filter(|(_, accepted)| accepted.replayed) {
+    for (job, accepted) in shown.iter_mut().zip(enqueued).filter(|(_, accepted)| other(accepted)) {
         match views.remove(&accepted.id) {
             Some(view) => *job = JobOut::of_view(view, caller.tenant_id()),
             // It ended and was removed, before its key: the content is the same, so it is shown as it was accepted.
             None => job.id = accepted.id,
         }
-        job.replayed = Some(true);
+        job.replayed = Some(accepted.replayed);
     }
     Ok(())
 }
@@ -381,7 +423,9 @@ async fn show_blocked(
     shown: &mut [JobOut],
     enqueued: &[Enqueued],
 ) -> Result<(), Problem> {
-    let fresh = |(job, accepted): &(&mut JobOut, &Enqueued)| !accepted.replayed && job.state == JobState::Blocked;
+    let fresh = |(job, accepted): &(&mut JobOut, &Enqueued)| {
+        !accepted.replayed && !accepted.canceled && job.state == JobState::Blocked
+    };
     let blocked: Vec<&mut JobOut> = shown.iter_mut().zip(enqueued).filter(fresh).map(|(job, _)| job).collect();
     if blocked.is_empty() {
         return Ok(());

@@ -55,6 +55,8 @@ text_schema! {
     KeyHeaderText, "^[!-~]([ -~]*[!-~])?$", (1, limits::KEY_CHARS_MAX), "kev/2026-01-15";
     /// The key under which a connector excludes itself.
     LockKeyText, "^[!-~]+$", (1, limits::KEY_CHARS_MAX), "connector:kev";
+    /// A JSON pointer (RFC 6901).
+    PointerText, r"^(/([^~/\x00-\x1f\x7f-\x9f]|~[01])*)*$", (0, limits::KEY_POINTER_CHARS_MAX), "/repository/id";
     /// Why somebody did something.
     ReasonText, LINE, (0, limits::REASON_CHARS_MAX);
     /// A text that a program may have written, line breaks and all.

@@ -1,6 +1,7 @@
 //! Small wire types that many bodies share: moments, closed lists of words, errors, artifacts, pages.
 
 use orch_core::blackout::BlackoutAction;
+use orch_core::concurrency::PerKeyStrategy;
 use orch_core::connector::{ArtifactKind, Capability};
 use orch_core::job::{ArtifactRef, JobError, Priority};
 use orch_core::{Code, JobState, Refusal, Timestamp, limits};
@@ -68,6 +69,11 @@ word_schema!(
     /// The words of `orch_core::Priority`.
     PriorityWord,
     Priority::ALL.into_iter().map(Priority::as_str)
+);
+word_schema!(
+    /// The words of `orch_core::concurrency::PerKeyStrategy`.
+    PerKeyStrategyWord,
+    PerKeyStrategy::ALL.into_iter().map(PerKeyStrategy::as_str)
 );
 word_schema!(
     /// The words of `orch_core::JobState`.

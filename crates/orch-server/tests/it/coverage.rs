@@ -111,7 +111,7 @@ const PROBES: [(&str, u16); 92] = [
 ];
 
 /// As `PROBES`, for those whose name or place is the caller's own.
-const MORE_PROBES: [(&str, u16); 14] = [
+const MORE_PROBES: [(&str, u16); 18] = [
     ("get_job_detail", 404),
     ("get_job_summary", 404),
     ("put_artifact", 201),
@@ -122,6 +122,10 @@ const MORE_PROBES: [(&str, u16); 14] = [
     ("put_project", 428),
     ("put_quota", 428),
     ("put_source", 428),
+    ("end_priority", 404),
+    ("list_priorities", 200),
+    ("prioritize", 404),
+    ("reprioritize_job", 404),
     ("retry_job", 404),
     ("summarize_jobs", 200),
     ("summarize_quotas", 200),
@@ -218,12 +222,16 @@ fn body_of(operation: &str, things: &Things) -> Option<Value> {
         }
         "put_blackout" => blackout(),
         "put_job_type" | "put_source" | "put_project" | "cancel_job" | "retry_job" => json!({}),
+        "reprioritize_job" => json!({"priority": "low"}),
         "replay_dead_letter" | "discard_dead_letter" => json!({"reason": "mine"}),
         "declare_from_catalogue" => json!({"names": ["export.*"]}),
         "create_tenant" => json!({"name": "sneaky"}),
         "create_token" => json!({"name": "x", "scopes": ["orch:read"], "tenant": "acme"}),
         "move_shard" => json!({"node": "nod_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f"}),
-        "pause" | "resume" | "end_throttle" => json!({"target": {"job_type": JOB_TYPE}}),
+        "pause" | "resume" | "end_throttle" | "end_priority" => json!({"target": {"job_type": JOB_TYPE}}),
+        "prioritize" => {
+            json!({"target": {"job_type": JOB_TYPE}, "priority": "low", "until": "2100-01-01T00:00:00Z"})
+        }
         "throttle" => json!({"target": {"job_type": JOB_TYPE}, "active_max": 1, "until": "2100-01-01T00:00:00Z"}),
         "open_worker_session" => {
             json!({"worker_id": "w1", "boot_id": "b1", "job_types": [JOB_TYPE], "capacity": 9})
@@ -298,6 +306,7 @@ async fn seen(app: &TestApp, acme: &Client, things: &Things) -> Vec<String> {
         "/lanes".to_owned(),
         "/pauses".to_owned(),
         "/throttles".to_owned(),
+        "/priorities".to_owned(),
         format!("/artifacts/{}", things.artifact),
     ] {
         seen.push(acme.get(&path).await.text());
@@ -330,7 +339,7 @@ on_each_ledger! {
                 call(&nobody, &method, &path, &id, &things).await.problem(403, "forbidden");
             }
         }
-        assert_eq!(seen(app, &acme, &things).await[..13], before[..13]);
+        assert_eq!(seen(app, &acme, &things).await[..14], before[..14]);
     }
 
     async fn another_tenant_reaches_nothing_changes_nothing_and_learns_nothing(app) {

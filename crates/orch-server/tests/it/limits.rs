@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::app::{Client, TestApp, claim_id, job_id, on_each_ledger};
 
 /// Limits that the tests below meet and pass.
-const COVERED: [&str; 58] = [
+const COVERED: [&str; 61] = [
     "ahead_days_max",
     "artifact_bytes_max",
     "artifacts_max",
@@ -39,6 +39,7 @@ const COVERED: [&str; 58] = [
     "in_flight_max",
     "jobs_per_call_max",
     "key_chars_max",
+    "key_pointer_chars_max",
     "label_key_chars_max",
     "label_value_chars_max",
     "labels_max",
@@ -54,6 +55,8 @@ const COVERED: [&str; 58] = [
     "payload_schema_bytes_max",
     "payload_schema_depth_max",
     "per_minute_max",
+    "priorities_max",
+    "priority_ms_max",
     "query_chars_max",
     "query_values_max",
     "ramp_ms_max",
@@ -71,7 +74,7 @@ const COVERED: [&str; 58] = [
 ];
 
 /// Defaults, and limits that no single call can meet: of the owner's memory, its commits and its time.
-const NOT_OF_THE_API: [&str; 41] = [
+const NOT_OF_THE_API: [&str; 42] = [
     "backoff_ms_default",
     "backoff_ms_max_default",
     "breaker_failures_percent_default",
@@ -106,6 +109,7 @@ const NOT_OF_THE_API: [&str; 41] = [
     "second_append_facts",
     "snapshot_facts",
     "snapshot_ms",
+    "superseded_per_call_max",
     "sweep_seconds",
     "tenant_restore_days",
     "tries_default",

@@ -75,6 +75,7 @@ impl Model {
                 _ => self.judge_stale(*token),
             },
             (Command::Cancel { tenant, job, .. }, answer) => self.judge_cancel(*tenant, *job, answer),
+            (Command::Reprioritize { tenant, job, .. }, answer) => self.judge_reprioritized(*tenant, *job, answer),
             (Command::Retry { tenant, job, .. }, answer) => self.judge_retry(*tenant, *job, answer),
             (
                 Command::ReplayDeadLetter { tenant, job, .. } | Command::DiscardDeadLetter { tenant, job, .. },
@@ -101,7 +102,7 @@ impl Model {
             Answer::Enqueued(found) => {
                 ensure(found.len() == jobs.len(), TOLD, || format!("{} answers for {} jobs", found.len(), jobs.len()))?;
                 for (job, found) in jobs.iter().zip(found) {
-                    self.judge_accepted(tenant, job, key, *found)?;
+                    self.judge_accepted(tenant, job, key, found)?;
                 }
                 Ok(())
             }
@@ -110,7 +111,11 @@ impl Model {
         }
     }
 
-    fn judge_accepted(&mut self, tenant: TenantNo, job: &NewJob, key: Option<KeyUse>, found: Enqueued) -> Judged {
+    fn judge_accepted(&mut self, tenant: TenantNo, job: &NewJob, key: Option<KeyUse>, found: &Enqueued) -> Judged {
+        if found.canceled {
+            let ended = self.job(tenant, found.id).is_some_and(|job| job.state == JobState::Canceled);
+            ensure(ended, TOLD, || format!("{} was called canceled and is not", found.id))?;
+        }
         ensure(self.job(tenant, found.id).is_some(), TOLD, || {
             format!("{} was acknowledged and is not there", found.id)
         })?;
@@ -325,6 +330,22 @@ impl Model {
             Answer::Refused(refusal) => {
                 let ended = job.is_some_and(|job| job.state.is_final() && job.state != JobState::Canceled);
                 ensure(ended, TRUE, || format!("cancel of {id}: {refusal}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn judge_reprioritized(&mut self, tenant: TenantNo, id: JobId, answer: &Answer) -> Judged {
+        let job = self.job(tenant, id);
+        match answer {
+            Answer::Done => ensure(job.is_some(), TOLD, || format!("{id} has another priority and is not there")),
+            Answer::Refused(refusal) if refusal.code == Code::NotFound => {
+                let there = job.is_some_and(|job| self.settled_before(job.commit));
+                ensure(!there, TRUE, || format!("{id} is there: {refusal}"))
+            }
+            Answer::Refused(refusal) => {
+                let ended = job.is_some_and(|job| job.state.is_final());
+                ensure(ended, TRUE, || format!("another priority for {id}: {refusal}"))
             }
             _ => Ok(()),
         }

@@ -3,14 +3,14 @@
 use orch_core::config::{ConfigDoc, ConfigKind};
 use orch_core::fact::{EndCause, Fact, NextTry, PauseTarget, ReadyCause, Record, Settlement};
 use orch_core::ids::{JobId, LaneNo, TenantNo};
-use orch_core::job::{AttemptOutcome, DependsOn, JobState};
+use orch_core::job::{AttemptOutcome, DependsOn, JobState, LaneKey};
 use orch_core::port::Append;
 use orch_core::term::CutCause;
 use orch_core::time::Timestamp;
 
 use super::{
-    AttemptEnd, Job, Judged, Lane, Lease, Model, Said, Tenant, Violation, blackouts, breakers, buckets, ensure, quotas,
-    run_times, throttles,
+    AttemptEnd, Job, Judged, Lane, Lease, Model, Said, Tenant, Violation, blackouts, breakers, buckets, ensure, keys,
+    quotas, run_times, throttles,
 };
 
 /// Has a parent ended in a way that makes the job pointless?
@@ -89,6 +89,7 @@ impl Model {
             Fact::AttemptEnded { .. } => self.attempt_ended(no, record),
             Fact::JobFinished { .. } => self.finished(no, record),
             Fact::CancelRequested { .. } => self.cancel_requested(no, record),
+            Fact::JobReprioritized { .. } => self.reprioritized(no, record),
             Fact::Paused { target, .. } => self.paused(no, target, true),
             Fact::Resumed { target, .. } => self.paused(no, target, false),
             Fact::Throttled { target, .. } | Fact::ThrottleEnded { target, .. } => {
@@ -96,6 +97,11 @@ impl Model {
                 let asked = self.log.throttles.contains(&(no, target.clone(), begins));
                 ensure(asked, ASKED, || format!("throttle of {target:?}: {begins}"))?;
                 throttles::fact(self.tenants.entry(no).or_default(), &record.body, record.at)
+            }
+            Fact::Prioritized { target, .. } | Fact::PriorityEnded { target, .. } => {
+                let begins = matches!(record.body, Fact::Prioritized { .. });
+                let asked = self.log.precedences.contains(&(no, target.clone(), begins));
+                ensure(asked, ASKED, || format!("priority of {target:?}: {begins}"))
             }
             Fact::DeadLetterSettled { how, job, .. } => self.dead_letter_settled(no, how, *job),
             Fact::TenantMarked { .. } => self.marked(no, true),
@@ -186,8 +192,10 @@ impl Model {
             }
         }
         ensure(open == *open_parents, EDGES, || format!("{id} lists {open_parents:?} as open, history says {open:?}"))?;
-        let job = Job {
+        let mut job = Job {
             lane: *lane,
+            accepted: record.seq,
+            fresh: false,
             state: *state,
             states: vec![(record.seq, *state)],
             state_commit: commit,
@@ -215,6 +223,8 @@ impl Model {
             JobState::Ready
         };
         ensure(*state == expected, EDGES, || format!("{id} begins {state:?}, not {expected:?}"))?;
+        job.fresh = expected == JobState::Ready && deadline.is_none() && !keys::asks(tenant, &job);
+        let pointless = doomed(tenant, &job);
         for edge in depends_on {
             tenant.children.entry(edge.job).or_default().insert(*id);
         }
@@ -224,6 +234,9 @@ impl Model {
             if self.log.submitted.contains(id) {
                 quotas::waits(tenant, *lane)?;
             }
+        }
+        if !pointless {
+            keys::accepted(tenant, *id);
         }
         Ok(())
     }
@@ -559,6 +572,11 @@ impl Model {
             }
             EndCause::CancelGrace => *state == JobState::Canceled && job.cancel.is_some_and(|grace| record.at >= grace),
             EndCause::Dependency => *state == JobState::Skipped && before == JobState::Blocked && doomed(tenant, &job),
+            EndCause::Dropped => *state == JobState::Canceled && job.accepted == *prev,
+            EndCause::Superseded => {
+                keys::superseded(tenant, *id)?;
+                *state == JobState::Canceled && job.lease.is_none()
+            }
         };
         let promise = if matches!(cause, EndCause::Dependency) { EDGES } else { CAPS };
         ensure(fits, promise, || {
@@ -594,6 +612,8 @@ impl Model {
             EndCause::Canceled => "end: canceled",
             EndCause::CancelGrace => "end: cancel grace",
             EndCause::Dependency => "end: skipped",
+            EndCause::Dropped => "end: dropped",
+            EndCause::Superseded => "end: superseded",
         });
         Ok(())
     }
@@ -604,7 +624,19 @@ impl Model {
         let tenant = self.tenants.entry(no).or_default();
         let blackout = by.strip_prefix("blackout ");
         let cancels = blackout.is_some_and(|name| blackouts::cancels(tenant, *id, name, record.at));
-        ensure(if blackout.is_some() { cancels } else { asked }, ASKED, || format!("cancel of {id} by {by}"))?;
+        let newer = by.strip_prefix("newer ").and_then(|newer| newer.parse().ok());
+        let newer = newer.and_then(|newer: JobId| tenant.jobs.get(&newer));
+        if let Some(newer) = newer {
+            let younger = tenant.jobs.get(id).is_some_and(|job| job.accepted < newer.accepted);
+            ensure(younger, "a key's strategy holds", || format!("{id} made way for {by}, which is older"))?;
+            keys::superseded(tenant, *id)?;
+        }
+        let may = if blackout.is_some() { cancels } else { asked || newer.is_some() };
+        let takes_place = newer.is_some();
+        ensure(may, ASKED, || format!("cancel of {id} by {by}"))?;
+        if takes_place {
+            self.saw("a worker was asked to stop for a newer job");
+        }
         if cancels {
             self.saw("blackout asks an attempt to end");
         }
@@ -616,6 +648,30 @@ impl Model {
         ensure(fits, CANCEL, || format!("cancel of {id} until {grace_until}"))?;
         if let Some(job) = tenant.jobs.get_mut(id) {
             job.cancel = Some(*grace_until);
+        }
+        Ok(())
+    }
+
+    /// A job goes into a lane that is alike but for its priority.
+    fn reprioritized(&mut self, no: TenantNo, record: &Record) -> Judged {
+        let Fact::JobReprioritized { from, job: id, lane, prev, .. } = &record.body else { return Ok(()) };
+        let tenant = self.tenants.entry(no).or_default();
+        let before = link(tenant, *id, *prev, record.seq)?;
+        let job = &tenant.jobs[id];
+        let keys = tenant.lane(*from).zip(tenant.lane(*lane)).map(|(from, to)| (from.key.clone(), to.key.clone()));
+        let (old, new) = keys.ok_or_else(|| bad("facts", "no such lane"))?;
+        ensure(self.log.priorities.contains(&(no, *id, new.priority)), ASKED, || format!("{id} as {new:?}"))?;
+        let fits = job.lane == *from && from != lane && LaneKey { priority: new.priority, ..old } == new;
+        ensure(fits, "facts", || format!("{id} went from {from:?} to {lane:?}"))?;
+        let key = job.order_key;
+        if let Some(job) = tenant.jobs.get_mut(id) {
+            job.lane = *lane;
+        }
+        if before == JobState::Ready {
+            if let Some(from) = tenant.lane_mut(*from) {
+                from.ready.remove(&key);
+            }
+            enter(tenant, *id, *lane, record.seq)?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use orch_core::config::{ConfigDoc, ConfigKind};
 use orch_core::fact::PauseTarget;
 use orch_core::ids::{ClaimId, JobId, SessionId, TenantNo, TokenId};
+use orch_core::job::Priority;
 use orch_core::lease::Token;
 use orch_dispatch::command::{ClaimParams, Command, Completion, KeyUse, NewJob, Report, SessionParams};
 
@@ -45,6 +46,10 @@ pub struct CallLog {
     pub claims: BTreeMap<ClaimId, ClaimParams>,
     /// Sessions.
     pub sessions: BTreeMap<SessionId, SessionParams>,
+    /// Priorities of targets (true) and their ends.
+    pub precedences: BTreeSet<(TenantNo, PauseTarget, bool)>,
+    /// Priorities of jobs that were asked for.
+    pub priorities: BTreeSet<(TenantNo, JobId, Priority)>,
     /// Cancels.
     pub cancels: BTreeSet<(TenantNo, JobId)>,
     /// "Again": new id → old job.
@@ -113,6 +118,9 @@ impl CallLog {
             Command::Cancel { tenant, job, .. } => {
                 self.cancels.insert((*tenant, *job));
             }
+            Command::Reprioritize { tenant, job, priority, .. } => {
+                self.priorities.insert((*tenant, *job, *priority));
+            }
             Command::Retry { tenant, job, new_id, .. } => {
                 self.again.insert(*new_id, (*tenant, *job));
                 self.retries.insert((*tenant, *job));
@@ -133,6 +141,12 @@ impl CallLog {
             }
             Command::Throttle { tenant, target, .. } => {
                 self.throttles.insert((*tenant, target.clone(), true));
+            }
+            Command::Prioritize { tenant, target, .. } => {
+                self.precedences.insert((*tenant, target.clone(), true));
+            }
+            Command::EndPriority { tenant, target, .. } => {
+                self.precedences.insert((*tenant, target.clone(), false));
             }
             Command::EndThrottle { tenant, target, .. } => {
                 self.throttles.insert((*tenant, target.clone(), false));

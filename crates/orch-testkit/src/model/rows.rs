@@ -21,10 +21,10 @@ impl Model {
             let Some(no) = block.stream.tenant() else { continue };
             for record in block.records().unwrap_or_default() {
                 match &record.body {
-                    Fact::JobEnqueued { job, lane, payload_sha256: digest, state, deadline, .. } => {
+                    Fact::JobEnqueued { job, lane, payload_sha256: digest, .. } => {
                         accepted += 1;
                         let row = jobs.get(&(no, *job));
-                        let fresh = *state == JobState::Ready && deadline.is_none();
+                        let fresh = self.job(no, *job).is_some_and(|job| job.fresh);
                         let fits = row.is_some_and(|row| {
                             row.seq == record.seq
                                 && row.lane == *lane

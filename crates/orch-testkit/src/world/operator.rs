@@ -3,7 +3,7 @@
 use orch_core::config::ConfigKind;
 use orch_core::fact::PauseTarget;
 use orch_core::ids::{JobId, LaneNo, TenantNo, TokenId};
-use orch_core::job::JobState;
+use orch_core::job::{JobState, Priority};
 use orch_core::port::TokenRow;
 use orch_dispatch::command::{Actor, Expect, KeyUse, Read, ThrottleLimits};
 use orch_dispatch::{Answer, Command};
@@ -124,7 +124,12 @@ impl Operator {
                     if world.chance(800) { Expect::Any } else { Expect::Version(world.rng.random_range(1..4)) };
                 Command::PutConfig { tenant, doc, expect }
             }
-            78..90 => Command::Read(question(world, tenant)),
+            78..84 => Command::Read(question(world, tenant)),
+            84..90 => {
+                let job = waiting(world, tenant, JobState::Ready).or_else(|| target(world, tenant))?;
+                let priority = any_priority(world);
+                Command::Reprioritize { tenant, job, priority, actor: actor() }
+            }
             90..94 => throttle(world, tenant),
             94 => trip_or_reset(world, tenant),
             95 => self.token(world, tenant),
@@ -254,9 +259,21 @@ fn pause_target(world: &mut World, tenant: TenantNo) -> PauseTarget {
     }
 }
 
-/// A target is held to limits for some seconds, or no more.
+fn any_priority(world: &mut World) -> Priority {
+    Priority::ALL[world.rng.random_range(0..Priority::ALL.len())]
+}
+
+/// A target is held to limits for some seconds, or no more; or it has another priority for so long.
 fn throttle(world: &mut World, tenant: TenantNo) -> Command {
     let target = pause_target(world, tenant);
+    if world.chance(250) {
+        if world.chance(300) {
+            return Command::EndPriority { tenant, target, actor: actor() };
+        }
+        let priority = any_priority(world);
+        let until = world.database_now().plus_ms(world.rng.random_range(0..6_000));
+        return Command::Prioritize { tenant, target, priority, until, actor: actor() };
+    }
     if world.chance(200) {
         return Command::EndThrottle { tenant, target, actor: actor() };
     }

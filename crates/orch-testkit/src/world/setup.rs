@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use orch_core::blackout::{Blackout, BlackoutAction};
 use orch_core::calendar::CalendarRule;
+use orch_core::concurrency::PerKeyStrategy;
 use orch_core::config::{Breaker, Bucket, ConfigDoc, JobType, Project, Source};
 use orch_core::ids::{TenantId, TenantNo};
 use orch_core::port::TenantRow;
@@ -19,6 +20,15 @@ use super::{Event, Outcome, World};
 
 /// The job types of every tenant.
 pub(super) const TYPES: [&str; 3] = ["quick", "keyed", "slow"];
+
+/// How jobs of a key get along; mostly they wait.
+const STRATEGIES: [PerKeyStrategy; 5] = [
+    PerKeyStrategy::Queue,
+    PerKeyStrategy::Queue,
+    PerKeyStrategy::Queue,
+    PerKeyStrategy::DropNewest,
+    PerKeyStrategy::CancelRunning,
+];
 
 /// The source that some of the work is for.
 pub(super) const SOURCE: &str = "upstream";
@@ -52,6 +62,10 @@ pub(super) fn job_type(world: &mut World, name: &str) -> ConfigDoc {
         cancel_grace_ms: [0, 300, 900, 2_000][rng.random_range(0..4)],
         concurrency_max: (name == "slow" || rng.random_ratio(1, 4)).then(|| rng.random_range(1..5)),
         concurrency_per_key_max: (name == "keyed").then(|| rng.random_range(1..3)),
+        concurrency_per_key_strategy: match name {
+            "keyed" => STRATEGIES[rng.random_range(0..STRATEGIES.len())],
+            _ => PerKeyStrategy::Queue,
+        },
         cost: if rng.random_ratio(1, 4) { 2 } else { 1 },
         execution_ms_max: rng.random_range(1_500..8_000),
         lease_ms: if rng.random_ratio(1, 3) { rng.random_range(3_500..7_000) } else { rng.random_range(1_000..2_500) },

@@ -13,7 +13,7 @@ use crate::moment::parse_moment;
 use crate::output::Output;
 
 /// The priority classes.
-const PRIORITIES: &[&str] = &["urgent", "high", "normal", "low", "backfill"];
+pub const PRIORITIES: &[&str] = &["urgent", "high", "normal", "low", "backfill"];
 
 /// The job to submit.
 #[derive(Debug, clap::Args)]

@@ -136,12 +136,17 @@ pub struct MinimalJobOut {
     /// An idempotency key led to a job that was there already.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replayed: Option<bool>,
+    /// It is canceled already: the strategy of its concurrency key ended it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canceled: Option<bool>,
 }
 
 impl AcceptedOut {
     /// The id alone.
     pub fn minimal(accepted: Enqueued) -> Self {
-        Self::Minimal(MinimalJobOut { id: accepted.id, replayed: accepted.replayed.then_some(true) })
+        let Enqueued { id, replayed, canceled, .. } = accepted;
+        let told = |flag: bool| flag.then_some(true);
+        Self::Minimal(MinimalJobOut { id, replayed: told(replayed), canceled: told(canceled) })
     }
 
     /// It was there already.

@@ -26,6 +26,18 @@ pub struct SummaryOut {
     /// Jobs by type, source and state: final ones, those that wait in lanes (`ready`), and those handed out
     /// (`running`, acknowledged or not).
     pub by_type: Vec<CountOut>,
+    /// Jobs that were accepted under the key `orch:no-key` so far, by type: their payloads held no concurrency key where
+    /// their type looks for it.
+    pub keyless: Vec<KeylessOut>,
+}
+
+/// Jobs of a type whose payloads held no concurrency key.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct KeylessOut {
+    /// The job type.
+    pub job_type: String,
+    /// How many.
+    pub jobs: u64,
 }
 
 /// Open jobs by state.
@@ -97,5 +109,8 @@ pub async fn summarize_jobs(
         leased: open.leased,
         running: open.running,
     };
-    Ok(Json(SummaryOut { open, by_type: rows.collect() }))
+    let answer = app.engine().command(Command::Read(Read::Keyless(caller.tenant()))).await?;
+    let Answer::Keyless(keyless) = answer else { return Err(unexpected(&answer)) };
+    let keyless = keyless.into_iter().map(|(job_type, jobs)| KeylessOut { job_type, jobs }).collect();
+    Ok(Json(SummaryOut { open, by_type: rows.collect(), keyless }))
 }
