@@ -83,6 +83,11 @@ impl Tenant {
                 self.throttled(target, ThrottleLimits { active_max, per_minute_max, until }, set);
             }
             Fact::ThrottleEnded { target, .. } => self.throttle_ended(target, record.at),
+            Fact::TenantAllotted { allotment, .. } => {
+                self.allotment = *allotment;
+                self.index.stirred = true;
+            }
+            Fact::FairnessNoted { receipt } => self.receipts.noted(receipt),
             Fact::TenantMarked { erase_at, .. } => self.erase_at = Some(*erase_at),
             Fact::TenantRestored { .. } => {
                 self.erase_at = None;
@@ -112,8 +117,8 @@ impl Tenant {
                 }
                 self.index_declared(record.at, wheel);
             }
-            Fact::PermitGiven { cost, host, leaves_at, tenant, .. } => {
-                self.permit_given(host, *tenant, *cost, *leaves_at);
+            Fact::PermitGiven { cost, host, leaves_at, tenant, weight, .. } => {
+                self.permit_given(host, (*tenant, *weight), *cost, *leaves_at);
             }
             Fact::HostClosed { host, tenant, until, .. } => {
                 self.hosts.entry(host.clone()).or_default().report(*tenant, *until, record.at);

@@ -124,6 +124,10 @@ pub enum Mutant {
     OpeningForgotten = 99,
     /// Do not look at parked claims again when a slot comes free.
     SlotUnheard = 98,
+    /// Hand out beyond what the platform lets a tenant have under way.
+    AllotmentIgnored = 121,
+    /// Let work that is not urgent spend what is kept for urgent work.
+    ReserveForAll = 122,
     /// Take keys for new that lie in the ledger and were not read yet after a take-over.
     KeysUnreadAreNew = 34,
     /// Take keys for new that were used since the take-over.
@@ -132,7 +136,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 61] = [
+    pub const ALL: [Self; 63] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -192,6 +196,8 @@ impl Mutant {
         Self::ThrottleLostAtRecovery,
         Self::OpeningForgotten,
         Self::SlotUnheard,
+        Self::AllotmentIgnored,
+        Self::ReserveForAll,
         Self::KeysUnreadAreNew,
         Self::UsedKeysAreNew,
     ];

@@ -183,7 +183,7 @@ impl Tenant {
 }
 
 fn rules(terms: &[Term]) -> Rules<'_> {
-    Rules { terms, ramp_ms: 1 }
+    Rules { terms, ramp_ms: 1, keeps_percent: 0 }
 }
 
 impl Desk<'_> {

@@ -25,8 +25,10 @@ impl Shard {
             | Read::Rotation(no)
             | Read::ExplainTenant(no)
             | Read::Throttles(no)
+            | Read::Fairness(no)
             | Read::Quotas(no) => *no,
             Read::Marks => return Answer::Marks(self.marks()),
+            Read::Allotments => return Answer::Allotments(self.allotments()),
             Read::Jobs { tenant, .. }
             | Read::Config { tenant, .. }
             | Read::Configs { tenant, .. }
@@ -42,6 +44,7 @@ impl Shard {
             Read::Explain { tenant, lane, job } => return Answer::Explained(self.explain(tenant, lane, job)),
             Read::ExplainHost { tenant, host } => return Answer::HostExplained(self.explain_host(tenant, &host)),
             Read::ExplainTenant(tenant) => return Answer::TenantExplained(self.explain_tenant(tenant)),
+            Read::Fairness(no) => return Answer::Fairness(self.fairness_of(no)),
             Read::WaitingOn { tenant, lanes } => {
                 return Answer::WaitingOn(self.waiting_on(tenant, lanes.into_iter()));
             }
@@ -78,6 +81,8 @@ impl Shard {
             // Answered above.
             Read::Workers(_)
             | Read::Marks
+            | Read::Allotments
+            | Read::Fairness(_)
             | Read::Lanes(_)
             | Read::Explain { .. }
             | Read::ExplainHost { .. }

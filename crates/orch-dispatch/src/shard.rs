@@ -18,6 +18,7 @@ use crate::answer::Answer;
 use crate::arbiter::Arbiter;
 use crate::command::{ClaimParams, Command, HostSaid, NewJob, speaks_for};
 use crate::decide::{Desk, Moment};
+use crate::fairness::Sampled;
 use crate::key_filter::{KeyFilter, KeyWish};
 use crate::lane::Held;
 use crate::mutant::{self, Mutant};
@@ -33,7 +34,7 @@ use crate::warm;
 use crate::wheel::{Watched, Wheel};
 
 /// The form of snapshots that this code writes and reads.
-pub const SNAPSHOT_FORMAT: u32 = 5;
+pub const SNAPSHOT_FORMAT: u32 = 6;
 
 /// A parked claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -151,6 +152,8 @@ pub struct Shard {
     pub(crate) keys: KeyFilter,
     /// Hosts that all tenants share.
     pub(crate) hosts: Hosts,
+    /// When it was last looked at what holds tenants.
+    pub(crate) sampled: Sampled,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -190,6 +193,7 @@ impl Shard {
             held: Held::default(),
             keys: KeyFilter::default(),
             hosts: Hosts::default(),
+            sampled: Sampled::default(),
         }
     }
 
@@ -333,7 +337,7 @@ impl Shard {
         let waiters = self.waiters.iter().map(|waiter| waiter.until).chain(self.hosts.next_moment()).min();
         // While leases are out, time counts as served only as long as somebody looks at the clock.
         let served = self.tenants.any_leased().then(|| self.now.plus_ms(GAP_MS / 2));
-        [self.wheel.next(), waiters, served].into_iter().flatten().min()
+        [self.wheel.next(), waiters, served, self.next_sample()].into_iter().flatten().min()
     }
 
     /// Facts and rows since the last `take`.
@@ -632,6 +636,7 @@ impl Shard {
             Command::DeleteConfig { kind, name, expect, actor, .. } => desk.delete_config(kind, name, expect, actor),
             Command::CreateToken(row) => desk.create_token(row),
             Command::RevokeToken { row, .. } => desk.revoke_token(row),
+            Command::AllotTenant { allotment, actor, .. } => desk.allot(allotment, actor),
             Command::MarkTenant { actor, .. } => desk.mark_tenant(actor),
             Command::RestoreTenant { actor, .. } => desk.restore_tenant(actor),
             Command::ResetBucket { bucket, actor, .. } => desk.reset_bucket(bucket, actor),

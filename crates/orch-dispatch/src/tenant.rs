@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use orch_core::allotment::Allotment;
 use orch_core::config::{ConfigDoc, ConfigKind, JobType, Source};
 use orch_core::fact::PauseTarget;
 use orch_core::ids::{ClaimId, JobId, LaneNo, SessionId, TenantId, TenantNo};
-use orch_core::job::{DependsOn, JobState, LaneKey};
+use orch_core::job::{DependsOn, JobState, LaneKey, Priority};
 use orch_core::time::Timestamp;
 use orch_gates::Bucket;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use crate::answer::{ConfigFound, OpenCounts};
 use crate::blackout::{Blackouts, Shade};
 use crate::breaker::{self, Kept};
 use crate::bucket::host_of;
+use crate::fairness::{Account, Receipts};
 use crate::host::{Governed, Host, Shared};
 use crate::job::Job;
 use crate::json_text;
@@ -56,12 +58,14 @@ pub(crate) struct Pause {
     pub at: Timestamp,
 }
 
-/// Lanes of one job type, source and project, which share pauses and limits.
+/// Lanes of one job type, source and project, which share pauses and limits; those of urgent work are apart, since hosts
+/// keep something for them.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
     pub job_type: String,
     pub source: Option<String>,
     pub project: String,
+    pub urgent: bool,
     /// Lanes that could be granted from, the least served first.
     pub active: BTreeSet<(u64, LaneNo)>,
     /// Jobs handed out.
@@ -113,6 +117,11 @@ pub(crate) struct Tenant {
     pub throttles: BTreeMap<PauseTarget, Throttle>,
     /// Virtual time of the last lane served.
     pub vtime: u64,
+    /// Its share beside others.
+    #[serde(with = "json_text")]
+    pub allotment: Allotment,
+    /// What it was due and received, as it was noted.
+    pub receipts: Receipts,
     /// It is marked for deletion, and can be restored until then.
     pub erase_at: Option<Timestamp>,
     #[serde(skip)]
@@ -126,7 +135,7 @@ pub(crate) struct Tenant {
 pub(crate) struct Index {
     pub lane_by_key: BTreeMap<LaneKey, LaneNo>,
     pub groups: Vec<Group>,
-    pub group_by_key: BTreeMap<(String, Option<String>, String), usize>,
+    pub group_by_key: BTreeMap<(String, Option<String>, String, bool), usize>,
     /// What is used of each quota.
     pub quotas: BTreeMap<String, Use>,
     pub group_of_lane: Vec<usize>,
@@ -154,6 +163,8 @@ pub(crate) struct Index {
     pub any_shared: bool,
     /// Permits that were not used yet. They are in memory alone.
     pub hand: Hand,
+    /// What it was due and received since that was noted last. It is in memory alone.
+    pub account: Account,
 }
 
 impl Tenant {
@@ -177,6 +188,8 @@ impl Tenant {
             breakers: BTreeMap::new(),
             throttles: BTreeMap::new(),
             vtime: 0,
+            allotment: Allotment::default(),
+            receipts: Receipts::default(),
             erase_at: None,
             index: Index::default(),
             warm: Warm::default(),
@@ -327,12 +340,13 @@ impl Tenant {
     /// Puts a lane into the indexes.
     pub fn index_lane(&mut self, no: LaneNo) {
         let key = self.lane(no).key.clone();
-        let group_key = (key.job_type.clone(), key.source.clone(), key.project.clone());
+        let urgent = key.priority == Priority::Urgent;
+        let group_key = (key.job_type.clone(), key.source.clone(), key.project.clone(), urgent);
         let next = self.index.groups.len();
         let group = *self.index.group_by_key.entry(group_key).or_insert(next);
         if group == next {
             let (job_type, source, project) = (key.job_type.clone(), key.source.clone(), key.project.clone());
-            self.index.groups.push(Group { job_type, source, project, ..Group::default() });
+            self.index.groups.push(Group { job_type, source, project, urgent, ..Group::default() });
             self.index_group(group);
             self.note_declared();
         }
@@ -431,6 +445,7 @@ impl Tenant {
         self.index.stirred |= self.group_full(&key.job_type, key.source.as_deref()) && !mutant::on(Mutant::SlotUnheard);
         let group = self.index.group_of_lane[no.0 as usize - 1];
         self.index.stirred |= !self.index.groups[group].quotas.is_empty() || !self.throttles.is_empty();
+        self.index.stirred |= self.allotment.active_max.is_some();
         if !mutant::on(Mutant::QuotaSlotLeaked) {
             self.count_quotas(group, |of| of.active -= 1);
         }

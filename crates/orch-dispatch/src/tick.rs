@@ -126,5 +126,6 @@ impl Shard {
                 }
             }
         }
+        self.account();
     }
 }

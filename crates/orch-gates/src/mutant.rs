@@ -29,11 +29,13 @@ pub enum Mutant {
     OneTenantCloses,
     /// Admit at the moment that was asked for although a later one was granted already.
     BackInTime,
+    /// Let a request spend what its rules keep for others.
+    NothingKept,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::WindowWithoutGuard,
         Self::CostIgnored,
         Self::FirstTermOnly,
@@ -46,6 +48,7 @@ impl Mutant {
         Self::OldOutcomesCount,
         Self::OneTenantCloses,
         Self::BackInTime,
+        Self::NothingKept,
     ];
 }
 

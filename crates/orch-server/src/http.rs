@@ -13,6 +13,7 @@ pub mod declared;
 pub mod deprecation;
 pub mod error;
 pub mod explain;
+pub mod fairness;
 pub mod fields;
 pub mod health;
 pub mod idempotency;
@@ -75,6 +76,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(known_terms::routes())
         .merge(apply::routes())
         .merge(explain::routes())
+        .merge(fairness::routes())
         .merge(lanes::routes())
         .merge(pauses::routes())
         .merge(throttles::routes())

@@ -9,6 +9,7 @@ mod breakers;
 mod buckets;
 mod clock;
 mod facts;
+mod fairness;
 mod hosts;
 mod idle;
 mod log;
@@ -19,6 +20,7 @@ mod voices;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use orch_core::allotment::Allotment;
 use orch_core::config::{ConfigDoc, ConfigKind, JobType, Source};
 use orch_core::fact::{PauseTarget, Record};
 use orch_core::ids::{ClaimId, JobId, LaneNo, SessionId, Stream, TenantNo};
@@ -219,6 +221,10 @@ pub struct Tenant {
     pub lease_ms_most: BTreeMap<String, u64>,
     /// It is marked for deletion.
     pub marked: bool,
+    /// What the platform allots it.
+    pub allotment: Allotment,
+    /// Grants by hour.
+    pub grants: BTreeMap<Timestamp, u64>,
 }
 
 impl Tenant {

@@ -68,6 +68,9 @@ pub enum Command {
         /// After a refusal by the upstream, milliseconds in which what is used of the terms rises from nothing to all.
         #[arg(long)]
         ramp_ms: Option<u64>,
+        /// Parts of a hundred of each term that urgent work alone may spend; 5 is the usual.
+        #[arg(long, value_name = "PERCENT")]
+        urgent_reserve: Option<u32>,
         /// Text for people.
         #[arg(long)]
         description: Option<String>,
@@ -101,7 +104,12 @@ fn number(text: &str, what: &str) -> Result<u32, String> {
 const VIEW: View = View {
     name: "/name",
     columns: &[("NAME", "/name"), ("HOST", "/host"), ("TERMS", "/terms"), ("DESCRIPTION", "/description")],
-    wide: &[("RAMP MS", "/ramp_ms"), ("VERSION", "/version"), ("UPDATED AT", "/updated_at")],
+    wide: &[
+        ("RAMP MS", "/ramp_ms"),
+        ("URGENT %", "/urgent_reserve_percent"),
+        ("VERSION", "/version"),
+        ("UPDATED AT", "/updated_at"),
+    ],
 };
 
 const KNOWN: View = View {
@@ -149,7 +157,7 @@ pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(
         Command::Known { watch } => {
             watch.list(output, &KNOWN, async || Ok(client.buckets().known().await?.into())).await
         }
-        Command::Put { name, known, host, terms, ramp_ms, description } => {
+        Command::Put { name, known, host, terms, ramp_ms, urgent_reserve: urgent_reserve_percent, description } => {
             let known = match known {
                 Some(id) => Some(known_terms(client, &id).await?.bucket(&name)),
                 None => None,
@@ -159,7 +167,8 @@ pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(
             // What is said of the known terms does not hold for others.
             let (terms, said) = if terms.is_empty() { (known.terms, known.description) } else { (terms, None) };
             let (host, description) = (host.or(known.host), description.or(said));
-            let wanted = Bucket { name, host, terms, ramp_ms, description, ..Bucket::default() };
+            let wanted =
+                Bucket { name, host, terms, ramp_ms, urgent_reserve_percent, description, ..Bucket::default() };
             output.one(&client.buckets().create(&wanted).await?, &VIEW)
         }
     }

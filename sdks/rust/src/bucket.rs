@@ -21,6 +21,9 @@ pub struct Bucket {
     /// After a refusal by the upstream, milliseconds in which what is used of the terms rises from nothing to all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ramp_ms: Option<u64>,
+    /// Parts of a hundred of each term that urgent work alone may spend.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub urgent_reserve_percent: Option<u32>,
     /// The version that was read; `update` refuses to overwrite a later one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,

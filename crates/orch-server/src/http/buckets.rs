@@ -61,6 +61,9 @@ pub struct BucketBody {
     /// After a refusal by the upstream, milliseconds in which what is used of the terms rises from nothing to all.
     #[schema(minimum = 1000, maximum = 86400000)]
     pub ramp_ms: u64,
+    /// Parts of a hundred of each term that urgent work alone may spend, rounded down to whole requests.
+    #[schema(maximum = 50)]
+    pub urgent_reserve_percent: u32,
     /// The version, from 1; read only.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "maybe_exact")]
     #[schema(maximum = 9007199254740991_u64)]
@@ -120,6 +123,7 @@ impl Default for BucketBody {
             host: doc.host,
             terms: Vec::new(),
             ramp_ms: doc.ramp_ms,
+            urgent_reserve_percent: doc.urgent_reserve_percent,
             version: None,
             updated_at: None,
         }
@@ -198,6 +202,7 @@ impl Declared for BucketBody {
             host: self.host,
             terms: terms.collect(),
             ramp_ms: self.ramp_ms,
+            urgent_reserve_percent: self.urgent_reserve_percent,
         })
     }
 
@@ -210,6 +215,7 @@ impl Declared for BucketBody {
             host: doc.host,
             terms: terms.collect(),
             ramp_ms: doc.ramp_ms,
+            urgent_reserve_percent: doc.urgent_reserve_percent,
             version: Some(version),
             updated_at: Some(updated_at),
         })

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::app::{Client, TestApp, claim_id, job_id, on_each_ledger};
 
 /// Limits that the tests below meet and pass.
-const COVERED: [&str; 57] = [
+const COVERED: [&str; 60] = [
     "ahead_days_max",
     "artifact_bytes_max",
     "artifacts_max",
@@ -61,16 +61,20 @@ const COVERED: [&str; 57] = [
     "reports_per_call_max",
     "result_bytes_max",
     "rule_chars_max",
+    "tenant_priority_max",
+    "tenant_weight_max",
     "terms_max",
     "throttle_ms_max",
     "throttles_max",
     "tries_max",
+    "urgent_reserve_percent_max",
     "weight_max",
     "window_duration_ms_max",
 ];
 
 /// Defaults, and limits that no single call can meet: of the owner's memory, its commits and its time.
-const NOT_OF_THE_API: [&str; 41] = [
+const NOT_OF_THE_API: [&str; 45] = [
+    "ageing_ms",
     "backoff_ms_default",
     "backoff_ms_max_default",
     "breaker_failures_percent_default",
@@ -86,6 +90,8 @@ const NOT_OF_THE_API: [&str; 41] = [
     "execution_ms_default",
     "facts_per_commit",
     "facts_per_mixed_commit",
+    "fairness_note_ms",
+    "fairness_receipts",
     "heartbeats_per_lease",
     "held_jobs_max",
     "job_retention_seconds",
@@ -108,6 +114,7 @@ const NOT_OF_THE_API: [&str; 41] = [
     "sweep_seconds",
     "tenant_restore_days",
     "tries_default",
+    "urgent_reserve_percent_default",
     "usage_period_ms",
     "window_budget",
     "window_bytes",
@@ -378,7 +385,9 @@ on_each_ledger! {
         let term = json!({"limit": 5, "window_ms": 1_000});
         let terms = |count: u64| json!({"host": "h", "terms": vec![term.clone(); usize_of(count)]});
         let ramp = |ms: u64| json!({"host": "h", "terms": [term], "ramp_ms": ms});
-        for fine in [terms(limits::TERMS_MAX), ramp(limits::RAMP_MS_MIN), ramp(limits::RAMP_MS_MAX)] {
+        let reserve = |percent: u64| json!({"host": "h", "terms": [term], "urgent_reserve_percent": percent});
+        let most = reserve(limits::URGENT_RESERVE_PERCENT_MAX);
+        for fine in [terms(limits::TERMS_MAX), ramp(limits::RAMP_MS_MIN), ramp(limits::RAMP_MS_MAX), most] {
             assert!(acme.put(&format!("/buckets/b{}", job_id()), fine).await.status.is_success());
         }
         for (bad, field) in [
@@ -386,10 +395,27 @@ on_each_ledger! {
             (terms(limits::TERMS_MAX + 1), "terms"),
             (ramp(limits::RAMP_MS_MIN - 1), "ramp_ms"),
             (ramp(limits::RAMP_MS_MAX + 1), "ramp_ms"),
+            (reserve(limits::URGENT_RESERVE_PERCENT_MAX + 1), "urgent_reserve_percent"),
         ] {
             acme.put("/buckets/bad", bad).await.blames(422, "limit_exceeded", field);
         }
         acme.get("/buckets/bad").await.problem(404, "not_found");
+    }
+
+    async fn the_share_of_a_tenant(app) {
+        let admin = app.admin().await;
+        let weight = |weight: u64| json!({"strategy": "proportional", "weight": weight});
+        let priority = |priority: u64| json!({"strategy": "priority", "priority": priority});
+        for fine in [weight(limits::TENANT_WEIGHT_MAX), priority(limits::TENANT_PRIORITY_MAX)] {
+            assert_eq!(admin.put("/tenants/acme/allotment", fine).await.status, 200);
+        }
+        for (bad, field) in [
+            (weight(0), "weight"),
+            (weight(limits::TENANT_WEIGHT_MAX + 1), "weight"),
+            (priority(limits::TENANT_PRIORITY_MAX + 1), "priority"),
+        ] {
+            admin.put("/tenants/acme/allotment", bad).await.blames(422, "limit_exceeded", field);
+        }
     }
 
     async fn how_many_throttles_and_to_what(app) {

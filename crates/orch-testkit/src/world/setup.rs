@@ -80,7 +80,14 @@ pub(super) fn bucket(world: &mut World) -> ConfigDoc {
         Term { burst, limit, window_ms }
     });
     let terms = terms.collect();
-    ConfigDoc::Bucket(Bucket { name: BUCKET.to_owned(), host: HOST.to_owned(), terms, ..Bucket::default() })
+    let urgent_reserve_percent = reserve(rng);
+    let (name, host) = (BUCKET.to_owned(), HOST.to_owned());
+    ConfigDoc::Bucket(Bucket { name, host, terms, urgent_reserve_percent, ..Bucket::default() })
+}
+
+/// What a bucket keeps for urgent work: its limits are so low that the usual is none.
+pub(super) fn reserve(rng: &mut impl Rng) -> u32 {
+    if rng.random_ratio(1, 2) { Bucket::default().urgent_reserve_percent } else { rng.random_range(20..=50) }
 }
 
 /// Names of the quotas.
