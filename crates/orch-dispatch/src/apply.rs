@@ -180,11 +180,13 @@ impl Tenant {
     }
 
     /// A lane that begins to wait starts at the virtual time of now: idleness earns no credit.
-    fn begin_waiting(&mut self, no: LaneNo) {
+    fn begin_waiting(&mut self, no: LaneNo, at: Timestamp, wheel: &mut Wheel) {
         let vtime = self.vtime;
         let lane = self.lane_mut(no);
         if lane.waiting() == 0 {
             lane.pass = lane.pass.max(vtime);
+            (lane.unserved_since, lane.aged) = (at, 0);
+            self.watch_age(no, wheel);
         }
     }
 
@@ -196,7 +198,7 @@ impl Tenant {
         };
         self.count(*state, 1);
         if *state == JobState::Ready {
-            self.begin_waiting(*lane);
+            self.begin_waiting(*lane, record.at, wheel);
         }
         if is_fresh(*state, *deadline) {
             self.lane_mut(*lane).fresh += 1;
@@ -256,18 +258,18 @@ impl Tenant {
             _ => Event::Due,
         };
         let lane = self.change(id, record.seq, event);
-        self.enter_lane(id, lane, record.seq);
+        self.enter_lane(id, lane, record, wheel);
         if let Some(job) = self.jobs.get(&id) {
             self.watch(id, job, wheel);
         }
     }
 
     /// Into the lane again, under a new order key above every other.
-    fn enter_lane(&mut self, id: JobId, no: LaneNo, seq: u64) {
-        self.begin_waiting(no);
+    fn enter_lane(&mut self, id: JobId, no: LaneNo, record: &Record, wheel: &mut Wheel) {
+        self.begin_waiting(no, record.at, wheel);
         let job = self.jobs.get_mut(&id).expect("only a job held in memory enters its lane again");
         if !(mutant::on(Mutant::ReenterBelowHead) && job.attempt > 0) {
-            job.order_key = seq;
+            job.order_key = record.seq;
         }
         job.due_at = None;
         let key = job.order_key;
@@ -324,9 +326,8 @@ impl Tenant {
             }
         }
         lane.leased += 1;
-        let pass = lane.pass;
-        lane.pass += lane.cost();
-        self.vtime = vtime.max(pass);
+        let place = lane.served(record.at);
+        self.vtime = vtime.max(place);
         let job = self.jobs.entry(*id).or_insert_with(|| Job::fresh(*no, *prev));
         let order_key = job.order_key;
         let lease = Lease {
@@ -359,6 +360,7 @@ impl Tenant {
         }
         self.index_lease(*id, *no, *session, *claim);
         self.refresh_lane(*no);
+        self.watch_age(*no, wheel);
     }
 
     /// Takes the lease off a job and frees its slot.
@@ -396,7 +398,7 @@ impl Tenant {
         match next {
             NextTry::Now => {
                 let lane = self.change(*id, record.seq, Event::BackToLane);
-                self.enter_lane(*id, lane, record.seq);
+                self.enter_lane(*id, lane, record, wheel);
             }
             NextTry::At(at) => {
                 self.change(*id, record.seq, Event::FailedForNow);

@@ -2,7 +2,8 @@
 //!
 //! Due is a tenant's part of an ideal scheduler that serves all who wait at once, each by its weight (generalised
 //! processor sharing, Parekh and Gallager 1993): a grant of n moves the shard's virtual clock on by n divided by the
-//! weights of all who wait, and a tenant that waits is due its weight times that. What holds it is looked at each second.
+//! weights of all who wait, and a tenant that waits is due its weight times that. What holds it is looked at each second, and each ten
+//! where nothing happens.
 //!
 //! The account is in memory alone, and noted as a fact every five minutes and at the hour's end: a crash forgets what
 //! came after the last note, of what was due and of what was received alike.
@@ -23,8 +24,10 @@ use crate::shard::Shard;
 use crate::tenant::{Group, Tenant};
 use crate::waiting::gate_of;
 
-/// What holds tenants is looked at so often.
+/// What holds tenants is looked at so often, as commands come…
 const SAMPLE_MS: u64 = 1_000;
+/// … and so often where none come: then nothing changes but by time.
+const IDLE_MS: u64 = 10_000;
 /// Groups of lanes of one tenant that are looked at.
 const GROUPS_MAX: usize = 256;
 /// Notes of one tick, so that a commit stays short where there are many tenants.
@@ -145,6 +148,8 @@ impl Account {
 #[derive(Debug, Default)]
 pub(crate) struct Sampled {
     at: Option<Timestamp>,
+    /// It was looked since something was noted.
+    to_note: bool,
     /// There are more notes to write than one tick writes.
     more: bool,
 }
@@ -156,28 +161,28 @@ impl Shard {
             return Some(self.now);
         }
         if self.tenants.any_waiting() {
-            return Some(self.sampled.at.map_or(self.now, |at| at.plus_ms(SAMPLE_MS)));
+            return Some(self.sampled.at.map_or(self.now, |at| at.plus_ms(IDLE_MS)));
         }
         self.tenants.any_counted().then(|| hour_of(self.now).plus_ms(HOUR_MS))
     }
 
-    /// Looks at what holds each tenant that waits, at most once a second, and notes what is due to be noted.
+    /// Before each command: looks at what held each tenant that waits until now, at most once a second.
+    pub(crate) fn look_at_waiting(&mut self) {
+        let passed = self.sampled.at.map_or(SAMPLE_MS, |at| self.now.ms_since(at));
+        if passed < SAMPLE_MS || self.tenants.worth().counted.is_empty() {
+            return;
+        }
+        self.sampled.at = Some(self.now);
+        self.sampled.to_note = true;
+        // Time in which nobody looked is not known to have been waited.
+        self.sample(passed.min(2 * IDLE_MS));
+    }
+
+    /// At a tick after a look: notes what is due to be noted.
     pub(crate) fn account(&mut self) {
-        let now = self.now;
-        let passed = self.sampled.at.map_or(SAMPLE_MS, |at| now.ms_since(at));
-        let begins = self.sampled.at.is_none_or(|at| hour_of(at) != hour_of(now));
-        if passed < SAMPLE_MS && !begins && !self.sampled.more {
-            return;
+        if std::mem::take(&mut self.sampled.to_note) || self.sampled.more {
+            self.note();
         }
-        if self.tenants.worth().counted.is_empty() {
-            return;
-        }
-        if passed >= SAMPLE_MS {
-            self.sampled.at = Some(now);
-            // Time in which nobody looked is not known to have been waited.
-            self.sample(passed.min(2 * SAMPLE_MS));
-        }
-        self.note();
     }
 
     fn sample(&mut self, passed: u64) {

@@ -299,6 +299,7 @@ impl Shard {
             }
             tenant.jobs = jobs;
             tenant.watch_blackouts_anew(now, &mut self.wheel);
+            tenant.watch_ages_anew(now, &mut self.wheel);
         }
         self.begin_hosts();
     }
@@ -474,6 +475,7 @@ impl Shard {
     /// Decides a command. `readings` hold what `needs` asked for, read at or after the committed position of then.
     pub fn execute(&mut self, command: Command, readings: &Readings, now: Timestamp) -> Reply {
         self.pass_time(now);
+        self.look_at_waiting();
         let keys = self.out.rows.keys.len();
         let reply = match command {
             Command::Claim(params) => self.claim(params),

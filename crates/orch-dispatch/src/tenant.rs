@@ -272,7 +272,7 @@ impl Tenant {
     pub fn refresh_lane(&mut self, no: LaneNo) {
         let lane = self.lane(no);
         let open = lane.next().is_some() && !self.pauses.contains_key(&PauseTarget::Lane(no)) && !self.key_full(lane);
-        let (pass, was) = (lane.pass, lane.active);
+        let (pass, was) = (lane.place(lane.aged), lane.active);
         let hungry = lane.unloaded() > 0 && lane.window.len() < 512;
         let (waiting, counted) = (lane.waiting(), lane.counted);
         let wanted = open.then_some(pass);

@@ -117,6 +117,7 @@ impl Shard {
                     desk.tenant.index.stirred = true;
                     self.openings.remove(&no);
                 }
+                Watched::Age(no) => desk.tenant.look_at_age(no, desk.at.now, desk.wheel),
                 Watched::Blackouts => desk.cancel_in_blackouts(),
                 Watched::Job(job) => desk.look_at(job),
                 Watched::Claim(session, claim) => {

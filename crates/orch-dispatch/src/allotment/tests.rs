@@ -84,12 +84,21 @@ impl Stage {
     }
 
     pub fn enqueue(&mut self, tenant: TenantNo, jobs: usize, priority: Priority, source: Option<&str>) {
+        self.put_in(tenant, jobs, (priority, source, None));
+    }
+
+    pub fn enqueue_keyed(&mut self, tenant: TenantNo, jobs: usize, priority: Priority, key: Option<&str>) {
+        self.put_in(tenant, jobs, (priority, None, key));
+    }
+
+    fn put_in(&mut self, tenant: TenantNo, jobs: usize, of: (Priority, Option<&str>, Option<&str>)) {
+        let (priority, source, key) = of;
         let jobs = (0..jobs).map(|_| NewJob {
             id: JobId(self.id()),
             id_given: false,
             key: None,
             lane: LaneKey {
-                concurrency_key: None,
+                concurrency_key: key.map(str::to_owned),
                 job_type: "fetch".to_owned(),
                 priority,
                 project: "default".to_owned(),
@@ -146,6 +155,19 @@ impl Stage {
         assert_eq!(shard.save(), state);
         self.shard = shard;
         self.announce();
+    }
+
+    /// The same, and what waits is in the windows again.
+    pub fn recover_with_windows(&mut self) {
+        let windows: Vec<_> = self.shard.tenants.iter().map(|(no, tenant)| (*no, tenant.lanes.clone())).collect();
+        self.recover();
+        for (no, lanes) in windows {
+            let tenant = self.shard.tenants.get_mut(no).expect("it was recovered");
+            for (place, lane) in lanes.into_iter().enumerate() {
+                tenant.lanes[place].window = lane.window;
+                tenant.refresh_lane(orch_core::ids::LaneNo(u32::try_from(place + 1).expect("few lanes")));
+            }
+        }
     }
 }
 
