@@ -2,8 +2,8 @@
 //!
 //! Due is a tenant's part of an ideal scheduler that serves all who wait at once, each by its weight (generalised
 //! processor sharing, Parekh and Gallager 1993): a grant of n moves the shard's virtual clock on by n divided by the
-//! weights of all who wait, and a tenant that waits is due its weight times that. What holds it is looked at each second, and each ten
-//! where nothing happens.
+//! weights of all who wait, and a tenant that waits is due its weight times that. What holds it is looked at each second in
+//! which something happens; where nothing does, it is what held it before.
 //!
 //! The account is in memory alone, and noted as a fact every five minutes and at the hour's end: a crash forgets what
 //! came after the last note, of what was due and of what was received alike.
@@ -24,10 +24,8 @@ use crate::shard::Shard;
 use crate::tenant::{Group, Tenant};
 use crate::waiting::gate_of;
 
-/// What holds tenants is looked at so often, as commands come…
+/// What holds tenants is looked at so often while something happens.
 const SAMPLE_MS: u64 = 1_000;
-/// … and so often where none come: then nothing changes but by time.
-const IDLE_MS: u64 = 10_000;
 /// Groups of lanes of one tenant that are looked at.
 const GROUPS_MAX: usize = 256;
 /// Notes of one tick, so that a commit stays short where there are many tenants.
@@ -73,6 +71,8 @@ pub(crate) struct Account {
     received: u64,
     waited_ms: u64,
     short_ms: BTreeMap<Short, u64>,
+    /// What held it at the last look.
+    held: Option<Short>,
 }
 
 /// The virtual clock of a shard.
@@ -150,6 +150,8 @@ pub(crate) struct Sampled {
     at: Option<Timestamp>,
     /// It was looked since something was noted.
     to_note: bool,
+    /// Nothing happened since the last look.
+    settled: bool,
     /// There are more notes to write than one tick writes.
     more: bool,
 }
@@ -161,25 +163,33 @@ impl Shard {
             return Some(self.now);
         }
         if self.tenants.any_waiting() {
-            return Some(self.sampled.at.map_or(self.now, |at| at.plus_ms(IDLE_MS)));
+            let at = self.sampled.at.map_or(self.now, |at| at.plus_ms(SAMPLE_MS));
+            if !self.sampled.settled {
+                return Some(at);
+            }
         }
         self.tenants.any_counted().then(|| hour_of(self.now).plus_ms(HOUR_MS))
     }
 
-    /// Before each command: looks at what held each tenant that waits until now, at most once a second.
-    pub(crate) fn look_at_waiting(&mut self) {
+    /// Before each command: looks at what held each tenant that waits until now, at most once a second. After the last
+    /// of several there is one more look, and then none until something happens or the hour is over.
+    pub(crate) fn look_at_waiting(&mut self, is_tick: bool) {
+        self.sampled.settled &= is_tick;
         let passed = self.sampled.at.map_or(SAMPLE_MS, |at| self.now.ms_since(at));
-        if passed < SAMPLE_MS || self.tenants.worth().counted.is_empty() {
+        if passed < SAMPLE_MS {
             return;
         }
         self.sampled.at = Some(self.now);
-        self.sampled.to_note = true;
-        // Time in which nobody looked is not known to have been waited.
-        self.sample(passed.min(2 * IDLE_MS));
+        if self.tenants.worth().counted.is_empty() {
+            return;
+        }
+        (self.sampled.to_note, self.sampled.settled) = (true, is_tick);
+        self.sample(passed);
     }
 
-    /// At a tick after a look: notes what is due to be noted.
-    pub(crate) fn account(&mut self) {
+    /// At a tick after a look: notes what is due to be noted. `facts`: what the tick brought besides.
+    pub(crate) fn account(&mut self, facts: bool) {
+        self.sampled.settled &= !facts;
         if std::mem::take(&mut self.sampled.to_note) || self.sampled.more {
             self.note();
         }
@@ -204,7 +214,9 @@ impl Shard {
             let Some(tenant) = self.tenants.get_mut(no) else { continue };
             let account = &mut tenant.index.account;
             account.waited_ms += passed;
-            if let Some(by) = by {
+            let held = std::mem::replace(&mut account.held, by);
+            // In a long stretch nothing happened: what held it then held it until something opened.
+            if let Some(by) = if passed > 2 * SAMPLE_MS { held } else { by } {
                 *account.short_ms.entry(by).or_default() += passed;
             }
         }

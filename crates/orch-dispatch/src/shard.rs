@@ -475,7 +475,7 @@ impl Shard {
     /// Decides a command. `readings` hold what `needs` asked for, read at or after the committed position of then.
     pub fn execute(&mut self, command: Command, readings: &Readings, now: Timestamp) -> Reply {
         self.pass_time(now);
-        self.look_at_waiting();
+        self.look_at_waiting(matches!(command, Command::Tick));
         let keys = self.out.rows.keys.len();
         let reply = match command {
             Command::Claim(params) => self.claim(params),

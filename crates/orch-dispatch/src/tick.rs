@@ -110,6 +110,7 @@ impl Shard {
     /// The command `Tick`.
     pub(crate) fn tick(&mut self) {
         let nothing = Prepared::default();
+        let facts = self.out.facts();
         for (no, watched) in self.wheel.take_due(self.now) {
             let Some(mut desk) = self.desk(no, &nothing) else { continue };
             match watched {
@@ -127,6 +128,6 @@ impl Shard {
                 }
             }
         }
-        self.account();
+        self.account(self.out.facts() > facts);
     }
 }

@@ -159,8 +159,10 @@ impl Stage {
 
     /// The same, and what waits is in the windows again.
     pub fn recover_with_windows(&mut self) {
+        let held = self.shard.held;
         let windows: Vec<_> = self.shard.tenants.iter().map(|(no, tenant)| (*no, tenant.lanes.clone())).collect();
         self.recover();
+        self.shard.held = held;
         for (no, lanes) in windows {
             let tenant = self.shard.tenants.get_mut(no).expect("it was recovered");
             for (place, lane) in lanes.into_iter().enumerate() {

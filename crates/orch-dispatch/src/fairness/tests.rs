@@ -75,6 +75,34 @@ fn what_holds_all_of_it_is_counted_by_its_gate() {
 }
 
 #[test]
+fn where_nothing_happens_nobody_looks_and_what_held_it_counts() {
+    let mut stage = Stage::new();
+    stage.enqueue(A, 5, Priority::Normal, None);
+    stage.ask(Command::Pause { tenant: A, target: PauseTarget::Tenant, actor: Actor::default() });
+    let (mut ticks, from) = (0, stage.now);
+    while let Some(next) = stage.shard.next_moment().filter(|at| *at <= START.plus_ms(HOUR_MS)) {
+        stage.now = stage.now.max(next);
+        stage.ask(Command::Tick);
+        ticks += 1;
+    }
+    assert!(ticks <= 20, "{ticks} ticks in an hour");
+    let all = receipts(&mut stage, A);
+    let paused = all[0].short_ms.get(&Short::Paused).copied().unwrap_or(0);
+    let whole = hour_of(START).plus_ms(HOUR_MS).ms_since(from);
+    assert!(all[0].closed && paused.abs_diff(whole) <= 2_000, "{paused} of {whole}: {all:?}");
+}
+
+#[test]
+fn who_begins_to_wait_after_a_long_rest_waited_for_nothing_before() {
+    let mut stage = Stage::new();
+    stage.tick(1_000);
+    stage.now = stage.now.plus_ms(1_200_000);
+    stage.enqueue(A, 5, Priority::Normal, None);
+    seconds(&mut stage, 3);
+    assert!(open(&mut stage, A).waited_ms <= 4_000);
+}
+
+#[test]
 fn an_hour_that_is_over_is_closed_by_a_fact_and_the_next_begins() {
     let mut stage = Stage::new();
     stage.enqueue(A, 50, Priority::Normal, None);

@@ -37,7 +37,7 @@ pub struct ReceiptOut {
     /// Milliseconds in which it had waiting work.
     pub waited_ms: u64,
     /// Milliseconds in which it had waiting work and none of it could be granted, by the gate that held most of it:
-    /// `paused`, `throttled`, `blackout`, `breaker`, `bucket`, `concurrency`, `quota` or `worker`. Looked at each second.
+    /// `paused`, `throttled`, `blackout`, `breaker`, `bucket`, `concurrency`, `quota` or `worker`.
     pub short_ms: BTreeMap<&'static str, u64>,
 }
 

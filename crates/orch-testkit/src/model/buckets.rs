@@ -68,13 +68,7 @@ pub(super) fn spend_host(
         spent.push((*version, at, cost));
         let since: Vec<_> = spent.iter().filter(|(of, _, _)| of == version).map(|(_, at, cost)| (*at, *cost)).collect();
         let percent = if urgent { 0 } else { doc.urgent_reserve_percent };
-        doc.terms.iter().try_for_each(|term| {
-            is_kept(name, term, &since)?;
-            let kept = term.cost_max() * percent / 100;
-            // A request that is larger than all but the reserve takes of it, when nothing else is spent.
-            let fits = cost.min(term.cost_max()) + kept <= term.cost_max();
-            if fits { is_kept_less(name, term, &since, kept) } else { Ok(()) }
-        })?;
+        doc.terms.iter().try_for_each(|term| is_left(name, term, &since, percent))?;
     }
     Ok(!theirs.is_empty())
 }
@@ -119,6 +113,15 @@ pub(super) fn fact(tenant: &mut Tenant, fact: &Fact, at: Timestamp) -> Judged {
         _ => {}
     }
     Ok(())
+}
+
+/// The last grant left such a part of a term, as long as it could.
+pub(super) fn is_left(name: &str, term: &Term, spent: &[(Timestamp, u32)], percent: u32) -> Judged {
+    is_kept(name, term, spent)?;
+    let kept = term.cost_max() * percent / 100;
+    // One that is larger than all but the reserve takes of it, when nothing else is spent.
+    let fits = spent.last().is_some_and(|(_, cost)| (*cost).min(term.cost_max()) + kept <= term.cost_max());
+    if fits { is_kept_less(name, term, spent, kept) } else { Ok(()) }
 }
 
 /// Counts back from the last grant.
