@@ -49,7 +49,7 @@ RELATIONS = [
     ("limit_exceeded", re.compile(r"^terms\[\d+\]\.burst$")),  # not above `limit`
     ("invalid_field", re.compile(r"^in_flight_max$")),  # not for the platform's buckets
     ("limit_exceeded", re.compile(r"^(burst|reserved)$")),  # not above `per_hour_max`, `active_max`
-    ("invalid_field", re.compile(r"^(burst|reserved|priority|weight|active_max)$")),  # a quota says something, and means it
+    ("invalid_field", re.compile(r"^(burst|reserved|priority|weight|active_max)$")),  # a quota says something, and means it; so does a share
     ("invalid_field", re.compile(r"^calendar(\.|$)")),  # a rule that makes sense, and comes
     ("invalid_field", re.compile(r"^until$")),  # a throttle ends later than now
     ("limit_exceeded", re.compile(r"^until$")),  # and at most seven days from now
@@ -216,7 +216,7 @@ def ground_path(name, case, turn):
         path["sha256"] = hashlib.sha256(b"test").hexdigest()
     elif "job" in path:
         path["job"] = WORLD.dead[turn % len(WORLD.dead)]
-    elif name in ("delete_tenant", "restore_tenant"):
+    elif name in ("delete_tenant", "restore_tenant", "allot_tenant"):
         path["name"] = "scratch"  # never the tenant that the run works in
     elif "id" in path:
         path["id"] = (WORLD.dead + ["job_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f"])[turn % (len(WORLD.dead) + 1)]

@@ -180,6 +180,10 @@ impl Source {
     }
 }
 
+/// `URGENT_RESERVE_PERCENT_DEFAULT` in the type of the field.
+#[expect(clippy::cast_possible_truncation, reason = "it is at most a hundred")]
+const RESERVE_USUAL: u32 = limits::URGENT_RESERVE_PERCENT_DEFAULT as u32;
+
 /// What a host allows: requests to it are granted so that none of its terms is ever exceeded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -201,6 +205,10 @@ pub struct Bucket {
     pub ramp_ms: u64,
     /// All of them hold.
     pub terms: Vec<Term>,
+    /// Parts of a hundred of each term that urgent work alone may spend, rounded down to whole requests: small terms have
+    /// none.
+    #[serde(skip_serializing_if = "is_usual_reserve")]
+    pub urgent_reserve_percent: u32,
 }
 
 impl Default for Bucket {
@@ -213,6 +221,7 @@ impl Default for Bucket {
             name: String::new(),
             ramp_ms: limits::RAMP_MS_DEFAULT,
             terms: Vec::new(),
+            urgent_reserve_percent: RESERVE_USUAL,
         }
     }
 }
@@ -228,7 +237,9 @@ impl Bucket {
         check_range("in_flight_max", self.in_flight_max.map_or(1, u64::from), 1, limits::IN_FLIGHT_MAX)?;
         check_range("ramp_ms", self.ramp_ms, limits::RAMP_MS_MIN, limits::RAMP_MS_MAX)?;
         check_range("terms", self.terms.len() as u64, 1, limits::TERMS_MAX)?;
-        self.terms.iter().enumerate().try_for_each(|(place, term)| term.check(&format!("terms[{place}]")))
+        self.terms.iter().enumerate().try_for_each(|(place, term)| term.check(&format!("terms[{place}]")))?;
+        let percent = u64::from(self.urgent_reserve_percent);
+        check_range("urgent_reserve_percent", percent, 0, limits::URGENT_RESERVE_PERCENT_MAX)
     }
 }
 
@@ -409,6 +420,11 @@ fn is_true(cut: &bool) -> bool {
 // The same.
 fn is_one(cost: &u32) -> bool {
     *cost == 1
+}
+
+// The same.
+fn is_usual_reserve(percent: &u32) -> bool {
+    *percent == RESERVE_USUAL
 }
 
 pub(crate) fn check_range(field: &str, value: u64, min: u64, max: u64) -> Result<(), Refusal> {

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::allotment::{Allotment, WEIGHT_USUAL};
 use crate::config::{ConfigDoc, ConfigKind};
+use crate::fairness::Receipt;
 use crate::ids::{ClaimId, JobId, LaneNo, SessionId, TenantId, TenantNo, TokenId};
 use crate::job::{AttemptOutcome, Dependency, JobError, JobState, LaneKey, Origin, Priority};
 use crate::term::{CutCause, Slow};
@@ -423,6 +425,12 @@ pub enum Fact {
         tenant: TenantNo,
         /// No request leaves under it later.
         until: Timestamp,
+        /// It may spend of what is kept for urgent work, and is used by such work only.
+        #[serde(default, skip_serializing_if = "is_false")]
+        urgent: bool,
+        /// The tenant's weight.
+        #[serde(default = "usual_weight", skip_serializing_if = "is_usual_weight")]
+        weight: u32,
     },
     /// A tenant reported that a host asked to be left alone: it gets no permits before (only in the sequence of `system`).
     HostClosed {
@@ -522,6 +530,22 @@ pub enum Fact {
         /// Of what.
         target: PauseTarget,
     },
+    /// The platform allotted the tenant its share beside others.
+    TenantAllotted {
+        /// What.
+        allotment: Allotment,
+        /// Who.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// What the tenant was due and received within an hour so far, or in all of it. It takes the place of the one before
+    /// of the same hour.
+    FairnessNoted {
+        /// The whole hour's so far.
+        receipt: Receipt,
+    },
     /// Rows without facts of their own were written: checkpoints, log lines (only in the shard's own stream).
     RowsKept {
         /// Checkpoints.
@@ -535,6 +559,9 @@ pub enum Fact {
         granted: u64,
         /// The tenant's virtual time after it.
         pass: u64,
+        /// What the time is short of whole jobs, in parts of the tenant's weight.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        rest: u32,
         /// The tenant.
         tenant: TenantNo,
     },
@@ -610,13 +637,15 @@ impl Fact {
             Self::ThrottleEnded { .. } => "throttle_ended",
             Self::Prioritized { .. } => "prioritized",
             Self::PriorityEnded { .. } => "priority_ended",
+            Self::TenantAllotted { .. } => "tenant_allotted",
+            Self::FairnessNoted { .. } => "fairness_noted",
             Self::RowsKept { .. } => "rows_kept",
             Self::Turn { .. } => "turn",
         }
     }
 
     /// All kinds.
-    pub const KINDS: [&'static str; 33] = [
+    pub const KINDS: [&'static str; 35] = [
         "tenant_created",
         "config_set",
         "token_created",
@@ -650,12 +679,29 @@ impl Fact {
         "job_reprioritized",
         "prioritized",
         "priority_ended",
+        "tenant_allotted",
+        "fairness_noted",
     ];
 }
 
 // The form that `skip_serializing_if` wants.
 fn is_false(flag: &bool) -> bool {
     !flag
+}
+
+// The same.
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+// The same.
+fn is_usual_weight(weight: &u32) -> bool {
+    *weight == WEIGHT_USUAL
+}
+
+// The form that `default` wants.
+fn usual_weight() -> u32 {
+    WEIGHT_USUAL
 }
 
 #[cfg(test)]

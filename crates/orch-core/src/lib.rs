@@ -3,6 +3,7 @@
 //! No IO, no clock, no randomness: time and ids are arguments. Read `transition.rs` for the life of a job,
 //! `fact.rs` for what the ledger records, and `port.rs` for what a ledger must do.
 
+pub mod allotment;
 pub mod blackout;
 pub mod block;
 pub mod calendar;
@@ -11,6 +12,7 @@ pub mod concurrency;
 pub mod config;
 pub mod connector;
 pub mod fact;
+pub mod fairness;
 pub mod ids;
 pub mod job;
 pub mod known_terms;

@@ -225,6 +225,20 @@ limits! {
     PRIORITIES_MAX = 100, "priorities_max", "grants look at each of the group";
     /// Milliseconds from now that a target's priority may last.
     PRIORITY_MS_MAX = 604_800_000, "priority_ms_max", "seven days; what lasts longer is asked for with each job";
+    /// The heaviest weight of a tenant.
+    TENANT_WEIGHT_MAX = 1_000, "tenant_weight_max", "ten times the usual, a thousand times the lightest";
+    /// The highest priority of a tenant.
+    TENANT_PRIORITY_MAX = 100, "tenant_priority_max", "more steps than people tell apart";
+    /// Parts of a hundred of a host's terms that urgent work alone may spend, when nothing else is said.
+    URGENT_RESERVE_PERCENT_DEFAULT = 5, "urgent_reserve_percent_default", "one in twenty: little is lost while nothing is urgent";
+    /// The same, at most.
+    URGENT_RESERVE_PERCENT_MAX = 50, "urgent_reserve_percent_max", "more would make urgent the usual";
+    /// Milliseconds after which what a tenant is due and received is written down again within an hour.
+    FAIRNESS_NOTE_MS = 300_000, "fairness_note_ms", "what a crash forgets of it, at most; twelve facts an hour";
+    /// Closed receipts of fairness that are kept at hand for a tenant.
+    FAIRNESS_RECEIPTS = 24, "fairness_receipts", "a day; older ones are in history";
+    /// Milliseconds that a lane's first job waits before it counts as one class higher.
+    AGEING_MS = 300_000, "ageing_ms", "longer than most queues are, short beside a person's patience";
     /// Milliseconds that a node's lease on its shards lasts.
     NODE_LEASE_MS = 4_000, "node_lease_ms", "first grant within 6 s of a kill";
 }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use orch_core::allotment::Allotment;
 use orch_core::config::ConfigDoc;
 use orch_core::fact::PauseTarget;
+use orch_core::fairness::Receipt;
 use orch_core::ids::{JobId, LaneNo, SessionId, TenantNo};
 use orch_core::job::{JobError, JobState, LaneKey, Payload, Priority};
 use orch_core::lease::Token;
@@ -481,12 +483,24 @@ pub struct Permit {
     pub tenant: TenantNo,
     /// What the host's buckets were charged.
     pub cost: u32,
+    /// For urgent work only.
+    pub urgent: bool,
     /// The request leaves then and not before.
     pub leaves_at: Timestamp,
     /// No request leaves under it later.
     pub until: Timestamp,
     /// Seq of its fact in the sequence of `system`.
     pub seq: u64,
+}
+
+/// What a tenant is allotted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantAllotted {
+    /// The tenant.
+    pub tenant: TenantNo,
+    /// What.
+    #[serde(with = "json_text")]
+    pub allotment: Allotment,
 }
 
 /// The answer to a command.
@@ -543,6 +557,10 @@ pub enum Answer {
     Configs(Vec<ConfigFound>),
     /// Tenants marked for deletion, and until when they can be restored.
     Marks(Vec<(TenantNo, Timestamp)>),
+    /// What tenants are allotted, for whom something was set.
+    Allotments(Vec<TenantAllotted>),
+    /// What a tenant was due and received: hours that are over, the latest last, and then the one that is not.
+    Fairness(Vec<Receipt>),
     /// Worker sessions.
     Workers(Vec<WorkerFound>),
     /// Pauses.

@@ -77,7 +77,7 @@ impl Tenant {
                 self.cancel_requested(*job, *grace_until, record.seq, wheel)
             }
             Fact::JobReprioritized { from, job, lane, prev, .. } => {
-                self.reprioritized(*job, *from, *lane, *prev, record.seq);
+                self.reprioritized(*job, (*from, *lane), *prev, record, wheel);
             }
             Fact::Paused { by, reason, target } => {
                 let pause = Pause { by: by.clone(), reason: reason.clone(), at: record.at };
@@ -101,6 +101,11 @@ impl Tenant {
             Fact::PriorityEnded { target, .. } => {
                 self.priorities.remove(target);
             }
+            Fact::TenantAllotted { allotment, .. } => {
+                self.allotment = *allotment;
+                self.index.stirred = true;
+            }
+            Fact::FairnessNoted { receipt } => self.receipts.noted(receipt),
             Fact::TenantMarked { erase_at, .. } => self.erase_at = Some(*erase_at),
             Fact::TenantRestored { .. } => {
                 self.erase_at = None;
@@ -131,8 +136,8 @@ impl Tenant {
                 }
                 self.index_declared(record.at, wheel);
             }
-            Fact::PermitGiven { cost, host, leaves_at, tenant, .. } => {
-                self.permit_given(host, *tenant, *cost, *leaves_at);
+            Fact::PermitGiven { cost, host, leaves_at, tenant, weight, .. } => {
+                self.permit_given(host, (*tenant, *weight), *cost, *leaves_at);
             }
             Fact::HostClosed { host, tenant, until, .. } => {
                 self.hosts.entry(host.clone()).or_default().report(*tenant, *until, record.at);
@@ -194,11 +199,13 @@ impl Tenant {
     }
 
     /// A lane that begins to wait starts at the virtual time of now: idleness earns no credit.
-    pub fn begin_waiting(&mut self, no: LaneNo) {
+    pub fn begin_waiting(&mut self, no: LaneNo, at: Timestamp, wheel: &mut Wheel) {
         let vtime = self.vtime;
         let lane = self.lane_mut(no);
         if lane.waiting() == 0 {
             lane.pass = lane.pass.max(vtime);
+            (lane.unserved_since, lane.aged) = (at, 0);
+            self.watch_age(no, wheel);
         }
     }
 
@@ -211,7 +218,7 @@ impl Tenant {
         self.count(*state, 1);
         self.count_keyless(*lane);
         if *state == JobState::Ready {
-            self.begin_waiting(*lane);
+            self.begin_waiting(*lane, record.at, wheel);
         }
         if self.is_fresh(*lane, *state, *deadline) {
             self.lane_mut(*lane).fresh += 1;
@@ -273,18 +280,18 @@ impl Tenant {
             _ => Event::Due,
         };
         let lane = self.change(id, record.seq, event);
-        self.enter_lane(id, lane, record.seq);
+        self.enter_lane(id, lane, record, wheel);
         if let Some(job) = self.jobs.get(&id) {
             self.watch(id, job, wheel);
         }
     }
 
     /// Into the lane again, under a new order key above every other.
-    pub fn enter_lane(&mut self, id: JobId, no: LaneNo, seq: u64) {
-        self.begin_waiting(no);
+    pub fn enter_lane(&mut self, id: JobId, no: LaneNo, record: &Record, wheel: &mut Wheel) {
+        self.begin_waiting(no, record.at, wheel);
         let job = self.jobs.get_mut(&id).expect("only a job held in memory enters its lane again");
         if !(mutant::on(Mutant::ReenterBelowHead) && job.attempt > 0) {
-            job.order_key = seq;
+            job.order_key = record.seq;
         }
         job.due_at = None;
         let key = job.order_key;
@@ -341,9 +348,8 @@ impl Tenant {
             }
         }
         lane.leased += 1;
-        let pass = lane.pass;
-        lane.pass += cost;
-        self.vtime = vtime.max(pass);
+        let place = lane.served(record.at, cost);
+        self.vtime = vtime.max(place);
         let job = self.jobs.entry(*id).or_insert_with(|| Job::fresh(*no, *prev));
         let order_key = job.order_key;
         let lease = Lease {
@@ -378,6 +384,7 @@ impl Tenant {
         }
         self.index_lease(*id, *no, *session, *claim);
         self.refresh_lane(*no);
+        self.watch_age(*no, wheel);
     }
 
     /// Takes the lease off a job and frees its slot.
@@ -415,7 +422,7 @@ impl Tenant {
         match next {
             NextTry::Now => {
                 let lane = self.change(*id, record.seq, Event::BackToLane);
-                self.enter_lane(*id, lane, record.seq);
+                self.enter_lane(*id, lane, record, wheel);
             }
             NextTry::At(at) => {
                 self.change(*id, record.seq, Event::FailedForNow);

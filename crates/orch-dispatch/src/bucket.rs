@@ -21,6 +21,7 @@ use crate::command::{Actor, HostSaid, Took, UpstreamSaid};
 use crate::decide::Desk;
 use crate::host::{Shared, said_of, slow_of};
 use crate::job::Lease;
+use crate::mutant::{self, Mutant};
 use crate::tenant::{Configs, Group, Tenant, of_kind};
 
 /// When a group's next request may leave.
@@ -138,7 +139,7 @@ impl Tenant {
         match &group.shared {
             Shared::Free => own,
             Shared::Unknown => Opening { at: NEVER, by: Some(By::Unknown) },
-            Shared::Host(host) => match self.permit(host, self.cost(group), now) {
+            Shared::Host(host) => match self.permit(&(Arc::clone(host), self.cost(group), group.urgent), now) {
                 Some(permit) if own.at <= permit.leaves_at => Opening { at: permit.leaves_at.max(now), by: own.by },
                 Some(permit) if own.at <= permit.until => own,
                 _ if own.at > now => Opening { at: NEVER, by: own.by },
@@ -156,20 +157,21 @@ impl Tenant {
     /// When the next request of a group may leave by its tenant's own buckets and quotas.
     pub fn own_opening<'a>(&'a self, group: &'a Group, now: Timestamp) -> Opening<'a> {
         let docs = group.buckets.iter().filter_map(|name| self.bucket_doc(name));
-        self.hourly_opening(group, self.buckets_open(docs, self.cost(group), now), now)
+        self.hourly_opening(group, self.buckets_open(docs, (self.cost(group), group.urgent), now), now)
     }
 
-    /// When these buckets let a request of this cost leave, and which holds it until then.
+    /// When these buckets let a request leave of this cost, and of urgent work or not, and which holds it until then.
     pub fn buckets_open<'a>(
         &self,
         docs: impl Iterator<Item = &'a config::Bucket>,
-        cost: u32,
+        (cost, urgent): (u32, bool),
         now: Timestamp,
     ) -> Opening<'a> {
         let mut opening = Opening { at: now, by: None };
         for doc in docs {
             let Some(bucket) = self.buckets.get(&doc.name) else { continue };
-            let (at, holder) = bucket.earliest(rules(doc), cost, now);
+            let rules = if urgent { rules(doc) } else { rules_of_usual(doc) };
+            let (at, holder) = bucket.earliest(rules, cost, now);
             if at > opening.at {
                 opening = Opening { at, by: holder.map(|holder| By::Bucket(&doc.name, holder)) };
             }
@@ -290,7 +292,7 @@ pub(crate) fn found(tenant: &Tenant, name: &str, now: Timestamp) -> Option<Bucke
     let doc = tenant.bucket_doc(name)?;
     let (nothing, bucket) = (Bucket::default(), tenant.buckets.get(name));
     let bucket = bucket.unwrap_or(&nothing);
-    let (opens_at, _) = bucket.earliest(rules(doc), 1, now);
+    let (opens_at, _) = bucket.earliest(rules_of_usual(doc), 1, now);
     let latency = tenant.index.latencies.get(&doc.host);
     Some(BucketFound {
         left: bucket.left(rules(doc), now),
@@ -308,5 +310,11 @@ pub(crate) fn found(tenant: &Tenant, name: &str, now: Timestamp) -> Option<Bucke
 
 /// How a declared bucket is kept.
 pub(crate) fn rules(doc: &config::Bucket) -> Rules<'_> {
-    Rules { terms: &doc.terms, ramp_ms: doc.ramp_ms, in_flight_max: doc.in_flight_max }
+    Rules { terms: &doc.terms, ramp_ms: doc.ramp_ms, in_flight_max: doc.in_flight_max, keeps_percent: 0 }
+}
+
+/// The same for work that is not urgent: it leaves the reserve.
+fn rules_of_usual(doc: &config::Bucket) -> Rules<'_> {
+    let keeps_percent = if mutant::on(Mutant::ReserveForAll) { 0 } else { doc.urgent_reserve_percent };
+    Rules { keeps_percent, ..rules(doc) }
 }

@@ -9,6 +9,7 @@ use orch_core::limits::PERMIT_WAIT_MS;
 use orch_core::refusal::{Code, Refusal};
 use orch_core::time::Timestamp;
 
+use crate::allotment::Rank;
 use crate::answer::{Answer, Carried, Grant};
 use crate::arbiter::QUANTUM;
 use crate::bucket::NEVER;
@@ -79,7 +80,8 @@ impl Tenant {
 
     /// Groups with work in `types` that nothing but a throttle, a blackout, a breaker or a bucket holds.
     pub(crate) fn admitted(&self, types: &[String]) -> impl Iterator<Item = &Group> {
-        let groups = if self.erase_at.is_some() { &[][..] } else { &self.index.groups[..] };
+        let nothing = self.erase_at.is_some() || self.allotted() == 0;
+        let groups = if nothing { &[][..] } else { &self.index.groups[..] };
         groups.iter().filter(move |group| {
             !group.active.is_empty()
                 && types.contains(&group.job_type)
@@ -120,8 +122,8 @@ impl Desk<'_> {
         let opens = self.tenant.leaves(group, self.tenant.opens(group, self.at.now).at, self.at.now);
         let permit = match &group.shared {
             Shared::Host(host) => {
-                let (host, cost) = (Arc::clone(host), self.tenant.cost(group));
-                self.tenant.take_permit(&host, cost, self.at.now)
+                let key = (Arc::clone(host), self.tenant.cost(group), group.urgent);
+                self.tenant.take_permit(&key, self.at.now)
             }
             _ => None,
         };
@@ -256,7 +258,7 @@ impl Shard {
         while grants.len() < params.max
             && let Some((_, no)) = order.pop_first()
         {
-            let turn = if order.is_empty() { params.max } else { QUANTUM };
+            let turn = if order.is_empty() { params.max } else { self.quantum(no) };
             grants.extend(self.turn(no, taker, turn.min(params.max - grants.len())));
             order.extend(self.place(no, taker, Seek { most: params.max - grants.len(), ..seek }));
         }
@@ -264,14 +266,14 @@ impl Shard {
     }
 
     /// The tenant's place in the order of turns, if it has something for this taker.
-    fn place(&mut self, no: TenantNo, taker: Taker<'_>, seek: Seek) -> Option<(u64, TenantNo)> {
+    fn place(&mut self, no: TenantNo, taker: Taker<'_>, seek: Seek) -> Option<((Rank, u64), TenantNo)> {
         if self.tenants.get(no)?.index.blackouts.are_stale(self.now) {
             self.tenants.get_mut(no)?.look_at_blackouts(self.now);
         }
         self.seek_permits(no, taker.job_types, seek);
         let tenant = self.tenants.get(no)?;
         if tenant.next_lane(taker.job_types, self.now).is_some() {
-            return Some((self.arbiter.place(no), no));
+            return Some((self.order_of(no), no));
         }
         // Whoever waits for a bucket, a breaker or a blackout is looked at again when that opens.
         let opens = tenant.next_opening(taker.job_types, self.now)?;
@@ -290,12 +292,24 @@ impl Shard {
         grants
     }
 
+    /// How much the tenant gets in one turn while others wait: what is reserved for it, or a turn like any other's.
+    fn quantum(&self, no: TenantNo) -> usize {
+        match self.tenants.get(no) {
+            Some(tenant) if tenant.rank() == Rank::Reserved => QUANTUM.min(tenant.still_reserved() as usize),
+            _ => QUANTUM,
+        }
+    }
+
     fn turn(&mut self, no: TenantNo, taker: Taker<'_>, most: usize) -> Vec<Grant> {
         let nothing = Prepared::default();
+        // Who waits now has a part in what is granted now.
+        self.tenants.worth();
         let Some(mut desk) = self.desk(no, &nothing) else { return Vec::new() };
         let grants = desk.grant(taker, most);
+        let weight = desk.tenant.weight();
         if !grants.is_empty() {
-            self.arbiter.turn(no, grants.len(), self.now, &mut self.out);
+            self.arbiter.turn((no, weight), grants.len(), self.now, &mut self.out);
+            self.tenants.received(no, grants.len());
         }
         grants
     }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use orch_core::allotment::Allotment;
 use orch_core::config::{ConfigDoc, ConfigKind};
 use orch_core::fact::PauseTarget;
 use orch_core::ids::{ClaimId, JobId, LaneNo, SessionId, ShardNo, TenantNo};
@@ -214,6 +215,10 @@ pub struct PermitWish {
     pub cost: u32,
     /// How many.
     pub count: u32,
+    /// For urgent work.
+    pub urgent: bool,
+    /// The tenant's weight, which its home alone knows.
+    pub weight: u32,
 }
 
 /// What a host that all tenants share answered to a request.
@@ -509,6 +514,16 @@ pub enum Command {
         /// Who and why.
         actor: Actor,
     },
+    /// Allot a tenant its share beside others.
+    AllotTenant {
+        /// The tenant.
+        tenant: TenantNo,
+        /// What.
+        #[serde(with = "json_text")]
+        allotment: Allotment,
+        /// Who and why.
+        actor: Actor,
+    },
     /// Mark a tenant for deletion.
     MarkTenant {
         /// The tenant.
@@ -560,6 +575,7 @@ impl Command {
             | Self::EndThrottle { tenant, .. }
             | Self::Prioritize { tenant, .. }
             | Self::EndPriority { tenant, .. }
+            | Self::AllotTenant { tenant, .. }
             | Self::MarkTenant { tenant, .. }
             | Self::RestoreTenant { tenant, .. }
             | Self::ResetBucket { tenant, .. }
@@ -650,6 +666,10 @@ pub enum Read {
     Workers(TenantNo),
     /// The tenants that are marked for deletion. Platform-wide: for administrators.
     Marks,
+    /// What tenants are allotted, for whom something was set. Platform-wide: for administrators.
+    Allotments,
+    /// What a tenant was due and received.
+    Fairness(TenantNo),
     /// What is paused.
     Pauses(TenantNo),
     /// What is throttled.
@@ -735,6 +755,7 @@ impl Read {
             | Self::Configs { tenant, .. }
             | Self::Workers(tenant)
             | Self::Pauses(tenant)
+            | Self::Fairness(tenant)
             | Self::Rotation(tenant)
             | Self::Quotas(tenant)
             | Self::ExplainTenant(tenant)
@@ -748,7 +769,7 @@ impl Read {
             | Self::Breaker { tenant, .. }
             | Self::Explain { tenant, .. }
             | Self::OpenJobs { tenant, .. } => *tenant,
-            Self::Marks => TenantNo::SYSTEM,
+            Self::Marks | Self::Allotments => TenantNo::SYSTEM,
         }
     }
 }

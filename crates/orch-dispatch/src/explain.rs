@@ -42,7 +42,10 @@ impl Shard {
         }
         let mut holds = tenant.holds(lane, now);
         let expected = match &tenant.group(lane).shared {
-            Shared::Host(host) => self.permit_expected(host, tenant.cost(tenant.group(lane)), no),
+            Shared::Host(host) => {
+                let (cost, urgent) = (tenant.cost(tenant.group(lane)), tenant.group(lane).urgent);
+                self.permit_expected((host, cost, urgent), no)
+            }
             _ => None,
         };
         // The home of a shared host knows when its next permit comes, and for whom.
@@ -93,8 +96,8 @@ impl Shard {
     /// Tenants whose turn comes before this one's.
     pub(crate) fn tenants_ahead(&mut self, no: TenantNo) -> usize {
         let open = self.tenants.worth().open.clone();
-        let place = self.arbiter.place(no);
-        open.iter().filter(|other| **other != no && self.arbiter.place(**other) < place).count()
+        let place = self.order_of(no);
+        open.iter().filter(|other| **other != no && self.order_of(**other) < place).count()
     }
 
     /// Lanes of this tenant and turns of others come first. Other tenants are not named.
@@ -145,6 +148,7 @@ impl Tenant {
     pub(crate) fn holds(&self, no: LaneNo, now: Timestamp) -> Vec<Hold> {
         let mut holds = Vec::new();
         holds.extend(self.deletion_hold());
+        holds.extend(self.allotment_hold());
         holds.extend(self.pauses_of(no).map(|(target, pause)| pause_hold(target, pause)));
         holds.extend(self.throttle_holds(no, now));
         holds.extend(self.blackout_hold(no, now));
@@ -242,6 +246,7 @@ impl Tenant {
                 Some(term) => format!("bucket `{name}`: {} in {} ms", term.limit, term.window_ms),
                 None => format!("bucket `{name}`: its terms are spent"),
             },
+            Holder::Kept(_) => format!("bucket `{name}`: what is left of its terms is kept for urgent work"),
             Holder::Share => format!("bucket `{name}`: the upstream refused or was slow, less of its terms is used"),
             Holder::Closed => format!("bucket `{name}`: the upstream asked not to be asked"),
             Holder::Order => format!("bucket `{name}`: a later request was granted already"),

@@ -8,6 +8,7 @@
 mod machine;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use orch_core::fact::PauseTarget;
 use orch_core::ids::{LaneNo, SessionId, TenantNo};
@@ -16,7 +17,7 @@ use orch_gates::BreakerState;
 use orch_gates::allotment::Party as Wants;
 
 use self::machine::{Class, Crew, Draws, Limit, Line, Machine, Meter, Part, Party, UnderWay, Whole};
-use crate::answer::Estimate;
+use crate::answer::{Estimate, InFlight};
 use crate::bucket::{NEVER, half_guard_ms, way_ms};
 use crate::host::Shared;
 use crate::session::Session;
@@ -207,6 +208,7 @@ impl<'a> Plan<'a> {
             limits: limits.of_group(self, group),
             meters: limits.meters_of_group(self, group),
             cost: tenant.cost(group),
+            urgent: group.urgent,
             way_ms: way_ms(half_guard_ms(docs)),
             opens_at: self.opens_at(tenant, group),
             shared: group.shared != Shared::Free,
@@ -228,8 +230,11 @@ impl<'a> Plan<'a> {
         let permit = match &group.shared {
             Shared::Free => now,
             Shared::Unknown => NEVER,
-            Shared::Host(host) if tenant.permit(host, tenant.cost(group), now).is_some() => now,
-            Shared::Host(host) => self.shard.permit_expected(host, tenant.cost(group), tenant.no).unwrap_or(NEVER),
+            Shared::Host(host) => {
+                let (cost, urgent) = (tenant.cost(group), group.urgent);
+                let in_hand = tenant.permit(&(Arc::clone(host), cost, urgent), now).map(|_| now);
+                in_hand.or_else(|| self.shard.permit_expected((host, cost, urgent), tenant.no)).unwrap_or(NEVER)
+            }
         };
         let broken =
             group.breakers.iter().map(|name| match tenant.breakers.get(name).map(|kept| kept.breaker.state()) {
@@ -249,14 +254,15 @@ impl<'a> Plan<'a> {
         own.extend(more);
         meters.extend(minute);
         let place = self.machine.lines.len();
+        let (pass, cost) = (lane.place(lane.aged), tenant.grant_cost(no, self.shard.now));
         let held = tenant.pauses.contains_key(&PauseTarget::Lane(no));
         let waiting = lane.waiting();
         if waiting > 0 && !held {
-            self.machine.classes[class].active.insert((lane.pass, no.0, place));
+            self.machine.classes[class].active.insert((pass, no.0, place));
         }
         let ends = own.iter().any(|limit| self.machine.limits[*limit].until != NEVER);
         self.machine.classes[class].timed |= ends || !meters.is_empty();
-        let line = Line { no: no.0, class, limits: own, meters, pass: lane.pass, cost: lane.cost(), waiting, held };
+        let line = Line { no: no.0, class, limits: own, meters, pass, cost, waiting, held };
         self.machine.lines.push(line);
         self.lines.insert((tenant.no, no), place);
     }
@@ -341,6 +347,8 @@ enum Of<'a> {
     Quota(&'a str),
     Bucket(&'a str),
     Breaker(&'a str),
+    Flight(&'a str),
+    Tenant,
     Throttle(PauseTarget),
 }
 
@@ -380,6 +388,18 @@ impl<'a> Limits<'a> {
             if let Some(max) = doc.active_max {
                 all.push(self.put(plan, Of::Quota(&doc.name), Limit::of(max, tenant.used(doc).active)));
             }
+        }
+        for (name, max) in &group.flights {
+            if let Some(InFlight { under_way, most, .. }) =
+                tenant.bucket_doc(name).and_then(|doc| tenant.flight_of(doc))
+            {
+                // A cut limit rises by one for each limit's worth of ends; it is taken to stay.
+                let limit = Limit::of(most.min(*max), under_way);
+                all.push(self.put(plan, Of::Flight(name), limit));
+            }
+        }
+        if let Some(max) = tenant.allotment.active_max {
+            all.push(self.put(plan, Of::Tenant, Limit::of(max, tenant.active())));
         }
         for name in &group.breakers {
             all.extend(self.breaker(plan, name));
@@ -436,14 +456,20 @@ impl<'a> Limits<'a> {
         let (tenant, mut all) = (self.tenant, Vec::new());
         for doc in group.buckets.iter().filter_map(|name| tenant.bucket_doc(name)) {
             let bucket = || tenant.buckets.get(&doc.name).cloned().unwrap_or_default();
-            let meter =
-                || Meter::Bucket { bucket: bucket(), terms: doc.terms.clone(), ramp_ms: doc.ramp_ms, hour: false };
+            let meter = || Meter::Bucket {
+                bucket: bucket(),
+                terms: doc.terms.clone(),
+                ramp_ms: doc.ramp_ms,
+                reserve_percent: doc.urgent_reserve_percent,
+                hour: false,
+            };
             all.push(self.put_meter(plan, Of::Bucket(&doc.name), meter));
         }
         for doc in group.quotas.iter().filter_map(|name| tenant.quota_doc(name)) {
             let Some(term) = doc.hourly() else { continue };
             let bucket = || tenant.hours.get(&doc.name).cloned().unwrap_or_default();
-            let meter = || Meter::Bucket { bucket: bucket(), terms: vec![term], ramp_ms: 1, hour: true };
+            let meter =
+                || Meter::Bucket { bucket: bucket(), terms: vec![term], ramp_ms: 1, reserve_percent: 0, hour: true };
             all.push(self.put_meter(plan, Of::Quota(&doc.name), meter));
         }
         for target in &group.throttles {

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use orch_core::allotment::WEIGHT_USUAL;
 use orch_core::config::{ConfigDoc, ConfigKind};
 use orch_core::fact::Fact;
 use orch_core::ids::{JobId, TenantNo};
@@ -24,7 +25,7 @@ use crate::tenant::{Tenant, of_kind};
 
 /// A tenant's refusal counts as long as this towards a cut that holds for all.
 const REFUSED_MS: u64 = 60_000;
-/// What one permit costs a tenant in virtual time, for each request.
+/// What one permit costs a tenant of the usual weight in virtual time, for each request; others pay by their weight.
 const STRIDE: u64 = 1 << 12;
 
 /// What `system` keeps of a host.
@@ -44,11 +45,12 @@ impl Host {
         self.pass.get(&tenant).copied().unwrap_or(0).max(self.vtime)
     }
 
-    fn given(&mut self, tenant: TenantNo, cost: u32) {
+    fn given(&mut self, tenant: TenantNo, weight: u32, cost: u32) {
         let place = self.place(tenant);
         self.vtime = place;
         self.pass.retain(|_, pass| *pass > place);
-        self.pass.insert(tenant, place + STRIDE * u64::from(cost));
+        let price = STRIDE * u64::from(cost) * u64::from(WEIGHT_USUAL) / u64::from(weight.max(1));
+        self.pass.insert(tenant, place + price.max(1));
     }
 
     /// A tenant reported that the host is closed until then.
@@ -96,9 +98,9 @@ impl Governed {
 }
 
 impl Tenant {
-    /// `system`: a permit was given.
-    pub fn permit_given(&mut self, host: &str, tenant: TenantNo, cost: u32, leaves_at: Timestamp) {
-        self.hosts.entry(host.to_owned()).or_default().given(tenant, cost);
+    /// `system`: a permit was given to a tenant of this weight.
+    pub fn permit_given(&mut self, host: &str, (tenant, weight): (TenantNo, u32), cost: u32, leaves_at: Timestamp) {
+        self.hosts.entry(host.to_owned()).or_default().given(tenant, weight, cost);
         let names = buckets_of(&self.configs, host).map(|doc| doc.name.clone()).collect();
         self.spend_buckets(names, cost, leaves_at);
     }
@@ -224,7 +226,7 @@ impl Shard {
             let host = Arc::from(host);
             let kept = self.tenants.get(TenantNo::SYSTEM).and_then(|system| system.hosts.get(&*host));
             let ahead = kept.is_some_and(|kept| kept.pass.keys().any(|no| *no != by));
-            ahead || self.wishers(&host).any(|(no, _, _)| no != by)
+            ahead || self.wishers(&host).any(|wisher| wisher.tenant != by)
         };
         by == TenantNo::SYSTEM || another || !others()
     }

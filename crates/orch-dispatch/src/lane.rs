@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use orch_core::ids::JobId;
 use orch_core::job::LaneKey;
+use orch_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Carried;
@@ -33,6 +34,8 @@ pub(crate) struct Lane {
     pub leased: u32,
     /// Virtual time: the lane with the least is next.
     pub pass: u64,
+    /// It has had work, and was not served, since then.
+    pub unserved_since: Timestamp,
     /// Order key → job, of the ready jobs held in memory. Rebuilt from the jobs.
     #[serde(skip)]
     pub again: BTreeMap<u64, JobId>,
@@ -57,6 +60,12 @@ pub(crate) struct Lane {
     /// It stands in its group's set of lanes that can be granted from, under this pass.
     #[serde(skip)]
     pub active: Option<u64>,
+    /// Steps of ageing that its place takes into account.
+    #[serde(skip)]
+    pub aged: u64,
+    /// The wheel looks at its age.
+    #[serde(skip)]
+    pub age_watched: bool,
 }
 
 impl Entry {
@@ -107,6 +116,7 @@ impl Lane {
             fresh: 0,
             leased: 0,
             pass: 0,
+            unserved_since: Timestamp::ZERO,
             again: BTreeMap::new(),
             window: VecDeque::new(),
             window_end: 0,
@@ -115,6 +125,8 @@ impl Lane {
             counted: 0,
             kept: false,
             active: None,
+            aged: 0,
+            age_watched: false,
         }
     }
 

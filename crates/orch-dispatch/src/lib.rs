@@ -3,6 +3,8 @@
 //! Pure and deterministic: no IO, no clock, no chance. `apply` is the only way state changes, live and at recovery.
 //! Start at `shard.rs`; `apply.rs` is what recovery runs; `mutant.rs` plants bugs for the tests of the tests.
 
+mod ageing;
+mod allotment;
 pub mod answer;
 mod apply;
 mod arbiter;
@@ -17,6 +19,7 @@ mod deletion;
 mod enqueue;
 mod explain;
 mod fair_queue;
+mod fairness;
 pub mod flight;
 mod follow;
 mod forecast;

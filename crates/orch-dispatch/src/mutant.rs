@@ -148,6 +148,10 @@ pub enum Mutant {
     MovedStaysInWindow = 74,
     /// Forget priorities of targets when a snapshot is read.
     PriorityLostAtRecovery = 75,
+    /// Hand out beyond what the platform lets a tenant have under way.
+    AllotmentIgnored = 121,
+    /// Let work that is not urgent spend what is kept for urgent work.
+    ReserveForAll = 122,
     /// Take keys for new that lie in the ledger and were not read yet after a take-over.
     KeysUnreadAreNew = 34,
     /// Take keys for new that were used since the take-over.
@@ -156,7 +160,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 73] = [
+    pub const ALL: [Self; 75] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -228,6 +232,8 @@ impl Mutant {
         Self::RunningNotSuperseded,
         Self::MovedStaysInWindow,
         Self::PriorityLostAtRecovery,
+        Self::AllotmentIgnored,
+        Self::ReserveForAll,
         Self::KeysUnreadAreNew,
         Self::UsedKeysAreNew,
     ];

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use orch_core::allotment::WEIGHT_USUAL;
 use orch_core::fact::Fact;
 use orch_core::ids::{ShardNo, TenantNo};
 use orch_core::limits::{CLAIM_WAIT_MS_MAX, PERMIT_AHEAD_MS, PERMIT_WISHES_MAX};
@@ -47,11 +48,26 @@ impl InHand {
     }
 }
 
-/// Permits that a tenant has in hand, by host and cost.
-pub(crate) type Hand = BTreeMap<(Arc<str>, u32), VecDeque<InHand>>;
+/// What a permit is for: requests to a host, of one cost, of urgent work or of other.
+pub(crate) type PermitKey = (Arc<str>, u32, bool);
 
-/// Whose wish, for requests of which cost.
-type WishKey = (Arc<str>, TenantNo, u32);
+/// Permits that a tenant has in hand, by what they are for.
+pub(crate) type Hand = BTreeMap<PermitKey, VecDeque<InHand>>;
+
+/// Whose wish, for requests of which cost, of urgent work or of other.
+type WishKey = (Arc<str>, TenantNo, u32, bool);
+
+/// Somebody who wishes for a permit to a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wisher {
+    pub tenant: TenantNo,
+    cost: u32,
+    urgent: bool,
+    /// The tenant's weight.
+    weight: u32,
+    /// The shard whose call wishes; `None`: this one.
+    from: Option<ShardNo>,
+}
 
 /// How many permits are wished for.
 #[derive(Debug, Clone, Copy)]
@@ -151,38 +167,37 @@ impl Hosts {
 }
 
 impl Tenant {
-    /// The first permit in hand for this host and cost that can still be used.
-    pub fn permit(&self, host: &Arc<str>, cost: u32, now: Timestamp) -> Option<InHand> {
+    /// The first permit in hand for such a request that can still be used.
+    pub fn permit(&self, key: &PermitKey, now: Timestamp) -> Option<InHand> {
         if self.index.hand.is_empty() {
             return None;
         }
-        let mut in_hand = self.index.hand.get(&(Arc::clone(host), cost))?.iter();
+        let mut in_hand = self.index.hand.get(key)?.iter();
         let late = mutant::on(Mutant::PermitUsedLate);
         in_hand.find(|permit| permit.lasts(now) || late).copied()
     }
 
     /// Takes the permit that a grant of this group uses.
-    pub fn take_permit(&mut self, host: &Arc<str>, cost: u32, now: Timestamp) -> Option<InHand> {
-        let permit = self.permit(host, cost, now)?;
-        let key = (Arc::clone(host), cost);
-        if let Some(in_hand) = self.index.hand.get_mut(&key).filter(|_| !mutant::on(Mutant::PermitUsedTwice)) {
+    pub fn take_permit(&mut self, key: &PermitKey, now: Timestamp) -> Option<InHand> {
+        let permit = self.permit(key, now)?;
+        if let Some(in_hand) = self.index.hand.get_mut(key).filter(|_| !mutant::on(Mutant::PermitUsedTwice)) {
             in_hand.retain(|other| other.seq > permit.seq);
             if in_hand.is_empty() {
-                self.index.hand.remove(&key);
+                self.index.hand.remove(key);
             }
         }
         Some(permit)
     }
 
-    /// The permits that nothing but their lack keeps from being used: by host and cost, how many.
-    fn lacking(&self, types: &[String], now: Timestamp) -> BTreeMap<(Arc<str>, u32), u32> {
+    /// The permits that nothing but their lack keeps from being used: by what they are for, how many. Urgent work first.
+    fn lacking(&self, types: &[String], now: Timestamp) -> Vec<(PermitKey, u32)> {
         let mut lacking = BTreeMap::new();
         for group in self.admitted(types) {
             let Shared::Host(host) = &group.shared else { continue };
-            let cost = self.cost(group);
+            let key = (Arc::clone(host), self.cost(group), group.urgent);
             let slowed = self.throttled_until(group, now) > now || self.first_lane(group, now).is_none();
             let held = slowed || group.shade.held || self.own_opening(group, now).at > now;
-            if held || self.permit(host, cost, now).is_some() {
+            if held || self.permit(&key, now).is_some() {
                 continue;
             }
             let waiting = group
@@ -191,15 +206,16 @@ impl Tenant {
                 .map(|(_, no)| self.lane(*no).waiting().min(u64::from(self.lane_throttle_lets(*no, now))));
             let count = waiting.fold(0_u64, u64::saturating_add).min(PERMIT_WISHES_MAX);
             // What its throttles and breakers would not let through is not wished for.
-            let let_through = self.breakers_let(group, now).min(self.throttles_let(group, now));
+            let let_through = self.breakers_let(group, now).min(self.throttles_let(group, now)).min(self.allotted());
             let count = u32::try_from(count).unwrap_or(u32::MAX).min(let_through);
             if count == 0 {
                 continue;
             }
-            let lack: &mut u32 = lacking.entry((Arc::clone(host), cost)).or_default();
+            let lack: &mut u32 = lacking.entry(key).or_default();
             *lack = lack.saturating_add(count);
         }
-        lacking
+        let (urgent, usual): (Vec<_>, Vec<_>) = lacking.into_iter().partition(|((_, _, urgent), _)| *urgent);
+        urgent.into_iter().chain(usual).collect()
     }
 }
 
@@ -208,80 +224,103 @@ impl Shard {
     pub(crate) fn seek_permits(&mut self, no: TenantNo, types: &[String], Seek { most, parks }: Seek) {
         let Some(tenant) = self.tenants.get(no).filter(|tenant| tenant.index.any_shared) else { return };
         let most = u32::try_from(most).unwrap_or(u32::MAX);
-        for ((host, cost), count) in tenant.lacking(types, self.now) {
+        let weight = tenant.weight();
+        for ((host, cost, urgent), count) in tenant.lacking(types, self.now) {
             let mut left = count.min(most);
-            while left > 0 && self.is_home() && self.comes_first(&host, no) && self.opens_now(&host, cost, no) {
-                self.give(&host, no, cost);
+            let wisher = Wisher { tenant: no, cost, urgent, weight, from: None };
+            while left > 0 && self.is_home() && self.comes_first(&host, wisher) && self.opens_now(&host, wisher) {
+                self.give(&host, wisher);
                 left -= 1;
             }
             if left > 0 {
                 let until = if parks { self.now } else { self.now.plus_ms(WISH_MS) };
                 // At home a claim that does not wait takes what it can get, and leaves no wish behind.
                 if parks || !self.is_home() {
-                    self.hosts.wish((host, no, cost), left, until);
+                    self.hosts.wish((host, no, cost, urgent), left, until);
                     self.hosts.wished = true;
                 }
             }
         }
     }
 
-    /// Nobody else who wishes for the host has had less of it.
-    fn comes_first(&self, host: &Arc<str>, no: TenantNo) -> bool {
+    /// Nobody else who wishes for the host has had less of it, and could be given a permit now.
+    fn comes_first(&self, host: &Arc<str>, wisher: Wisher) -> bool {
         let Some(system) = self.tenants.get(TenantNo::SYSTEM) else { return false };
         let Some(kept) = system.hosts.get(&**host) else { return true };
-        let mine = (kept.place(no), no);
+        let mine = (kept.place(wisher.tenant), wisher.tenant);
         mutant::on(Mutant::HostWithoutTurns)
-            || self.wishers(host).all(|(other, _, _)| {
-                (kept.place(other), other) >= mine || kept.reports.closed_for(other, self.now).is_some()
+            || self.wishers(host).all(|other| {
+                (kept.place(other.tenant), other.tenant) >= mine
+                    || kept.reports.closed_for(other.tenant, self.now).is_some()
+                    || (wisher.urgent && !other.urgent && !self.opens_now(host, other))
             })
     }
 
-    /// Who wishes for a host: the tenant, the cost, and the shard whose call wishes; `None` for this one.
-    pub(crate) fn wishers(&self, host: &Arc<str>) -> impl Iterator<Item = (TenantNo, u32, Option<ShardNo>)> {
-        let least = (Arc::clone(host), TenantNo(0), 0);
+    /// Who wishes for a host.
+    pub(crate) fn wishers(&self, host: &Arc<str>) -> impl Iterator<Item = Wisher> {
+        let least = (Arc::clone(host), TenantNo(0), 0, false);
         let of = Arc::clone(host);
-        let here = self.hosts.wishes.range(least..).take_while(move |((host, _, _), _)| *host == of);
-        let here = here.filter(|(_, wish)| wish.count > 0).map(|((_, no, cost), _)| (*no, *cost, None));
+        let here = self.hosts.wishes.range(least..).take_while(move |((host, ..), _)| *host == of);
+        let here = here.filter(|(_, wish)| wish.count > 0).map(|((_, no, cost, urgent), _)| {
+            let (tenant, cost, urgent) = (*no, *cost, *urgent);
+            Wisher {
+                tenant,
+                cost,
+                urgent,
+                weight: self.tenants.get(*no).map_or(WEIGHT_USUAL, Tenant::weight),
+                from: None,
+            }
+        });
         let of = Arc::clone(host);
         let there = self.hosts.asks.iter().flat_map(move |(shard, ask)| {
             let of = Arc::clone(&of);
             let theirs = ask.wishes.iter().filter(move |wish| wish.host == *of && wish.count > 0);
-            theirs.map(move |wish| (wish.tenant, wish.cost, Some(*shard)))
+            theirs.map(move |wish| {
+                let PermitWish { tenant, cost, urgent, weight, .. } = *wish;
+                Wisher { tenant, cost, urgent, weight, from: Some(*shard) }
+            })
         });
         here.chain(there)
     }
 
     /// When the host's next permit can be given to this tenant.
-    fn opens_for(&self, host: &str, cost: u32, no: TenantNo) -> Option<Timestamp> {
+    fn opens_for(&self, host: &str, wisher: Wisher) -> Option<Timestamp> {
         let system = self.tenants.get(TenantNo::SYSTEM)?;
-        let closed = system.hosts.get(host).and_then(|kept| kept.reports.closed_for(no, self.now));
-        let opens = system.buckets_open(buckets_of(&system.configs, host), cost, self.now).at;
+        let closed = system.hosts.get(host).and_then(|kept| kept.reports.closed_for(wisher.tenant, self.now));
+        let request = (wisher.cost, wisher.urgent);
+        let opens = system.buckets_open(buckets_of(&system.configs, host), request, self.now).at;
         Some(opens.max(closed.unwrap_or(self.now)))
     }
 
-    fn opens_now(&self, host: &str, cost: u32, no: TenantNo) -> bool {
-        self.opens_for(host, cost, no).is_some_and(|at| at <= self.now.plus_ms(PERMIT_AHEAD_MS))
+    fn opens_now(&self, host: &str, wisher: Wisher) -> bool {
+        self.opens_for(host, wisher).is_some_and(|at| at <= self.now.plus_ms(PERMIT_AHEAD_MS))
     }
 
     /// When the tenant's next request may be granted, if no other comes before it; for explanations.
-    pub(crate) fn permit_expected(&self, host: &Arc<str>, cost: u32, no: TenantNo) -> Option<Timestamp> {
-        let at = self.opens_for(host, cost, no).filter(|_| self.is_home() && self.comes_first(host, no))?;
+    pub(crate) fn permit_expected(
+        &self,
+        (host, cost, urgent): (&Arc<str>, u32, bool),
+        no: TenantNo,
+    ) -> Option<Timestamp> {
+        let wisher = Wisher { tenant: no, cost, urgent, weight: WEIGHT_USUAL, from: None };
+        let at = self.opens_for(host, wisher).filter(|_| self.is_home() && self.comes_first(host, wisher))?;
         Some(Opening { at, by: None }.grants_at())
     }
 
     /// Gives the permit that opens now to a tenant. One that lives here has it in hand.
-    fn give(&mut self, host: &Arc<str>, no: TenantNo, cost: u32) -> Option<Permit> {
+    fn give(&mut self, host: &Arc<str>, wisher: Wisher) -> Option<Permit> {
+        let Wisher { tenant: no, cost, urgent, weight, .. } = wisher;
         let system = self.tenants.get(TenantNo::SYSTEM)?;
         // The windows are longer than the upstream's by a guard; a permit may be used within half of it.
         let half_guard = half_guard_ms(buckets_of(&system.configs, host));
         let is_here = no.shard() == self.identity.shard;
         let way = way_ms(half_guard) + if is_here { 0 } else { REACH_MS };
-        let leaves_at = self.opens_for(host, cost, no)?.max(self.now.plus_ms(way));
+        let leaves_at = self.opens_for(host, wisher)?.max(self.now.plus_ms(way));
         let until = leaves_at.plus_ms(half_guard.unwrap_or(0));
         let nothing = Prepared::default();
-        let body = Fact::PermitGiven { cost, host: host.to_string(), leaves_at, tenant: no, until };
+        let body = Fact::PermitGiven { cost, host: host.to_string(), leaves_at, tenant: no, until, urgent, weight };
         let seq = self.desk(TenantNo::SYSTEM, &nothing)?.emit(body);
-        let permit = Permit { host: host.to_string(), tenant: no, cost, leaves_at, until, seq };
+        let permit = Permit { host: host.to_string(), tenant: no, cost, urgent, leaves_at, until, seq };
         if is_here {
             self.in_hand(&permit, Arc::clone(host));
         }
@@ -289,10 +328,10 @@ impl Shard {
     }
 
     fn in_hand(&mut self, permit: &Permit, host: Arc<str>) {
-        let Permit { tenant, cost, leaves_at, until, seq, .. } = *permit;
+        let Permit { tenant, cost, urgent, leaves_at, until, seq, .. } = *permit;
         let now = self.now;
         if let Some(tenant) = self.tenants.get_mut(tenant) {
-            let in_hand = tenant.index.hand.entry((host, cost)).or_default();
+            let in_hand = tenant.index.hand.entry((host, cost, urgent)).or_default();
             in_hand.retain(|held| held.lasts(now));
             in_hand.push_back(InHand { seq, leaves_at, until });
             tenant.index.stirred = true;
@@ -315,16 +354,16 @@ impl Shard {
             return false;
         }
         for host in hosts.iter() {
-            while let Some((no, cost, from)) = self.next_wisher(host) {
-                let Some(at) = self.opens_for(host, cost, no) else { break };
+            while let Some(wisher) = self.next_wisher(host) {
+                let Some(at) = self.opens_for(host, wisher) else { break };
                 if at > self.now.plus_ms(PERMIT_AHEAD_MS) {
                     let at = Opening { at, by: None }.grants_at();
                     opens_at = Some(opens_at.map_or(at, |known| known.min(at)));
                     break;
                 }
-                let Some(permit) = self.give(host, no, cost) else { break };
-                gave |= from.is_none();
-                self.wish_given(host, no, cost, from, permit);
+                let Some(permit) = self.give(host, wisher) else { break };
+                gave |= wisher.from.is_none();
+                self.wish_given(host, wisher, permit);
             }
         }
         if let Some(at) = opens_at {
@@ -334,8 +373,9 @@ impl Shard {
         gave
     }
 
-    /// Who has had the least of a host among those that wish for it.
-    fn next_wisher(&self, host: &Arc<str>) -> Option<(TenantNo, u32, Option<ShardNo>)> {
+    /// Who has had the least of a host among those that wish for it. While only what is kept for urgent work is left, it
+    /// is the next of those that wish for that.
+    fn next_wisher(&self, host: &Arc<str>) -> Option<Wisher> {
         let system = self.tenants.get(TenantNo::SYSTEM)?;
         let nothing = Host::default();
         let kept = system.hosts.get(&**host).unwrap_or(&nothing);
@@ -344,18 +384,26 @@ impl Shard {
         if mutant::on(Mutant::HostWithoutTurns) {
             return self.wishers(host).next();
         }
-        self.wishers(host).min_by_key(|(no, cost, from)| (place(*no), *cost, *from))
+        let order = |wisher: &Wisher| (place(wisher.tenant), !wisher.urgent, wisher.cost, wisher.from);
+        let first = self.wishers(host).min_by_key(order)?;
+        if first.urgent || self.opens_now(host, first) {
+            return Some(first);
+        }
+        let urgent = self.wishers(host).filter(|wisher| wisher.urgent).min_by_key(order);
+        urgent.filter(|wisher| self.opens_now(host, *wisher)).or(Some(first))
     }
 
-    fn wish_given(&mut self, host: &Arc<str>, no: TenantNo, cost: u32, from: Option<ShardNo>, permit: Permit) {
+    fn wish_given(&mut self, host: &Arc<str>, wisher: Wisher, permit: Permit) {
+        let Wisher { tenant: no, cost, urgent, from, .. } = wisher;
         let Some(shard) = from else {
-            if let Some(wish) = self.hosts.wishes.get_mut(&(Arc::clone(host), no, cost)) {
+            if let Some(wish) = self.hosts.wishes.get_mut(&(Arc::clone(host), no, cost, urgent)) {
                 wish.count -= 1;
             }
             return;
         };
         let Some(ask) = self.hosts.asks.get_mut(&shard) else { return };
-        let theirs = |wish: &&mut PermitWish| wish.host == **host && (wish.tenant, wish.cost) == (no, cost);
+        let what = (no, cost, urgent);
+        let theirs = |wish: &&mut PermitWish| wish.host == **host && (wish.tenant, wish.cost, wish.urgent) == what;
         if let Some(wish) = ask.wishes.iter_mut().find(theirs) {
             wish.count -= 1;
         }
@@ -428,7 +476,8 @@ impl Shard {
         // What was given meanwhile was not known to the shard when it said what it lacks.
         for permit in &given {
             let theirs = |wish: &&mut PermitWish| {
-                (&wish.host, wish.tenant, wish.cost) == (&permit.host, permit.tenant, permit.cost)
+                let given = (&permit.host, permit.tenant, permit.cost, permit.urgent);
+                (&wish.host, wish.tenant, wish.cost, wish.urgent) == given
             };
             if let Some(wish) = wishes.iter_mut().find(theirs) {
                 wish.count = wish.count.saturating_sub(1);
@@ -482,10 +531,12 @@ impl Shard {
         let now = self.now;
         let wishes = self.hosts.wishes.iter().filter(|(_, wish)| wish.count > 0 && !self.stands_still);
         let wishes = wishes.filter(|(_, wish)| wish.look == self.hosts.look || wish.until > now);
-        let wishes = wishes.map(|((host, tenant, cost), wish)| PermitWish {
+        let wishes = wishes.map(|((host, tenant, cost, urgent), wish)| PermitWish {
             host: host.to_string(),
             tenant: *tenant,
             cost: *cost,
+            urgent: *urgent,
+            weight: self.tenants.get(*tenant).map_or(WEIGHT_USUAL, Tenant::weight),
             // Large wishes change with each claim; the home need not hear of each.
             count: if wish.count > 16 { 1 << wish.count.ilog2() } else { wish.count },
         });

@@ -2,7 +2,7 @@
 //!
 //! A job that is handed out goes on as it is; if it comes back, it comes back into its new lane.
 
-use orch_core::fact::Fact;
+use orch_core::fact::{Fact, Record};
 use orch_core::ids::{JobId, LaneNo};
 use orch_core::job::{JobState, LaneKey, Priority};
 use orch_core::limits;
@@ -15,11 +15,20 @@ use crate::job::Job;
 use crate::mutant::{self, Mutant};
 use crate::operate::no_job;
 use crate::tenant::Tenant;
+use crate::wheel::Wheel;
 
 impl Tenant {
     /// The fact `job_reprioritized`. A job that was fresh is held in memory from now on: its row names the lane that it
     /// left, and the key that it had there is `prev`.
-    pub fn reprioritized(&mut self, id: JobId, from: LaneNo, lane: LaneNo, prev: u64, seq: u64) {
+    pub fn reprioritized(
+        &mut self,
+        id: JobId,
+        (from, lane): (LaneNo, LaneNo),
+        prev: u64,
+        record: &Record,
+        wheel: &mut Wheel,
+    ) {
+        let seq = record.seq;
         match self.jobs.get_mut(&id) {
             Some(job) => {
                 job.last_seq = seq;
@@ -28,11 +37,12 @@ impl Tenant {
                 match state {
                     JobState::Ready => {
                         self.lane_mut(from).again.remove(&key);
-                        self.enter_lane(id, lane, seq);
+                        self.enter_lane(id, lane, record, wheel);
                     }
                     JobState::Leased | JobState::Running => {
                         self.lane_mut(from).leased -= 1;
                         self.lane_mut(lane).leased += 1;
+                        self.move_lease(from, lane);
                         // The lane that it left may be held by a throttle of its own, and has room again.
                         self.index.stirred |= !self.throttles.is_empty();
                     }
@@ -43,7 +53,7 @@ impl Tenant {
                 self.lane_mut(from).fresh -= 1;
                 self.jobs.insert(id, Job { last_seq: seq, ..Job::fresh(lane, prev) });
                 self.key_opened(id, lane, prev);
-                self.enter_lane(id, lane, seq);
+                self.enter_lane(id, lane, record, wheel);
             }
         }
         self.refresh_lane(from);

@@ -183,7 +183,7 @@ impl Tenant {
 }
 
 fn rules(terms: &[Term]) -> Rules<'_> {
-    Rules { terms, ramp_ms: 1, in_flight_max: None }
+    Rules { terms, ramp_ms: 1, in_flight_max: None, keeps_percent: 0 }
 }
 
 impl Desk<'_> {

@@ -27,8 +27,10 @@ impl Shard {
             | Read::Throttles(no)
             | Read::Keyless(no)
             | Read::Priorities(no)
+            | Read::Fairness(no)
             | Read::Quotas(no) => *no,
             Read::Marks => return Answer::Marks(self.marks()),
+            Read::Allotments => return Answer::Allotments(self.allotments()),
             Read::Jobs { tenant, .. }
             | Read::Config { tenant, .. }
             | Read::Configs { tenant, .. }
@@ -45,6 +47,7 @@ impl Shard {
             Read::Explain { tenant, lane, job } => return Answer::Explained(self.explain(tenant, lane, job)),
             Read::ExplainHost { tenant, host } => return Answer::HostExplained(self.explain_host(tenant, &host)),
             Read::ExplainTenant(tenant) => return Answer::TenantExplained(self.explain_tenant(tenant)),
+            Read::Fairness(no) => return Answer::Fairness(self.fairness_of(no)),
             Read::WaitingOn { tenant, lanes } => {
                 return Answer::WaitingOn(self.waiting_on(tenant, lanes.into_iter()));
             }
@@ -86,6 +89,8 @@ impl Shard {
             // Answered above.
             Read::Workers(_)
             | Read::Marks
+            | Read::Allotments
+            | Read::Fairness(_)
             | Read::Lanes(_)
             | Read::Explain { .. }
             | Read::ExplainHost { .. }

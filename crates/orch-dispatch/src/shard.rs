@@ -18,6 +18,7 @@ use crate::answer::Answer;
 use crate::arbiter::Arbiter;
 use crate::command::{ClaimParams, Command, NewJob, speaks_for};
 use crate::decide::{Desk, Moment};
+use crate::fairness::Sampled;
 use crate::key_filter::{KeyFilter, KeyWish};
 use crate::lane::Held;
 use crate::mutant::{self, Mutant};
@@ -151,6 +152,8 @@ pub struct Shard {
     pub(crate) keys: KeyFilter,
     /// Hosts that all tenants share.
     pub(crate) hosts: Hosts,
+    /// When it was last looked at what holds tenants.
+    pub(crate) sampled: Sampled,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -190,6 +193,7 @@ impl Shard {
             held: Held::default(),
             keys: KeyFilter::default(),
             hosts: Hosts::default(),
+            sampled: Sampled::default(),
         }
     }
 
@@ -301,6 +305,7 @@ impl Shard {
             }
             tenant.jobs = jobs;
             tenant.watch_blackouts_anew(now, &mut self.wheel);
+            tenant.watch_ages_anew(now, &mut self.wheel);
         }
         self.begin_hosts();
     }
@@ -339,7 +344,7 @@ impl Shard {
         let waiters = self.waiters.iter().map(|waiter| waiter.until).chain(self.hosts.next_moment()).min();
         // While leases are out, time counts as served only as long as somebody looks at the clock.
         let served = self.tenants.any_leased().then(|| self.now.plus_ms(GAP_MS / 2));
-        [self.wheel.next(), waiters, served].into_iter().flatten().min()
+        [self.wheel.next(), waiters, served, self.next_sample()].into_iter().flatten().min()
     }
 
     /// Facts and rows since the last `take`.
@@ -478,6 +483,7 @@ impl Shard {
     /// Decides a command. `readings` hold what `needs` asked for, read at or after the committed position of then.
     pub fn execute(&mut self, command: Command, readings: &Readings, now: Timestamp) -> Reply {
         self.pass_time(now);
+        self.look_at_waiting(matches!(command, Command::Tick));
         let keys = self.out.rows.keys.len();
         let reply = match command {
             Command::Claim(params) => self.claim(params),
@@ -649,6 +655,7 @@ impl Shard {
             Command::DeleteConfig { kind, name, expect, actor, .. } => desk.delete_config(kind, name, expect, actor),
             Command::CreateToken(row) => desk.create_token(row),
             Command::RevokeToken { row, .. } => desk.revoke_token(row),
+            Command::AllotTenant { allotment, actor, .. } => desk.allot(allotment, actor),
             Command::MarkTenant { actor, .. } => desk.mark_tenant(actor),
             Command::RestoreTenant { actor, .. } => desk.restore_tenant(actor),
             Command::ResetBucket { bucket, actor, .. } => desk.reset_bucket(bucket, actor),

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use orch_core::allotment::Allotment;
 use orch_core::config::{ConfigDoc, ConfigKind, JobType, Source};
 use orch_core::fact::PauseTarget;
 use orch_core::ids::{ClaimId, JobId, LaneNo, SessionId, TenantId, TenantNo};
-use orch_core::job::{DependsOn, JobState, LaneKey};
+use orch_core::job::{DependsOn, JobState, LaneKey, Priority};
 use orch_core::time::Timestamp;
 use orch_gates::{Bucket, Latency, RunTimes};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use crate::blackout::{Blackouts, Shade};
 use crate::breaker::{self, Kept};
 use crate::bucket::host_of;
 use crate::concurrency::KeyJobs;
+use crate::fairness::{Account, Receipts};
 use crate::host::{Governed, Host, Shared};
 use crate::job::Job;
 use crate::json_text;
@@ -58,12 +60,14 @@ pub(crate) struct Pause {
     pub at: Timestamp,
 }
 
-/// Lanes of one job type, source and project, which share pauses and limits.
+/// Lanes of one job type, source and project, which share pauses and limits; those of urgent work are apart, since hosts
+/// keep something for them.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
     pub job_type: String,
     pub source: Option<String>,
     pub project: String,
+    pub urgent: bool,
     /// Lanes that could be granted from, the least served first.
     pub active: BTreeSet<(u64, LaneNo)>,
     /// Jobs handed out.
@@ -123,6 +127,11 @@ pub(crate) struct Tenant {
     pub keyless: BTreeMap<String, u64>,
     /// Virtual time of the last lane served.
     pub vtime: u64,
+    /// Its share beside others.
+    #[serde(with = "json_text")]
+    pub allotment: Allotment,
+    /// What it was due and received, as it was noted.
+    pub receipts: Receipts,
     /// It is marked for deletion, and can be restored until then.
     pub erase_at: Option<Timestamp>,
     #[serde(skip)]
@@ -136,7 +145,7 @@ pub(crate) struct Tenant {
 pub(crate) struct Index {
     pub lane_by_key: BTreeMap<LaneKey, LaneNo>,
     pub groups: Vec<Group>,
-    pub group_by_key: BTreeMap<(String, Option<String>, String), usize>,
+    pub group_by_key: BTreeMap<(String, Option<String>, String, bool), usize>,
     /// What is used of each quota.
     pub quotas: BTreeMap<String, Use>,
     pub group_of_lane: Vec<usize>,
@@ -170,6 +179,8 @@ pub(crate) struct Index {
     pub any_shared: bool,
     /// Permits that were not used yet. They are in memory alone.
     pub hand: Hand,
+    /// What it was due and received since that was noted last. It is in memory alone.
+    pub account: Account,
 }
 
 impl Tenant {
@@ -196,6 +207,8 @@ impl Tenant {
             priorities: BTreeMap::new(),
             keyless: BTreeMap::new(),
             vtime: 0,
+            allotment: Allotment::default(),
+            receipts: Receipts::default(),
             erase_at: None,
             index: Index::default(),
             warm: Warm::default(),
@@ -285,7 +298,7 @@ impl Tenant {
     pub fn refresh_lane(&mut self, no: LaneNo) {
         let lane = self.lane(no);
         let open = lane.next().is_some() && !self.pauses.contains_key(&PauseTarget::Lane(no)) && !self.key_full(lane);
-        let (pass, was) = (lane.pass, lane.active);
+        let (pass, was) = (lane.place(lane.aged), lane.active);
         let hungry = lane.unloaded() > 0 && lane.window.len() < 512;
         let (waiting, counted) = (lane.waiting(), lane.counted);
         let wanted = open.then_some(pass);
@@ -357,12 +370,13 @@ impl Tenant {
     pub fn index_lane(&mut self, no: LaneNo) {
         let key = self.lane(no).key.clone();
         self.lane_mut(no).kept = self.is_kept(&key);
-        let group_key = (key.job_type.clone(), key.source.clone(), key.project.clone());
+        let urgent = key.priority == Priority::Urgent;
+        let group_key = (key.job_type.clone(), key.source.clone(), key.project.clone(), urgent);
         let next = self.index.groups.len();
         let group = *self.index.group_by_key.entry(group_key).or_insert(next);
         if group == next {
             let (job_type, source, project) = (key.job_type.clone(), key.source.clone(), key.project.clone());
-            self.index.groups.push(Group { job_type, source, project, ..Group::default() });
+            self.index.groups.push(Group { job_type, source, project, urgent, ..Group::default() });
             self.index_group(group);
             self.note_declared();
         }
@@ -454,6 +468,15 @@ impl Tenant {
         }
     }
 
+    /// The slot of a lease is one of another lane from now on, which differs in its class alone.
+    pub fn move_lease(&mut self, from: LaneNo, to: LaneNo) {
+        for (no, by) in [(from, -1), (to, 1)] {
+            let group = self.index.group_of_lane[no.0 as usize - 1];
+            let leased = &mut self.index.groups[group].leased;
+            *leased = leased.saturating_add_signed(by);
+        }
+    }
+
     /// Frees the slot of a lease.
     pub fn unindex_lease(&mut self, job: JobId, no: LaneNo, session: SessionId, claim: ClaimId) {
         self.index.by_claim.remove(&(session, claim, job));
@@ -469,6 +492,7 @@ impl Tenant {
         let group = self.index.group_of_lane[no.0 as usize - 1];
         let of = &self.index.groups[group];
         self.index.stirred |= !of.quotas.is_empty() || !of.flights.is_empty() || !self.throttles.is_empty();
+        self.index.stirred |= self.allotment.active_max.is_some();
         if !mutant::on(Mutant::QuotaSlotLeaked) {
             self.count_quotas(group, |of| of.active -= 1);
         }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 use orch_core::ids::TenantNo;
 
+use crate::fairness::Clock;
 use crate::tenant::Tenant;
 
 /// All tenants of a shard, by number.
@@ -30,6 +31,12 @@ pub(crate) struct Worth {
     pub hungry: BTreeSet<TenantNo>,
     /// They hold warm things.
     pub warm: BTreeSet<TenantNo>,
+    /// They have work that waits in their lanes.
+    pub waiting: BTreeSet<TenantNo>,
+    /// Their accounts hold something that was not noted, or an hour is to be closed.
+    pub counted: BTreeSet<TenantNo>,
+    /// By which it is reckoned what they are due.
+    clock: Clock,
     /// Something may have become grantable since the last look of whoever asks.
     pub stirred: bool,
 }
@@ -87,6 +94,32 @@ impl Tenants {
         self.touched.iter().any(|no| leased(*no)) || self.worth.leased.iter().any(|no| leased(*no))
     }
 
+    /// Does work of any tenant wait?
+    pub fn any_waiting(&self) -> bool {
+        let waits = |no| self.get(no).is_some_and(Tenant::waits);
+        self.touched.iter().any(|no| waits(*no)) || self.worth.waiting.iter().any(|no| waits(*no))
+    }
+
+    /// Are there accounts that are to be noted in time?
+    pub fn any_counted(&self) -> bool {
+        let counts = |tenant: &Tenant| tenant.index.account.counts() || tenant.receipts.open.is_some();
+        !self.worth.counted.is_empty() || self.touched.iter().any(|no| self.get(*no).is_some_and(counts))
+    }
+
+    /// So many were granted to a tenant, which waited at the last look.
+    pub fn received(&mut self, no: TenantNo, granted: usize) {
+        self.worth.clock.advance(granted);
+        if let Some(tenant) = self.get_mut(no) {
+            tenant.index.account.received(granted);
+        }
+    }
+
+    /// A tenant, and the clock of what is due to all.
+    pub fn of_clock(&mut self, no: TenantNo) -> Option<(&mut Tenant, &Clock)> {
+        self.touched.insert(no);
+        Some((self.all.get_mut(&no)?, &self.worth.clock))
+    }
+
     /// Which tenants are worth a look now.
     pub fn worth(&mut self) -> &mut Worth {
         for no in std::mem::take(&mut self.touched) {
@@ -96,6 +129,10 @@ impl Tenants {
             put(&mut worth.leased, no, !tenant.index.by_claim.is_empty());
             put(&mut worth.hungry, no, !tenant.index.hungry.is_empty());
             put(&mut worth.warm, no, !tenant.warm.is_empty());
+            let waits = tenant.waits();
+            worth.clock.waits(&mut tenant.index.account, if waits { tenant.allotment.weight.max(1) } else { 0 });
+            put(&mut worth.waiting, no, waits);
+            put(&mut worth.counted, no, tenant.index.account.counts() || tenant.receipts.open.is_some());
             worth.stirred |= std::mem::take(&mut tenant.index.stirred);
         }
         &mut self.worth

@@ -110,6 +110,7 @@ impl Shard {
     /// The command `Tick`.
     pub(crate) fn tick(&mut self) {
         let nothing = Prepared::default();
+        let facts = self.out.facts();
         for (no, watched) in self.wheel.take_due(self.now) {
             let Some(mut desk) = self.desk(no, &nothing) else { continue };
             match watched {
@@ -117,6 +118,7 @@ impl Shard {
                     desk.tenant.index.stirred = true;
                     self.openings.remove(&no);
                 }
+                Watched::Age(no) => desk.tenant.look_at_age(no, desk.at.now, desk.wheel),
                 Watched::Blackouts => desk.cancel_in_blackouts(),
                 Watched::Job(job) => desk.look_at(job),
                 Watched::Claim(session, claim) => {
@@ -126,5 +128,6 @@ impl Shard {
                 }
             }
         }
+        self.account(self.out.facts() > facts);
     }
 }

@@ -42,6 +42,9 @@ impl<'a> Held<'a> {
         if tenant.erase_at.is_some() {
             return Some(Gate::Deleting);
         }
+        if tenant.allotted() == 0 {
+            return Some(Gate::Quota);
+        }
         let place = tenant.index.group_of_lane[no.0 as usize - 1];
         let of = *self.groups.entry(place).or_insert_with(|| OfGroup::new(tenant, &tenant.index.groups[place], now));
         if of.paused || tenant.pauses.contains_key(&PauseTarget::Lane(no)) {
@@ -73,6 +76,14 @@ impl OfGroup {
             quota: tenant.quota_full(group).is_some(),
         }
     }
+}
+
+/// The first gate that holds every lane of a group, of those that do not depend on workers and turns.
+pub(crate) fn gate_of(tenant: &Tenant, group: &Group, now: Timestamp) -> Option<Gate> {
+    let of = OfGroup::new(tenant, group, now);
+    let first = [(of.paused, Gate::Paused), (of.throttled, Gate::Throttled)].into_iter().find(|(holds, _)| *holds);
+    let last = [(of.full, Gate::Concurrency), (of.quota, Gate::Quota)].into_iter().find(|(holds, _)| *holds);
+    first.map(|(_, gate)| gate).or(of.closed).or(last.map(|(_, gate)| gate))
 }
 
 impl Shard {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use orch_core::ids::{ClaimId, SessionId};
+use orch_core::ids::{ClaimId, LaneNo, SessionId};
 use orch_core::{JobId, TenantNo, Timestamp};
 
 /// Width of a slot.
@@ -20,6 +20,8 @@ pub enum Watched {
     Claim(SessionId, ClaimId),
     /// The buckets, breakers and blackouts of a tenant: one of them opens.
     Opening,
+    /// A lane that was not served for a while.
+    Age(LaneNo),
     /// The blackouts of a tenant: a window of one that cancels may have begun.
     Blackouts,
 }

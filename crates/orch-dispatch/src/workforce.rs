@@ -149,7 +149,7 @@ impl Tenant {
         }
         let cost = self.cost(group);
         for doc in group.buckets.iter().filter_map(|name| self.bucket_doc(name)) {
-            let closed = self.buckets_open([doc].into_iter(), cost, now).at > now.plus_ms(target_ms);
+            let closed = self.buckets_open([doc].into_iter(), (cost, group.urgent), now).at > now.plus_ms(target_ms);
             let busy = |mean| doc.terms.iter().map(|term| kept_busy(term, cost, mean)).min().unwrap_or(u64::MAX);
             // What other job types have under way at the host is theirs.
             let used =

@@ -62,6 +62,17 @@ impl Engine {
                 }
                 Ok(Answer::Marks(all))
             }
+            Command::Read(Read::Allotments) => {
+                let reads = self.all_shards().into_iter().map(|shard| self.at(shard, Command::Read(Read::Allotments)));
+                let mut all = Vec::new();
+                for answer in try_join_all(reads).await? {
+                    match answer {
+                        Answer::Allotments(of) => all.extend(of),
+                        answer => return Err(unexpected(&answer)),
+                    }
+                }
+                Ok(Answer::Allotments(all))
+            }
             command => self.at(command.home().shard(), command).await,
         }
     }

@@ -26,6 +26,16 @@ pub struct Rules<'a> {
     pub ramp_ms: u64,
     /// So many attempts may be under way at most, if that is limited.
     pub in_flight_max: Option<u32>,
+    /// Parts of a hundred of each term that this request must leave to others, in whole requests.
+    pub keeps_percent: u32,
+}
+
+impl Rules<'_> {
+    /// Requests of a term that are kept from this one.
+    fn keeps(&self, term: &Term) -> u32 {
+        let most = u64::from(term.cost_max());
+        u32::try_from(most * u64::from(self.keeps_percent) / 100).unwrap_or(0)
+    }
 }
 
 /// What holds a request back.
@@ -34,6 +44,8 @@ pub struct Rules<'a> {
 pub enum Holder {
     /// A term, by its place in the list.
     Term(usize),
+    /// What is left of a term, by its place in the list, is kept for others.
+    Kept(usize),
     /// The share that the upstream bears now.
     Share,
     /// It is closed.
@@ -58,6 +70,7 @@ impl Bucket {
     /// The earliest moment from `now` on at which a request of this cost may leave, and what holds it until then.
     ///
     /// Exact as long as nothing else is spent or said. A cost above what a term could ever admit at once counts as that.
+    /// What the rules keep of a term stays in it: so much is left of each after the request.
     #[must_use]
     pub fn earliest(&self, rules: Rules<'_>, cost: u32, now: Timestamp) -> (Timestamp, Option<Holder>) {
         let mut earliest = (now, None);
@@ -67,14 +80,19 @@ impl Bucket {
             }
         };
         for (place, term) in rules.terms.iter().enumerate() {
-            let cost = cost.min(term.cost_max());
-            let at = match (self.gauges.get(place), term.burst) {
-                (Some(Gauge::Window(window)), None) => window.earliest(term, cost, now),
-                (Some(Gauge::Pace(pace)), Some(_)) => pace.earliest(term, cost, now),
-                // Nothing was spent of it yet.
-                _ => now,
+            let opens = |keeps: u32| {
+                let cost = cost.min(term.cost_max() - keeps);
+                match (self.gauges.get(place), term.burst) {
+                    (Some(Gauge::Window(window)), None) => window.earliest(term, cost + keeps, now),
+                    (Some(Gauge::Pace(pace)), Some(_)) => pace.earliest(term, cost + keeps, now),
+                    // Nothing was spent of it yet.
+                    _ => now,
+                }
             };
-            later(at, Holder::Term(place));
+            let keeps = if mutant::on(Mutant::NothingKept) { 0 } else { rules.keeps(term) };
+            let at = opens(keeps);
+            let kept = at > now && keeps > 0 && opens(0) <= now;
+            later(at, if kept { Holder::Kept(place) } else { Holder::Term(place) });
             if mutant::on(Mutant::FirstTermOnly) {
                 break;
             }

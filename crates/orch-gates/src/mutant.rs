@@ -33,11 +33,13 @@ pub enum Mutant {
     FlightRisesAtOnce,
     /// Take what is slow for the way an upstream usually is.
     SlownessIsLearnt,
+    /// Let a request spend what its rules keep for others.
+    NothingKept,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::WindowWithoutGuard,
         Self::CostIgnored,
         Self::FirstTermOnly,
@@ -52,6 +54,7 @@ impl Mutant {
         Self::BackInTime,
         Self::FlightRisesAtOnce,
         Self::SlownessIsLearnt,
+        Self::NothingKept,
     ];
 }
 

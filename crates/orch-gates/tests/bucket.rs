@@ -21,8 +21,9 @@ const CASES: u32 = 4_000;
 enum Act {
     /// So much time passes.
     Wait(u64),
-    /// A request of this cost leaves as soon as it may; so much of the way's longest time is its way.
-    Ask { cost: u32, way: u64 },
+    /// A request of this cost leaves as soon as it may, and leaves such a part of each term to others; so much of the way's
+    /// longest time is its way.
+    Ask { cost: u32, way: u64, keeps_percent: u32 },
     /// A request that left so long ago was refused.
     Refused { ago: u64 },
     /// Closed for so long.
@@ -43,6 +44,7 @@ struct Grant {
     at: Timestamp,
     arrives: Timestamp,
     cost: u32,
+    keeps_percent: u32,
     holder: Option<Holder>,
 }
 
@@ -57,7 +59,8 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     let act = prop_oneof![
         10 => (0_u64..400).prop_map(Act::Wait),
         1 => (0_u64..40_000).prop_map(Act::Wait),
-        60 => (prop_oneof![4 => Just(1_u32), 1 => 1_u32..6], 0..GUARD_MS_MIN).prop_map(|(cost, way)| Act::Ask { cost, way }),
+        60 => (prop_oneof![4 => Just(1_u32), 1 => 1_u32..6], 0..GUARD_MS_MIN, prop_oneof![3 => Just(0_u32), 1 => 1_u32..=50])
+            .prop_map(|(cost, way, keeps_percent)| Act::Ask { cost, way, keeps_percent }),
         1 => (0_u64..2_000).prop_map(|ago| Act::Refused { ago }),
         1 => (0_u64..3_000).prop_map(Act::Close),
         1 => Just(Act::Reset),
@@ -71,7 +74,7 @@ fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
 
 /// Runs a case and judges it. Returns how many grants there were.
 fn judge(case: &Case) -> Result<u64, String> {
-    let rules = Rules { terms: &case.terms, ramp_ms: RAMP_MS, in_flight_max: None };
+    let rules = Rules { terms: &case.terms, ramp_ms: RAMP_MS, in_flight_max: None, keeps_percent: 0 };
     let mut bucket = Bucket::default();
     let mut now = Timestamp::from_millis(1_700_000_000_000);
     let (mut grants, mut closed, mut cuts) = (Vec::<Grant>::new(), Vec::new(), Vec::<(Timestamp, u64)>::new());
@@ -79,12 +82,14 @@ fn judge(case: &Case) -> Result<u64, String> {
     for act in &case.acts {
         match *act {
             Act::Wait(ms) => now = now.plus_ms(ms),
-            Act::Ask { cost, way } => {
+            Act::Ask { cost, way, keeps_percent } => {
+                let rules = Rules { keeps_percent, ..rules };
                 let cost = case.terms.iter().map(Term::cost_max).min().unwrap_or(1).min(cost);
                 let (at, holder) = bucket.earliest(rules, cost, now);
                 ensure(at >= now && (holder.is_none() == (at == now)), || format!("{at} by {holder:?} at {now}"))?;
                 bucket.spend(rules, cost, at);
-                grants.push(Grant { asked: now, at, arrives: at.plus_ms(way), cost, holder });
+                grants.push(Grant { asked: now, at, arrives: at.plus_ms(way), cost, keeps_percent, holder });
+                what_is_kept_stays(case, &grants)?;
             }
             Act::Refused { ago } => {
                 let sent = Timestamp::from_millis(now.millis() - i64::try_from(ago).unwrap_or(0));
@@ -144,6 +149,32 @@ fn share_is_kept(case: &Case, grants: &[Grant], cuts: &[(Timestamp, u64)], reset
     Ok(())
 }
 
+/// A request leaves as much of each term as its rules keep for others, unless it could never leave otherwise.
+fn what_is_kept_stays(case: &Case, grants: &[Grant]) -> Result<(), String> {
+    let Some(last) = grants.last().filter(|last| last.keeps_percent > 0) else { return Ok(()) };
+    for term in &case.terms {
+        let kept = u64::from(term.cost_max() * last.keeps_percent / 100);
+        if u64::from(last.cost) + kept > u64::from(term.cost_max()) {
+            continue;
+        }
+        let mut sum = 0_u64;
+        for old in grants.iter().rev() {
+            let before = last.at.ms_since(old.at);
+            let allowed = match term.burst {
+                None if before >= term.guarded_ms() => break,
+                None => u64::from(term.limit),
+                Some(_) if before > 4 * term.window_ms => break,
+                Some(burst) => u64::from(burst) + before * u64::from(term.limit) / term.window_ms,
+            };
+            sum += u64::from(old.cost);
+            ensure(sum + kept <= allowed, || {
+                format!("{last:?} left {sum} of {allowed} spent, and {kept} of {term:?} are kept")
+            })?;
+        }
+    }
+    Ok(())
+}
+
 /// As the upstream counts: by arrival.
 fn term_is_kept(term: &Term, grants: &[Grant]) -> Result<(), String> {
     let mut arrivals: Vec<_> = grants.iter().map(|grant| (grant.arrives, grant.cost)).collect();
@@ -169,15 +200,18 @@ fn term_is_kept(term: &Term, grants: &[Grant]) -> Result<(), String> {
 /// A request that a window held would have been one too many a millisecond earlier: nothing is left unused but the guard.
 fn none_waits_in_vain(case: &Case, grants: &[Grant]) -> Result<(), String> {
     for (place, grant) in grants.iter().enumerate() {
-        let Some(Holder::Term(number)) = grant.holder else { continue };
+        let Some(Holder::Term(number) | Holder::Kept(number)) = grant.holder else { continue };
         let term = case.terms[number];
+        let kept = term.cost_max() * grant.keeps_percent / 100;
+        // One that could never leave otherwise takes of what is kept.
+        let wanted = grant.cost.min(term.cost_max() - kept) + kept;
         let earlier = Timestamp::from_millis(grant.at.millis() - 1);
         let before = grants[..place].iter().rev().take_while(|old| old.at.plus_ms(term.guarded_ms()) > earlier);
         let spent: u64 = before.map(|old| u64::from(old.cost)).sum();
         let full = match term.burst {
-            None => spent + u64::from(grant.cost) > u64::from(term.limit),
+            None => spent + u64::from(wanted) > u64::from(term.limit),
             // The emission of a pace: with the guard gone, the burst would have to be overdrawn.
-            Some(burst) => overdrawn(&term, u64::from(burst), &grants[..place], grant.cost, earlier),
+            Some(burst) => overdrawn(&term, u64::from(burst), &grants[..place], wanted, earlier),
         };
         ensure(full, || format!("{grant:?} waited for {term:?}, of which {spent} were spent"))?;
         ensure(earlier >= grant.asked, || format!("{grant:?} was not held"))?;
@@ -234,6 +268,7 @@ fn the_judge_finds_every_planted_bug() {
         Mutant::ShareIgnored,
         Mutant::ClosureForgotten,
         Mutant::BackInTime,
+        Mutant::NothingKept,
     ];
     let missed: Vec<_> = here
         .into_iter()

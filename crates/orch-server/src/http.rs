@@ -13,6 +13,7 @@ pub mod declared;
 pub mod deprecation;
 pub mod error;
 pub mod explain;
+pub mod fairness;
 pub mod fields;
 pub mod health;
 pub mod idempotency;
@@ -78,6 +79,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(known_terms::routes())
         .merge(apply::routes())
         .merge(explain::routes())
+        .merge(fairness::routes())
         .merge(lanes::routes())
         .merge(pauses::routes())
         .merge(priorities::routes())

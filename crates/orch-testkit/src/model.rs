@@ -9,6 +9,7 @@ mod breakers;
 mod buckets;
 mod clock;
 mod facts;
+mod fairness;
 mod hosts;
 mod idle;
 mod keys;
@@ -21,6 +22,7 @@ mod voices;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use orch_core::allotment::Allotment;
 use orch_core::config::{ConfigDoc, ConfigKind, JobType, Source};
 use orch_core::fact::{PauseTarget, Record};
 use orch_core::ids::{ClaimId, JobId, LaneNo, SessionId, Stream, TenantNo};
@@ -230,6 +232,10 @@ pub struct Tenant {
     pub marked: bool,
     /// How long attempts took, by job type.
     pub run_times: BTreeMap<String, RunTimes>,
+    /// What the platform allots it.
+    pub allotment: Allotment,
+    /// Grants by hour.
+    pub grants: BTreeMap<Timestamp, u64>,
 }
 
 impl Tenant {

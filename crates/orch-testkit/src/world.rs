@@ -37,7 +37,7 @@ use submitter::Submitter;
 use worker::Worker;
 
 /// The world's moment zero, in milliseconds since 1970.
-const BEGIN: i64 = 1_700_000_000_000;
+const BEGIN: i64 = 1_700_002_790_000;
 
 /// More events than any world has.
 const EVENTS_MAX: u64 = 5_000_000;

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
+use orch_core::allotment::Allotment;
 use orch_core::config::{Bucket, ConfigDoc, ConfigKind, JobType, Source};
 use orch_core::ids::{ClaimId, Incarnation, JobId, LaneNo, SessionId, ShardNo, TenantId, TenantNo};
 use orch_core::job::{LaneKey, Priority};
@@ -486,6 +487,27 @@ fn the_fast_host_is_used_fully_and_shared_equally() {
     assert!(used >= 0.95, "{used}");
     let mean = shares.iter().sum::<usize>() / shares.len();
     assert!(shares.iter().all(|share| share.abs_diff(mean) * 20 <= mean), "{shares:?}");
+}
+
+/// The weight goes with the wish: one of them lives at the home, the other does not.
+#[test]
+fn twice_the_weight_gets_twice_as_much_of_a_host_wherever_it_lives() {
+    for heavy in [0, 2] {
+        let mut stage = Stage::new(5, FAST, 5);
+        let tenant = stage.tenants[heavy];
+        let (allotment, actor) = (Allotment::weighing(200), Actor::default());
+        let site = usize::from(tenant.shard().0);
+        stage.submit(site, Command::AllotTenant { tenant, allotment, actor }, For::Nobody);
+        stage.run();
+        let (used, mut shares) = (stage.used(BEGIN), stage.shares(BEGIN));
+        println!("weighed: {used:.4} of the allowance, shares {shares:?}, {} refused", stage.refused);
+        assert_eq!(stage.refused, 0);
+        assert!(used >= 0.95, "{used}");
+        let share = shares.remove(heavy);
+        let mean = shares.iter().sum::<usize>() / shares.len();
+        assert!(shares.iter().all(|other| other.abs_diff(mean) * 20 <= mean), "{shares:?}");
+        assert!(share.abs_diff(2 * mean) * 20 <= 2 * mean, "{share} beside {shares:?}");
+    }
 }
 
 #[test]

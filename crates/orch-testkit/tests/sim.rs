@@ -9,11 +9,12 @@ use orch_testkit::model::Counts;
 use orch_testkit::world::{Report, World};
 
 /// What every full run must have shown, beside each kind of fact.
-const RACES: [&str; 81] = [
+const RACES: [&str; 82] = [
     "a backlog was full",
     "a claim sent again was answered",
     "a grant came when what held it let go",
     "a grant under a quota",
+    "a grant under an allotment",
     "a grant under a throttle",
     "a parked claim ended empty",
     "a parked claim was woken",

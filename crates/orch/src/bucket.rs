@@ -74,6 +74,9 @@ pub enum Command {
         /// Whether answers that take much longer than usual cut what is used of the terms, as refusals do.
         #[arg(long)]
         latency_cut: Option<bool>,
+        /// Parts of a hundred of each term that urgent work alone may spend; 5 is the usual.
+        #[arg(long, value_name = "PERCENT")]
+        urgent_reserve: Option<u32>,
         /// Text for people.
         #[arg(long)]
         description: Option<String>,
@@ -117,6 +120,7 @@ const VIEW: View = View {
         ("RAMP MS", "/ramp_ms"),
         ("IN FLIGHT", "/in_flight_max"),
         ("LATENCY CUT", "/latency_cut"),
+        ("URGENT %", "/urgent_reserve_percent"),
         ("VERSION", "/version"),
         ("UPDATED AT", "/updated_at"),
     ],
@@ -177,7 +181,7 @@ pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(
             watch.list(output, &KNOWN, async || Ok(client.buckets().known().await?.into())).await
         }
         Command::Delete { name } => Ok(client.buckets().delete(&name).await?),
-        Command::Put { name, known, host, terms, ramp_ms, in_flight, latency_cut, description } => {
+        Command::Put { name, known, host, terms, ramp_ms, in_flight, latency_cut, urgent_reserve, description } => {
             let known = match known {
                 Some(id) => Some(known_terms(client, &id).await?.bucket(&name)),
                 None => None,
@@ -187,9 +191,17 @@ pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(
             // What is said of the known terms does not hold for others.
             let (terms, said) = if terms.is_empty() { (known.terms, known.description) } else { (terms, None) };
             let (host, description) = (host.or(known.host), description.or(said));
-            let in_flight_max = in_flight;
-            let wanted =
-                Bucket { name, host, terms, ramp_ms, in_flight_max, latency_cut, description, ..Bucket::default() };
+            let wanted = Bucket {
+                name,
+                host,
+                terms,
+                ramp_ms,
+                in_flight_max: in_flight,
+                latency_cut,
+                urgent_reserve_percent: urgent_reserve,
+                description,
+                ..Bucket::default()
+            };
             output.one(&client.buckets().create(&wanted).await?, &VIEW)
         }
     }

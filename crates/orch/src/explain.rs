@@ -35,6 +35,11 @@ pub enum Command {
         #[command(flatten)]
         watch: Watch,
     },
+    /// Explain what the tenant was due beside others and what it received, hour by hour; the last line is this hour's.
+    Fairness {
+        #[command(flatten)]
+        watch: Watch,
+    },
     /// Explain what holds a tenant's work, and who is there to do it.
     Tenant {
         /// Its name.
@@ -55,6 +60,17 @@ const HOST: View = View {
     name: "/gate",
     columns: &[("GATE", "/gate"), ("NAME", "/name"), ("HOLDS", "/holds"), ("BY", "/by"), ("OPENS AT", "/opens_at")],
     wide: &[("SINCE", "/since")],
+};
+const FAIRNESS: View = View {
+    name: "/hour",
+    columns: &[
+        ("HOUR", "/hour"),
+        ("DUE", "/due"),
+        ("RECEIVED", "/received"),
+        ("SHORT BY", "/short_by"),
+        ("HELD MS", "/short_ms"),
+    ],
+    wide: &[("WAITED MS", "/waited_ms"), ("CLOSED", "/closed")],
 };
 const TENANT: View = View {
     name: "/gate",
@@ -86,6 +102,9 @@ pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(
         }
         Command::Host { host, watch } => {
             watch.one(output, &HOST, async || client.explain_host(&host).await, |_| false).await
+        }
+        Command::Fairness { watch } => {
+            watch.list(output, &FAIRNESS, async || Ok(client.tenants().fairness().await?.into())).await
         }
         Command::Tenant { tenant, watch } if output.is_for_people() => {
             let read = async || Ok(tenant_rows(client.tenants().explain(&tenant).await?).into());

@@ -145,7 +145,7 @@ enum Command {
     /// Artifacts: get, put.
     #[command(subcommand)]
     Artifact(artifact::Command),
-    /// Tenants: create, list, show, delete, restore, export.
+    /// Tenants: create, list, show, set, delete, restore, export.
     #[command(subcommand)]
     Tenant(tenant::Command),
     /// API tokens: create, list, show, revoke.

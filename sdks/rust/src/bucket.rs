@@ -27,6 +27,9 @@ pub struct Bucket {
     /// Answers that take much longer than usual cut what is used of the terms, as refusals do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_cut: Option<bool>,
+    /// Parts of a hundred of each term that urgent work alone may spend.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub urgent_reserve_percent: Option<u32>,
     /// The version that was read; `update` refuses to overwrite a later one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,

@@ -114,7 +114,7 @@ pub use raw::{RawAnswer, RawRequest};
 pub use rehearsal::Rehearsal;
 pub use source::Source;
 pub use sources::Sources;
-pub use tenant::TenantOut;
+pub use tenant::{Allotment, Receipt, TenantOut};
 pub use tenants::Tenants;
 pub use throttle::{Throttle, ThrottleOut};
 pub use throttles::Throttles;

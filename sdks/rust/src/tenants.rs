@@ -1,11 +1,13 @@
 //! Calls about tenants, for administrators of the platform.
 
+use serde::Serialize;
 use serde_json::json;
 
 use crate::client::Client;
 use crate::error::Error;
 use crate::explanation::TenantExplanation;
-use crate::tenant::TenantOut;
+use crate::page::Items;
+use crate::tenant::{Allotment, Receipt, TenantOut};
 use crate::transport::{Call, segment};
 
 /// Calls about tenants.
@@ -43,6 +45,31 @@ impl Tenants<'_> {
     /// Any; `state_conflict` when the waiting period is over.
     pub async fn restore(&self, name: &str) -> Result<TenantOut, Error> {
         self.0.call(Call::post(format!("/tenants/{}/restore", segment(name))).repeatable()).await
+    }
+
+    /// Allots a tenant its share beside the others of its shard.
+    ///
+    /// # Errors
+    /// Any; `invalid_field` when the strategy lacks its field, or has another's.
+    pub async fn allot(&self, name: &str, allotment: &Allotment, reason: Option<&str>) -> Result<TenantOut, Error> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            #[serde(flatten)]
+            allotment: &'a Allotment,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            reason: Option<&'a str>,
+        }
+        let path = format!("/tenants/{}/allotment", segment(name));
+        self.0.call(Call::put(path).json(&Body { allotment, reason })?.repeatable()).await
+    }
+
+    /// What the caller's tenant was due and received, hour by hour, the open hour last.
+    ///
+    /// # Errors
+    /// Any.
+    pub async fn fairness(&self) -> Result<Vec<Receipt>, Error> {
+        let answer: Items<Receipt> = self.0.call(Call::get("/fairness")).await?;
+        Ok(answer.items)
     }
 
     /// What holds its work, and who is there to do it.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::JobType;
+use crate::fairness::Short;
 use crate::ids::Stream;
 use crate::job::{DependsOn, OriginKind, Priority};
 
@@ -98,7 +99,7 @@ pub(crate) fn samples() -> Vec<Fact> {
         Fact::Resumed { by: "me".into(), reason: Some("done".into()), target: PauseTarget::Tenant },
         Fact::DeadLetterSettled { by: "me".into(), how: Settlement::Replayed(job(3)), job: job(1), reason: None },
         Fact::RowsKept { checkpoints: 1, logs: 2 },
-        Fact::Turn { granted: 3, pass: 77, tenant: TenantNo(2) },
+        Fact::Turn { granted: 3, pass: 77, rest: 0, tenant: TenantNo(2) },
         Fact::TenantMarked { by: "tok".into(), erase_at: at },
         Fact::TenantRestored { by: "tok".into() },
         Fact::BucketCut {
@@ -112,7 +113,15 @@ pub(crate) fn samples() -> Vec<Fact> {
         },
         Fact::BucketClosed { bucket: "nvd".into(), job: job(1), until: at },
         Fact::BucketReset { bucket: "nvd".into(), by: "me".into(), reason: Some("r".into()) },
-        Fact::PermitGiven { cost: 1, host: "h.example".into(), leaves_at: at, tenant: TenantNo(2), until: at },
+        Fact::PermitGiven {
+            cost: 1,
+            host: "h.example".into(),
+            leaves_at: at,
+            tenant: TenantNo(2),
+            until: at,
+            urgent: false,
+            weight: WEIGHT_USUAL,
+        },
         Fact::HostClosed { host: "h.example".into(), job: job(1), tenant: TenantNo(2), until: at },
         Fact::ConfigDeleted {
             by: "me".into(),
@@ -148,6 +157,17 @@ pub(crate) fn samples() -> Vec<Fact> {
             until: at,
         },
         Fact::PriorityEnded { by: "tok".into(), reason: None, target: PauseTarget::JobType("feeds.fetch".into()) },
+        Fact::TenantAllotted { allotment: Allotment::weighing(200), by: "me".into(), reason: Some("r".into()) },
+        Fact::FairnessNoted {
+            receipt: Receipt {
+                closed: true,
+                due_milli: 1_500,
+                hour: at,
+                received: 1,
+                short_ms: [(Short::Bucket, 9_000), (Short::Paused, 1_000)].into(),
+                waited_ms: 20_000,
+            },
+        },
     ]
 }
 
@@ -199,6 +219,16 @@ fn a_canary_and_a_free_failure_say_so() {
     let (free, text) = with("attempt_ended", "free", true.into());
     assert!(matches!(free, Fact::AttemptEnded { free: true, .. }));
     assert!(text.contains(r#"},"free":true,"heard_at":"#), "{text}");
+}
+
+#[test]
+fn what_weighs_as_usual_says_nothing_of_it() {
+    let (given, text) = with("permit_given", "weight", 250.into());
+    assert!(matches!(given, Fact::PermitGiven { weight: 250, urgent: false, .. }), "{text}");
+    let (given, text) = with("permit_given", "urgent", true.into());
+    assert!(matches!(given, Fact::PermitGiven { weight: WEIGHT_USUAL, urgent: true, .. }), "{text}");
+    let (turn, text) = with("turn", "rest", 7.into());
+    assert!(matches!(turn, Fact::Turn { rest: 7, .. }), "{text}");
 }
 
 #[test]

@@ -145,8 +145,14 @@ impl Stage {
 
     pub fn complete(&mut self, grant: &Grant, follow_ups: Vec<NewJob>) {
         let outcome = Report::Succeeded { result: None, result_sha256: None };
-        let completion =
-            Completion { token: grant.token, outcome, fingerprint: [1; 16], artifacts: Vec::new(), follow_ups };
+        let completion = Completion {
+            token: grant.token,
+            outcome,
+            fingerprint: [1; 16],
+            artifacts: Vec::new(),
+            follow_ups,
+            took: Vec::new(),
+        };
         let Answer::Completed(done) =
             self.ask(Command::Complete { tenants: vec![TENANT], completions: vec![completion] })
         else {

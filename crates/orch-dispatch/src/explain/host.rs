@@ -47,7 +47,7 @@ impl Shard {
     fn shared_gate(&self, host: &Arc<str>, no: TenantNo, holds: bool) -> HostGate {
         let does = if holds { "the next permit goes to another" } else { "each request needs a permit" };
         let by = format!("shared: the platform's buckets of `{host}`; {does}");
-        let opens_at = if holds { self.permit_expected(host, 1, no) } else { None };
+        let opens_at = if holds { self.permit_expected((host, 1, false), no) } else { None };
         HostGate { name: None, holds, hold: Hold { gate: Gate::Bucket, by, since: None, opens_at } }
     }
 }
@@ -71,7 +71,7 @@ impl Tenant {
             }
         }
         for doc in buckets_of(&self.configs, host) {
-            let opening = self.buckets_open([doc].into_iter(), 1, now);
+            let opening = self.buckets_open([doc].into_iter(), (1, false), now);
             let holds = opening.grants_at() > now;
             let by = match opening.by.filter(|_| holds) {
                 Some(By::Bucket(name, holder)) => self.bucket_says(name, holder),

@@ -30,6 +30,7 @@ impl Tenant {
     /// What holds everything, in the order in which it is looked at.
     fn holds_all(&self, now: Timestamp) -> Vec<Hold> {
         let mut holds = Vec::from_iter(self.deletion_hold());
+        holds.extend(self.allotment_hold());
         holds.extend(self.pauses.iter().filter(|(target, _)| self.is_all(target)).map(|(of, why)| pause_hold(of, why)));
         let throttled = self.throttles.keys().filter(|target| self.is_all(target));
         holds.extend(throttled.filter_map(|target| self.throttle_hold(target, now)));

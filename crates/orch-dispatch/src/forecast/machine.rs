@@ -50,27 +50,38 @@ impl Limit {
 #[derive(Debug, Clone)]
 pub(crate) enum Meter {
     /// A bucket of a host; or a quota's hour, of which every attempt costs one.
-    Bucket { bucket: Bucket, terms: Vec<Term>, ramp_ms: u64, hour: bool },
+    Bucket { bucket: Bucket, terms: Vec<Term>, ramp_ms: u64, reserve_percent: u32, hour: bool },
     /// A throttle's minute, which holds until a moment.
     Minute { window: Window, term: Term, until: Timestamp },
 }
 
+fn rules(terms: &[Term], ramp_ms: u64, reserve_percent: u32, urgent: bool) -> Rules<'_> {
+    Rules { terms, ramp_ms, in_flight_max: None, keeps_percent: if urgent { 0 } else { reserve_percent } }
+}
+
 impl Meter {
-    fn opens_at(&self, cost: u32, now: Timestamp) -> Timestamp {
+    fn rules(&self, urgent: bool) -> Rules<'_> {
         match self {
-            Self::Bucket { bucket, terms, ramp_ms, hour } => {
+            Self::Bucket { terms, ramp_ms, reserve_percent, .. } => rules(terms, *ramp_ms, *reserve_percent, urgent),
+            Self::Minute { .. } => rules(&[], 1, 0, urgent),
+        }
+    }
+
+    fn opens_at(&self, cost: u32, urgent: bool, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Bucket { bucket, hour, .. } => {
                 let cost = if *hour { 1 } else { cost };
-                let (at, _) = bucket.earliest(Rules { terms, ramp_ms: *ramp_ms }, cost, now);
+                let (at, _) = bucket.earliest(self.rules(urgent), cost, now);
                 Timestamp::from_millis(at.millis().saturating_sub_unsigned(PERMIT_AHEAD_MS)).max(now)
             }
             Self::Minute { window, term, until } => window.earliest(term, 1, now).min((*until).max(now)),
         }
     }
 
-    fn spend(&mut self, cost: u32, way_ms: u64, now: Timestamp) {
+    fn spend(&mut self, cost: u32, urgent: bool, way_ms: u64, now: Timestamp) {
         match self {
-            Self::Bucket { bucket, terms, ramp_ms, hour } => {
-                let (rules, cost) = (Rules { terms, ramp_ms: *ramp_ms }, if *hour { 1 } else { cost });
+            Self::Bucket { bucket, terms, ramp_ms, reserve_percent, hour } => {
+                let (rules, cost) = (rules(terms, *ramp_ms, *reserve_percent, urgent), if *hour { 1 } else { cost });
                 let (at, _) = bucket.earliest(rules, cost, now);
                 bucket.spend(rules, cost, at.max(now.plus_ms(way_ms)));
             }
@@ -90,6 +101,8 @@ pub(crate) struct Class {
     pub meters: Vec<usize>,
     /// What an attempt spends of a bucket.
     pub cost: u32,
+    /// Nothing of a bucket is kept from it.
+    pub urgent: bool,
     /// How long after its grant a request counts at the soonest.
     pub way_ms: u64,
     /// Nothing of it is handed out before.
@@ -334,7 +347,7 @@ impl Machine {
         let lets = !of.active.is_empty()
             && of.opens_at <= now
             && of.limits.iter().all(|limit| self.limits[*limit].lets(now))
-            && of.meters.iter().all(|meter| self.meters[*meter].opens_at(of.cost, now) <= now);
+            && of.meters.iter().all(|meter| self.meters[*meter].opens_at(of.cost, of.urgent, now) <= now);
         let Some(whole) = self.parties[of.party].whole.as_mut().filter(|_| lets) else { return lets };
         // The last part is what no quota covers: only the whole holds it.
         let last = whole.parts.len() - 1;
@@ -343,10 +356,10 @@ impl Machine {
 
     /// The lane of a class that is next.
     fn first(&self, class: usize) -> Option<(u64, u32, usize)> {
-        let cost = self.classes[class].cost;
+        let Class { cost, urgent, .. } = self.classes[class];
         let open = |line: &Line| {
             line.limits.iter().all(|limit| self.limits[*limit].lets(self.now))
-                && line.meters.iter().all(|meter| self.meters[*meter].opens_at(cost, self.now) <= self.now)
+                && line.meters.iter().all(|meter| self.meters[*meter].opens_at(cost, urgent, self.now) <= self.now)
         };
         self.classes[class].active.iter().find(|(_, _, line)| open(&self.lines[*line])).copied()
     }
@@ -368,7 +381,7 @@ impl Machine {
             self.limits[*limit].used += 1;
         }
         for meter in &line.meters {
-            self.meters[*meter].spend(class.cost, class.way_ms, now);
+            self.meters[*meter].spend(class.cost, class.urgent, class.way_ms, now);
         }
         self.crews[crew].room -= 1;
         self.count(place, |part| {
@@ -384,7 +397,8 @@ impl Machine {
             let timed = class.active.iter().filter(|_| class.timed);
             let lines = timed.flat_map(|(_, _, line)| {
                 let line = &self.lines[*line];
-                let meters = line.meters.iter().map(|meter| self.meters[*meter].opens_at(class.cost, now));
+                let meters =
+                    line.meters.iter().map(|meter| self.meters[*meter].opens_at(class.cost, class.urgent, now));
                 meters.chain(line.limits.iter().map(|limit| self.limits[*limit].until))
             });
             lines.chain([class.opens_at]).filter(|at| *at > now && *at < NEVER).min()

@@ -68,6 +68,9 @@ pub struct BucketBody {
     /// Answers that take more than twice as long as they usually do, and a tenth of a second more, cut what is used of the
     /// terms as refusals do. True when left out.
     pub latency_cut: bool,
+    /// Parts of a hundred of each term that urgent work alone may spend, rounded down to whole requests.
+    #[schema(maximum = 50)]
+    pub urgent_reserve_percent: u32,
     /// The version, from 1; read only.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "maybe_exact")]
     #[schema(maximum = 9007199254740991_u64)]
@@ -129,6 +132,7 @@ impl Default for BucketBody {
             ramp_ms: doc.ramp_ms,
             in_flight_max: doc.in_flight_max,
             latency_cut: doc.latency_cut,
+            urgent_reserve_percent: doc.urgent_reserve_percent,
             version: None,
             updated_at: None,
         }
@@ -250,6 +254,7 @@ impl Declared for BucketBody {
             ramp_ms: self.ramp_ms,
             in_flight_max: self.in_flight_max,
             latency_cut: self.latency_cut,
+            urgent_reserve_percent: self.urgent_reserve_percent,
         })
     }
 
@@ -264,6 +269,7 @@ impl Declared for BucketBody {
             ramp_ms: doc.ramp_ms,
             in_flight_max: doc.in_flight_max,
             latency_cut: doc.latency_cut,
+            urgent_reserve_percent: doc.urgent_reserve_percent,
             version: Some(version),
             updated_at: Some(updated_at),
         })

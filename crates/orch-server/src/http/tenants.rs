@@ -1,6 +1,7 @@
 //! Tenants: the platform's own act, for `orch:admin`; a caller may look at its own.
-//! Deletion is in `deletion`, the export in `export`.
+//! Deletion is in `deletion`, the export in `export`, its share beside others in `allotment`.
 
+mod allotment;
 mod deletion;
 mod export;
 
@@ -8,12 +9,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use orch_core::config::check_name;
 use orch_core::port::TenantRow;
-use orch_core::{Code, TenantId, Timestamp};
+use orch_core::{Code, TenantId, TenantNo};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::allotment::{AllotmentOut, Kept};
 use super::cursor::List;
 use super::error::Problem;
 use super::idempotency::IdempotencyKey;
@@ -32,6 +34,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(list_tenants, create_tenant))
         .routes(routes!(get_tenant, deletion::delete_tenant))
         .routes(routes!(deletion::restore_tenant))
+        .routes(routes!(allotment::allot_tenant))
         .routes(routes!(export::export_tenant))
 }
 
@@ -60,13 +63,16 @@ pub struct TenantOut {
     pub state: &'static str,
     /// Until when it can be restored, if it is being deleted.
     pub erase_at: Option<Moment>,
+    /// Its share beside the others of its shard.
+    pub allotment: AllotmentOut,
 }
 
 impl TenantOut {
-    /// A tenant and its mark, if it is marked for deletion.
-    fn new(row: TenantRow, erase_at: Option<Timestamp>) -> Self {
+    /// A tenant, its mark if it is marked for deletion, and its share.
+    fn new(row: TenantRow, Kept { erase_at, allotment }: Kept) -> Self {
         let state = if erase_at.is_some() { "deleting" } else { "active" };
-        Self { id: row.id, name: row.name, created_at: Moment(row.created_at), state, erase_at: erase_at.map(Moment) }
+        let (created_at, erase_at) = (Moment(row.created_at), erase_at.map(Moment));
+        Self { id: row.id, name: row.name, created_at, state, erase_at, allotment: allotment.into() }
     }
 }
 
@@ -93,7 +99,7 @@ pub async fn create_tenant(
     query.none()?;
     check_name("name", &name)?;
     let problem = match app.engine().create_tenant(&name).await {
-        Ok(row) => return Ok((StatusCode::CREATED, Json(TenantOut::new(row, None)))),
+        Ok(row) => return Ok((StatusCode::CREATED, Json(TenantOut::new(row, Kept::default())))),
         Err(error) => Problem::from(error),
     };
     // A tenant is nothing but its name, so that what is there is what a repeated call asks for.
@@ -125,10 +131,9 @@ pub async fn list_tenants(
     let mut params = query.open()?;
     let page = params.page::<String>(&list)?;
     params.finish()?;
-    let marks = app.engine().tenant_marks().await?;
+    let kept = kept(&app).await?;
     let rows = app.engine().ledger().tenant_list().await?.into_iter();
-    let tenants =
-        rows.map(|row| (marks.get(&row.no).copied(), row)).map(|(mark, row)| TenantOut::new(row, mark)).collect();
+    let tenants = rows.map(|row| TenantOut::new(row.clone(), kept(row.no))).collect();
     Ok(Json(page_of(tenants, &list, page, |tenant: &TenantOut| tenant.name.clone())))
 }
 
@@ -159,6 +164,16 @@ pub async fn find(app: &AppState, caller: &Caller, name: &str) -> Result<TenantR
 }
 
 async fn shown(app: &AppState, row: TenantRow) -> Result<TenantOut, Problem> {
-    let mark = app.engine().tenant_marks().await?.get(&row.no).copied();
-    Ok(TenantOut::new(row, mark))
+    let kept = kept(app).await?(row.no);
+    Ok(TenantOut::new(row, kept))
+}
+
+/// What the owners keep of tenants beside their rows.
+async fn kept(app: &AppState) -> Result<impl Fn(TenantNo) -> Kept, Problem> {
+    let marks = app.engine().tenant_marks().await?;
+    let allotments = app.engine().tenant_allotments().await?;
+    Ok(move |no: TenantNo| Kept {
+        erase_at: marks.get(&no).copied(),
+        allotment: allotments.get(&no).copied().unwrap_or_default(),
+    })
 }

@@ -1,5 +1,6 @@
 //! Small wire types that many bodies share: moments, closed lists of words, errors, artifacts, pages.
 
+use orch_core::allotment::Strategy;
 use orch_core::blackout::BlackoutAction;
 use orch_core::concurrency::PerKeyStrategy;
 use orch_core::connector::{ArtifactKind, Capability};
@@ -84,6 +85,11 @@ word_schema!(
     /// The words of `orch_core::JobState`, and `pending` for all that have not begun.
     StateFilterWord,
     JobState::ALL.into_iter().map(JobState::as_str).chain(["pending"])
+);
+word_schema!(
+    /// The words of `orch_core::allotment::Strategy`.
+    StrategyWord,
+    Strategy::ALL.into_iter().map(Strategy::as_str)
 );
 word_schema!(
     /// The words of `orch_core::Code`.

@@ -15,8 +15,9 @@ const OPEN: [&str; 1] = ["get_health"];
 
 /// How another tenant's caller fares with this tenant's ids and names: the status of the call.
 /// Whatever the status, nothing of this tenant may be in the answer, and nothing of it may change.
-const PROBES: [(&str, u16); 92] = [
+const PROBES: [(&str, u16); 94] = [
     ("ack_leases", 200),
+    ("allot_tenant", 403),
     ("apply", 200),
     ("append_job_logs", 409),
     ("cancel_job", 404),
@@ -57,6 +58,7 @@ const PROBES: [(&str, u16); 92] = [
     ("get_bucket", 404),
     ("get_bucket_state", 404),
     ("get_dead_letter", 404),
+    ("get_fairness", 200),
     ("get_health", 200),
     ("get_job", 404),
     ("get_desired_workers", 404),
@@ -225,6 +227,7 @@ fn body_of(operation: &str, things: &Things) -> Option<Value> {
         "reprioritize_job" => json!({"priority": "low"}),
         "replay_dead_letter" | "discard_dead_letter" => json!({"reason": "mine"}),
         "declare_from_catalogue" => json!({"names": ["export.*"]}),
+        "allot_tenant" => json!({"strategy": "proportional", "weight": 1}),
         "create_tenant" => json!({"name": "sneaky"}),
         "create_token" => json!({"name": "x", "scopes": ["orch:read"], "tenant": "acme"}),
         "move_shard" => json!({"node": "nod_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f"}),

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::app::{Client, TestApp, claim_id, job_id, on_each_ledger};
 
 /// Limits that the tests below meet and pass.
-const COVERED: [&str; 61] = [
+const COVERED: [&str; 64] = [
     "ahead_days_max",
     "artifact_bytes_max",
     "artifacts_max",
@@ -65,16 +65,20 @@ const COVERED: [&str; 61] = [
     "reports_per_call_max",
     "result_bytes_max",
     "rule_chars_max",
+    "tenant_priority_max",
+    "tenant_weight_max",
     "terms_max",
     "throttle_ms_max",
     "throttles_max",
     "tries_max",
+    "urgent_reserve_percent_max",
     "weight_max",
     "window_duration_ms_max",
 ];
 
 /// Defaults, and limits that no single call can meet: of the owner's memory, its commits and its time.
-const NOT_OF_THE_API: [&str; 42] = [
+const NOT_OF_THE_API: [&str; 46] = [
+    "ageing_ms",
     "backoff_ms_default",
     "backoff_ms_max_default",
     "breaker_failures_percent_default",
@@ -90,6 +94,8 @@ const NOT_OF_THE_API: [&str; 42] = [
     "execution_ms_default",
     "facts_per_commit",
     "facts_per_mixed_commit",
+    "fairness_note_ms",
+    "fairness_receipts",
     "heartbeats_per_lease",
     "held_jobs_max",
     "job_retention_seconds",
@@ -113,6 +119,7 @@ const NOT_OF_THE_API: [&str; 42] = [
     "sweep_seconds",
     "tenant_restore_days",
     "tries_default",
+    "urgent_reserve_percent_default",
     "usage_period_ms",
     "window_budget",
     "window_bytes",
@@ -384,6 +391,7 @@ on_each_ledger! {
         let terms = |count: u64| json!({"host": "h", "terms": vec![term.clone(); usize_of(count)]});
         let ramp = |ms: u64| json!({"host": "h", "terms": [term], "ramp_ms": ms});
         let in_flight = |most: u64| json!({"host": "h", "terms": [term], "in_flight_max": most});
+        let reserve = |percent: u64| json!({"host": "h", "terms": [term], "urgent_reserve_percent": percent});
         let most = limits::IN_FLIGHT_MAX;
         for fine in [
             terms(limits::TERMS_MAX),
@@ -391,6 +399,7 @@ on_each_ledger! {
             ramp(limits::RAMP_MS_MAX),
             in_flight(1),
             in_flight(most),
+            reserve(limits::URGENT_RESERVE_PERCENT_MAX),
         ] {
             assert!(acme.put(&format!("/buckets/b{}", job_id()), fine).await.status.is_success());
         }
@@ -401,10 +410,27 @@ on_each_ledger! {
             (ramp(limits::RAMP_MS_MAX + 1), "ramp_ms"),
             (in_flight(0), "in_flight_max"),
             (in_flight(most + 1), "in_flight_max"),
+            (reserve(limits::URGENT_RESERVE_PERCENT_MAX + 1), "urgent_reserve_percent"),
         ] {
             acme.put("/buckets/bad", bad).await.blames(422, "limit_exceeded", field);
         }
         acme.get("/buckets/bad").await.problem(404, "not_found");
+    }
+
+    async fn the_share_of_a_tenant(app) {
+        let admin = app.admin().await;
+        let weight = |weight: u64| json!({"strategy": "proportional", "weight": weight});
+        let priority = |priority: u64| json!({"strategy": "priority", "priority": priority});
+        for fine in [weight(limits::TENANT_WEIGHT_MAX), priority(limits::TENANT_PRIORITY_MAX)] {
+            assert_eq!(admin.put("/tenants/acme/allotment", fine).await.status, 200);
+        }
+        for (bad, field) in [
+            (weight(0), "weight"),
+            (weight(limits::TENANT_WEIGHT_MAX + 1), "weight"),
+            (priority(limits::TENANT_PRIORITY_MAX + 1), "priority"),
+        ] {
+            admin.put("/tenants/acme/allotment", bad).await.blames(422, "limit_exceeded", field);
+        }
     }
 
     async fn how_many_throttles_and_to_what(app) {

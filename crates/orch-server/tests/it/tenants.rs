@@ -54,6 +54,50 @@ on_each_ledger! {
         acme.submit(json!({"job_type": "t"})).await;
     }
 
+    async fn an_administrator_allots_a_tenant_its_share(app) {
+        let (acme, admin) = (app.acme().await, app.admin().await);
+        let usual = json!({"strategy": "unlimited", "weight": 100, "active_max": null, "priority": null, "reserved": null});
+        assert_eq!(acme.get("/tenants/acme").await.body()["allotment"], usual);
+        let body = json!({"strategy": "max_limit", "active_max": 2, "reason": "shared worker"});
+        let set = admin.put("/tenants/acme/allotment", body.clone()).await;
+        assert_eq!(set.status, 200, "{}", set.text());
+        assert_eq!(set.body()["allotment"]["active_max"], 2);
+        assert_eq!(acme.get("/tenants/acme").await.body(), set.body());
+        let all = admin.get("/tenants").await.body();
+        let listed = all["items"].as_array().unwrap().iter().find(|item| item["name"] == "acme").unwrap().clone();
+        assert_eq!(listed, set.body());
+        acme.declare("t").await;
+        for _ in 0..3 {
+            acme.submit(json!({"job_type": "t"})).await;
+        }
+        let session = acme.session(&["t"]).await;
+        assert_eq!(acme.claim(&session, 9).await.len(), 2);
+        assert_eq!(acme.get("/tenants/acme/explain").await.body()["waiting_on"], "quota");
+        acme.put("/tenants/acme/allotment", body).await.problem(403, "forbidden");
+        let other = json!({"strategy": "reserved", "active_max": 2});
+        admin.put("/tenants/acme/allotment", other).await.blames(422, "invalid_field", "active_max");
+        let missing = json!({"strategy": "reserved"});
+        admin.put("/tenants/acme/allotment", missing).await.blames(422, "invalid_field", "reserved");
+        admin.put("/tenants/nobody/allotment", json!({"strategy": "unlimited"})).await.problem(404, "not_found");
+        assert_eq!(admin.put("/tenants/acme/allotment", json!({"strategy": "unlimited"})).await.body()["allotment"], usual);
+        assert_eq!(acme.claim(&session, 9).await.len(), 1);
+    }
+
+    async fn a_tenant_sees_what_it_was_due_and_received(app) {
+        let acme = app.acme().await;
+        acme.declare("t").await;
+        for _ in 0..3 {
+            acme.submit(json!({"job_type": "t"})).await;
+        }
+        let session = acme.session(&["t"]).await;
+        assert_eq!(acme.claim(&session, 2).await.len(), 2);
+        let found = acme.get("/fairness").await.body();
+        let open = found["items"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!((&open["closed"], &open["received"], &open["due"]), (&json!(false), &json!(2), &json!(2.0)), "{open}");
+        let globex = app.globex().await.get("/fairness").await.body();
+        assert_eq!(globex["items"][0]["received"], 0, "{globex}");
+    }
+
     async fn tenants_are_shown_to_administrators_and_to_their_own(app) {
         let (acme, admin) = (app.acme().await, app.admin().await);
         assert_eq!(acme.get("/tenants/acme").await.body()["id"], app.acme.id.to_string());

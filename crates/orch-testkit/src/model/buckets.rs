@@ -5,6 +5,7 @@
 use orch_core::config::{self, ConfigDoc, ConfigKind};
 use orch_core::fact::Fact;
 use orch_core::ids::{JobId, LaneNo};
+use orch_core::job::Priority;
 use orch_core::limits::PERMIT_AHEAD_MS;
 use orch_core::term::{CutCause, Slow, Term};
 use orch_core::time::Timestamp;
@@ -41,11 +42,17 @@ pub(super) fn spend(
     let cost = tenant.job_type(&lane.key.job_type).map_or(1, |doc| doc.cost);
     let host = lane.key.source.as_deref().and_then(|name| tenant.source(name)).and_then(|doc| doc.host.clone());
     let Some(host) = host else { return Ok(false) };
-    spend_host(tenant, &host, cost, at)
+    let urgent = lane.key.priority == Priority::Urgent;
+    spend_host(tenant, &host, (cost, urgent), at)
 }
 
 /// Takes a request to a host that leaves at `at`. True: it spent of a bucket.
-pub(super) fn spend_host(tenant: &mut Tenant, host: &str, cost: u32, at: Timestamp) -> Result<bool, Violation> {
+pub(super) fn spend_host(
+    tenant: &mut Tenant,
+    host: &str,
+    (cost, urgent): (u32, bool),
+    at: Timestamp,
+) -> Result<bool, Violation> {
     let theirs = tenant.configs.iter().filter_map(|((kind, name), (doc, version, _))| match doc {
         ConfigDoc::Bucket(doc) if *kind == ConfigKind::Bucket && doc.host == host => {
             Some((name.clone(), doc.clone(), *version))
@@ -62,7 +69,8 @@ pub(super) fn spend_host(tenant: &mut Tenant, host: &str, cost: u32, at: Timesta
         ensure(spent.last().is_none_or(|(_, last, _)| *last <= at), LIMITS, || format!("`{name}` went back to {at}"))?;
         spent.push((*version, at, cost));
         let since: Vec<_> = spent.iter().filter(|(of, _, _)| of == version).map(|(_, at, cost)| (*at, *cost)).collect();
-        doc.terms.iter().try_for_each(|term| is_kept(name, term, &since))?;
+        let percent = if urgent { 0 } else { doc.urgent_reserve_percent };
+        doc.terms.iter().try_for_each(|term| is_left(name, term, &since, percent))?;
     }
     Ok(!theirs.is_empty())
 }
@@ -184,8 +192,22 @@ pub(super) fn succeeded(tenant: &mut Tenant, id: JobId) {
     }
 }
 
+/// The last grant left such a part of a term, as long as it could.
+pub(super) fn is_left(name: &str, term: &Term, spent: &[(Timestamp, u32)], percent: u32) -> Judged {
+    is_kept(name, term, spent)?;
+    let kept = term.cost_max() * percent / 100;
+    // One that is larger than all but the reserve takes of it, when nothing else is spent.
+    let fits = spent.last().is_some_and(|(_, cost)| (*cost).min(term.cost_max()) + kept <= term.cost_max());
+    if fits { is_kept_less(name, term, spent, kept) } else { Ok(()) }
+}
+
 /// Counts back from the last grant.
 pub(super) fn is_kept(name: &str, term: &Term, spent: &[(Timestamp, u32)]) -> Judged {
+    is_kept_less(name, term, spent, 0)
+}
+
+/// The same, and so much of the term is left for urgent work.
+fn is_kept_less(name: &str, term: &Term, spent: &[(Timestamp, u32)], kept: u32) -> Judged {
     let Some((last, _)) = spent.last() else { return Ok(()) };
     let mut sum = 0_u64;
     for (at, cost) in spent.iter().rev() {
@@ -196,7 +218,9 @@ pub(super) fn is_kept(name: &str, term: &Term, spent: &[(Timestamp, u32)]) -> Ju
             None => u64::from(term.limit),
             Some(burst) => u64::from(burst) + before * u64::from(term.limit) / term.window_ms,
         };
-        ensure(sum <= allowed, LIMITS, || format!("{sum} of `{name}` in {before} ms to {last} against {term:?}"))?;
+        ensure(sum + u64::from(kept) <= allowed, LIMITS, || {
+            format!("{sum} of `{name}` in {before} ms to {last} against {term:?}, of which {kept} are kept")
+        })?;
     }
     Ok(())
 }

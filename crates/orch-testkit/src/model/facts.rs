@@ -3,14 +3,14 @@
 use orch_core::config::{ConfigDoc, ConfigKind};
 use orch_core::fact::{EndCause, Fact, NextTry, PauseTarget, ReadyCause, Record, Settlement};
 use orch_core::ids::{JobId, LaneNo, TenantNo};
-use orch_core::job::{AttemptOutcome, DependsOn, JobState, LaneKey};
+use orch_core::job::{AttemptOutcome, DependsOn, JobState, LaneKey, Priority};
 use orch_core::port::Append;
 use orch_core::term::CutCause;
 use orch_core::time::Timestamp;
 
 use super::{
-    AttemptEnd, Job, Judged, Lane, Lease, Model, Said, Tenant, Violation, blackouts, breakers, buckets, ensure, keys,
-    quotas, run_times, throttles,
+    AttemptEnd, Job, Judged, Lane, Lease, Model, Said, Tenant, Violation, blackouts, breakers, buckets, ensure,
+    fairness, keys, quotas, run_times, throttles,
 };
 
 /// Has a parent ended in a way that makes the job pointless?
@@ -104,6 +104,13 @@ impl Model {
                 ensure(asked, ASKED, || format!("priority of {target:?}: {begins}"))
             }
             Fact::DeadLetterSettled { how, job, .. } => self.dead_letter_settled(no, how, *job),
+            Fact::TenantAllotted { allotment, .. } => {
+                let asked = self.log.allotments.iter().any(|(tenant, asked)| *tenant == no && asked == allotment);
+                ensure(asked, ASKED, || format!("{allotment:?} was allotted"))?;
+                let before = std::mem::replace(&mut self.tenants.entry(no).or_default().allotment, *allotment);
+                ensure(before != *allotment, "facts", || format!("{allotment:?} was allotted already"))
+            }
+            Fact::FairnessNoted { receipt } => fairness::noted(self.tenants.entry(no).or_default(), receipt, record.at),
             Fact::TenantMarked { .. } => self.marked(no, true),
             Fact::TenantRestored { .. } => self.marked(no, false),
             Fact::PermitGiven { .. } | Fact::HostClosed { .. } => Err(bad("facts", "only `system` gives permits")),
@@ -366,7 +373,10 @@ impl Model {
         let leaves_at = not_before.unwrap_or(record.at);
         let under_quota = quotas::granted(tenant, *lane_no, leaves_at)?;
         let throttled = throttles::granted(tenant, *lane_no, record.at)?;
-        let permitted = self.hosts.used(no, host.as_deref(), doc_cost, (record.at, leaves_at), *permit)?;
+        let allotted = fairness::granted(tenant, record.at)?;
+        let urgent = tenant.lane(*lane_no).is_some_and(|lane| lane.key.priority == Priority::Urgent);
+        let request = (doc_cost, urgent);
+        let permitted = self.hosts.used(no, host.as_deref(), request, (record.at, leaves_at), *permit)?;
         self.clock.granted((no, *id, *attempt), record.at, *lease_ms);
         set(tenant, *id, state, commit);
         let job = tenant.jobs.get_mut(id).ok_or_else(|| bad("facts", "no such job"))?;
@@ -386,6 +396,9 @@ impl Model {
         }
         if permitted {
             self.saw("a permit was used");
+        }
+        if allotted {
+            self.saw("a grant under an allotment");
         }
         seen.into_iter().chain(in_flight).for_each(|what| self.saw(what));
         if waited {

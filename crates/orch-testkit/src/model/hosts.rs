@@ -26,8 +26,8 @@ pub struct Hosts {
     permits: BTreeMap<u64, Given>,
     /// Until when the host is closed for a tenant.
     closed: BTreeMap<TenantNo, Timestamp>,
-    /// What was wished for in the last call, by tenant and cost.
-    wishes: BTreeMap<(TenantNo, u32), u32>,
+    /// What was wished for in the last call, by tenant and cost, for urgent work or other.
+    wishes: BTreeMap<(TenantNo, u32, bool), u32>,
     /// What the first got while the second wished and got nothing.
     ahead: BTreeMap<(TenantNo, TenantNo), u32>,
     /// The hosts that the home said are governed, and when its answer came; since the owner began to serve.
@@ -42,6 +42,7 @@ struct Given {
     tenant: TenantNo,
     host: String,
     cost: u32,
+    urgent: bool,
     leaves_at: Timestamp,
     until: Timestamp,
     used: bool,
@@ -75,7 +76,7 @@ impl Hosts {
 impl Model {
     /// A shard's call with these wishes reached the home.
     pub fn wished(&mut self, wishes: &[PermitWish]) {
-        self.hosts.wishes = wishes.iter().map(|wish| ((wish.tenant, wish.cost), wish.count)).collect();
+        self.hosts.wishes = wishes.iter().map(|wish| ((wish.tenant, wish.cost, wish.urgent), wish.count)).collect();
     }
 
     /// The home's word on which hosts are governed reached the owner.
@@ -112,16 +113,15 @@ impl Model {
                 let closed = hosts.closed.entry(*tenant).or_default();
                 *closed = (*closed).max(*until);
             }
-            Fact::PermitGiven { cost, host, leaves_at, tenant, until } => {
-                let spent = buckets::spend_host(&mut hosts.system, host, *cost, *leaves_at)?;
+            Fact::PermitGiven { cost, host, leaves_at, tenant, until, urgent, .. } => {
+                let spent = buckets::spend_host(&mut hosts.system, host, (*cost, *urgent), *leaves_at)?;
                 ensure(spent, LIMITS, || format!("a permit for `{host}`, which nothing governs"))?;
                 let closed = hosts.closed.get(tenant).copied().unwrap_or_default();
                 ensure(*leaves_at >= closed, LIMITS, || format!("`{host}` is closed for {tenant:?} until {closed}"))?;
-                hosts.in_turn(*tenant, *cost, record.at)?;
+                hosts.in_turn(*tenant, (*cost, *urgent), record.at)?;
                 let (tenant, host, cost, leaves_at, until) = (*tenant, host.clone(), *cost, *leaves_at, *until);
-                hosts
-                    .permits
-                    .insert(record.seq, Given { tenant, host, cost, leaves_at, until, used: false, came: None });
+                let (urgent, used, came) = (*urgent, false, None);
+                hosts.permits.insert(record.seq, Given { tenant, host, cost, urgent, leaves_at, until, used, came });
             }
             _ => {}
         }
@@ -132,15 +132,17 @@ impl Model {
 
 impl Hosts {
     /// A permit goes to one tenant: the others that wish for one must not fall behind.
-    fn in_turn(&mut self, tenant: TenantNo, cost: u32, now: Timestamp) -> Judged {
-        if let Some(count) = self.wishes.get_mut(&(tenant, cost)) {
+    /// One for urgent work may be of what is kept for that: it is only compared with others of urgent work.
+    fn in_turn(&mut self, tenant: TenantNo, (cost, urgent): (u32, bool), now: Timestamp) -> Judged {
+        if let Some(count) = self.wishes.get_mut(&(tenant, cost, urgent)) {
             *count = count.saturating_sub(1);
         }
         self.ahead.retain(|(_, other), _| *other != tenant);
         let open = |no: &TenantNo| self.closed.get(no).is_none_or(|until| *until <= now);
-        let others: Vec<_> =
-            self.wishes.iter().filter(|((no, _), count)| *no != tenant && **count > 0 && open(no)).collect();
-        let others: Vec<_> = others.into_iter().map(|((no, _), _)| *no).collect();
+        let alike = |of: bool| of || !urgent;
+        let others =
+            self.wishes.iter().filter(|((no, _, of), count)| *no != tenant && **count > 0 && open(no) && alike(*of));
+        let others: BTreeSet<_> = others.map(|((no, ..), _)| *no).collect();
         self.ahead.retain(|(one, other), _| *one != tenant || others.contains(other));
         for other in others {
             let ahead = self.ahead.entry((tenant, other)).or_default();
@@ -155,7 +157,7 @@ impl Hosts {
         &mut self,
         tenant: TenantNo,
         host: Option<&str>,
-        cost: u32,
+        (cost, urgent): (u32, bool),
         (granted, at): (Timestamp, Timestamp),
         permit: Option<u64>,
     ) -> Result<bool, Violation> {
@@ -170,6 +172,7 @@ impl Hosts {
             return Err(Violation { promise: LIMITS, text: format!("nobody gave permit {seq}") });
         };
         let theirs = given.tenant == tenant && Some(given.host.as_str()) == host && given.cost == cost;
+        let theirs = theirs && given.urgent == urgent;
         ensure(theirs, LIMITS, || format!("permit {seq} is {given:?}, used by {tenant:?} for {host:?}"))?;
         ensure(!std::mem::replace(&mut given.used, true), LIMITS, || format!("permit {seq} was used twice"))?;
         let Some((ahead, slack)) = given.came else {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use orch_core::config::{ConfigDoc, ConfigKind};
 use orch_core::ids::{ClaimId, JobId, LaneNo, TenantNo};
+use orch_core::job::Priority;
 use orch_core::quota::Quota;
 use orch_core::term::Term;
 use orch_core::time::Timestamp;
@@ -133,6 +134,7 @@ impl Tenant {
     /// No gate keeps a job of this lane from being handed out.
     fn lets(&self, no: LaneNo, lane: &Lane, at: Timestamp) -> bool {
         !self.is_paused(no, lane)
+            && self.is_allotted()
             && self.has_room(lane)
             && self.quotas_let(lane, at)
             && self.throttles_let(no, lane, at)
@@ -144,6 +146,10 @@ impl Tenant {
 
     fn is_paused(&self, no: LaneNo, lane: &Lane) -> bool {
         self.pauses.iter().any(|target| throttles::covers(self, target, lane, no))
+    }
+
+    fn is_allotted(&self) -> bool {
+        self.allotment.active_max.is_none_or(|most| self.under_way(|_, _| true) < most as usize)
     }
 
     fn has_room(&self, lane: &Lane) -> bool {
@@ -173,7 +179,7 @@ impl Tenant {
     fn hour_lets(&self, doc: &Quota, version: u64, at: Timestamp) -> bool {
         let Some(term) = doc.hourly() else { return true };
         let spent = self.hours.get(&doc.name).into_iter().flatten().filter(|(of, _)| *of == version);
-        lets_one(&doc.name, &[term], spent.map(|(_, at)| (*at, 1)).collect(), 1, at)
+        lets_one(&doc.name, &[term], (spent.map(|(_, at)| (*at, 1)).collect(), 0), 1, at)
     }
 
     fn throttles_let(&self, no: LaneNo, lane: &Lane, at: Timestamp) -> bool {
@@ -185,7 +191,7 @@ impl Tenant {
             let covers = |no: LaneNo, lane: &Lane| throttles::covers(self, target, lane, no);
             let term = throttle.limits.per_minute_max.map(|limit| Term { burst: None, limit, window_ms: 60_000 });
             throttle.limits.active_max.is_none_or(|max| self.under_way(covers) < max as usize)
-                && term.is_none_or(|term| lets_one("", &[term], throttle.began.clone(), 1, at))
+                && term.is_none_or(|term| lets_one("", &[term], (throttle.began.clone(), 0), 1, at))
         })
     }
 
@@ -204,6 +210,7 @@ impl Tenant {
         self.docs(ConfigKind::Bucket).all(|(doc, _)| {
             let ConfigDoc::Bucket(doc) = doc else { return true };
             let Some(bucket) = self.buckets.get(&doc.name).filter(|_| doc.host == host) else { return true };
+            let kept = if lane.key.priority == Priority::Urgent { 0 } else { doc.urgent_reserve_percent };
             let spaced = match (bucket.spent.last(), bucket.cut) {
                 (Some((_, last, before)), Some(cut)) => {
                     let share = buckets::share_at(cut, doc.ramp_ms, at);
@@ -215,16 +222,22 @@ impl Tenant {
             let spent = bucket.spent.iter().map(|(_, at, cost)| (*at, *cost)).collect();
             bucket.closed_until.is_none_or(|until| at >= until)
                 && spaced
-                && lets_one(&doc.name, &doc.terms, spent, cost, at)
+                && lets_one(&doc.name, &doc.terms, (spent, kept), cost, at)
         })
     }
 }
 
-/// One more of this cost is within all terms.
-fn lets_one(name: &str, terms: &[Term], mut spent: Vec<(Timestamp, u32)>, cost: u32, at: Timestamp) -> bool {
+/// One more of this cost is within all terms, and leaves such a part of them.
+fn lets_one(
+    name: &str,
+    terms: &[Term],
+    (mut spent, kept): (Vec<(Timestamp, u32)>, u32),
+    cost: u32,
+    at: Timestamp,
+) -> bool {
     if spent.last().is_some_and(|(last, _)| *last > at) {
         return false;
     }
     spent.push((at, cost));
-    terms.iter().all(|term| buckets::is_kept(name, term, &spent).is_ok())
+    terms.iter().all(|term| buckets::is_left(name, term, &spent, kept).is_ok())
 }

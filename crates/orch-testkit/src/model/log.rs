@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use orch_core::allotment::Allotment;
 use orch_core::config::{ConfigDoc, ConfigKind};
 use orch_core::fact::PauseTarget;
 use orch_core::ids::{ClaimId, JobId, SessionId, TenantNo, TokenId};
@@ -68,6 +69,8 @@ pub struct CallLog {
     pub throttles: BTreeSet<(TenantNo, PauseTarget, bool)>,
     /// Pauses (true) and resumes.
     pub pauses: BTreeSet<(TenantNo, PauseTarget, bool)>,
+    /// What was to be allotted.
+    pub allotments: Vec<(TenantNo, Allotment)>,
     /// Marks for deletion (true) and restores.
     pub marks: BTreeSet<(TenantNo, bool)>,
     /// The first answer to each report that was taken.
@@ -151,6 +154,7 @@ impl CallLog {
             Command::EndThrottle { tenant, target, .. } => {
                 self.throttles.insert((*tenant, target.clone(), false));
             }
+            Command::AllotTenant { tenant, allotment, .. } => self.allotments.push((*tenant, *allotment)),
             Command::MarkTenant { tenant, .. } => {
                 self.marks.insert((*tenant, true));
             }

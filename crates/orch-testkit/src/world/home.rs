@@ -61,7 +61,9 @@ fn shared_bucket(world: &mut World) -> ConfigDoc {
     let (limit, window_ms) = (rng.random_range(2..8), rng.random_range(100..1_500));
     let burst = rng.random_ratio(1, 3).then(|| rng.random_range(2..=limit));
     let terms = vec![Term { burst, limit, window_ms }];
-    ConfigDoc::Bucket(Bucket { name: "shared".to_owned(), host: HOST.to_owned(), terms, ..Bucket::default() })
+    let urgent_reserve_percent = super::setup::reserve(rng);
+    let (name, host) = ("shared".to_owned(), HOST.to_owned());
+    ConfigDoc::Bucket(Bucket { name, host, terms, urgent_reserve_percent, ..Bucket::default() })
 }
 
 impl World {

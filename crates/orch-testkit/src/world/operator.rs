@@ -1,5 +1,6 @@
 //! An operator: it cancels, retries, settles dead letters, pauses, resumes, changes what is declared, and looks.
 
+use orch_core::allotment::{Allotment, Strategy};
 use orch_core::config::ConfigKind;
 use orch_core::fact::PauseTarget;
 use orch_core::ids::{JobId, LaneNo, TenantNo, TokenId};
@@ -132,6 +133,7 @@ impl Operator {
             }
             90..94 => throttle(world, tenant),
             94 => trip_or_reset(world, tenant),
+            95 if world.chance(500) => allot(world, tenant),
             95 => self.token(world, tenant),
             96 => Command::ResetBucket { tenant, bucket: setup::BUCKET.to_owned(), actor: actor() },
             97..99 => deletion(world)?,
@@ -191,6 +193,19 @@ fn delete_any(world: &mut World, tenant: TenantNo) -> Command {
     ];
     let (kind, names) = kinds[world.rng.random_range(0..kinds.len())];
     delete(tenant, kind, names[world.rng.random_range(0..names.len())])
+}
+
+/// A share beside others. The weight stays: by that the turns at shared hosts are judged.
+fn allot(world: &mut World, tenant: TenantNo) -> Command {
+    let usual = Allotment::default();
+    let some = Some(world.rng.random_range(1..5));
+    let allotment = match world.rng.random_range(0..5) {
+        0 => usual,
+        1 => Allotment { strategy: Strategy::Priority, priority: some, ..usual },
+        2 => Allotment { strategy: Strategy::Reserved, reserved: some, ..usual },
+        _ => Allotment { strategy: Strategy::MaxLimit, active_max: some, ..usual },
+    };
+    Command::AllotTenant { tenant, allotment, actor: actor() }
 }
 
 /// A breaker is opened; or closed, rather if it is open.

@@ -96,8 +96,15 @@ pub(super) fn bucket(world: &mut World) -> ConfigDoc {
     let terms = terms.collect();
     let in_flight_max = rng.random_ratio(1, 2).then(|| rng.random_range(1..6));
     let ramp_ms = if rng.random_ratio(3, 4) { 10_000 } else { Bucket::default().ramp_ms };
+    let urgent_reserve_percent = reserve(rng);
     let (name, host, latency_cut) = (BUCKET.to_owned(), HOST.to_owned(), rng.random_ratio(4, 5));
-    ConfigDoc::Bucket(Bucket { name, host, terms, in_flight_max, ramp_ms, latency_cut, ..Bucket::default() })
+    let terms_and_more = Bucket { in_flight_max, ramp_ms, latency_cut, urgent_reserve_percent, ..Bucket::default() };
+    ConfigDoc::Bucket(Bucket { name, host, terms, ..terms_and_more })
+}
+
+/// What a bucket keeps for urgent work: its limits are so low that the usual is none.
+pub(super) fn reserve(rng: &mut impl Rng) -> u32 {
+    if rng.random_ratio(1, 2) { Bucket::default().urgent_reserve_percent } else { rng.random_range(20..=50) }
 }
 
 /// Names of the quotas.
