@@ -8,7 +8,7 @@
 use orch_core::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Run times that are kept. The median of so many is within 10 % of the true one where half of all lie within ± 30 %.
+/// Run times that are kept: enough for a median, and few bytes of a snapshot for each job type.
 pub const SAMPLE: usize = 64;
 
 /// A minute.
