@@ -55,8 +55,8 @@ impl Hosts {
     pub(super) fn governs(&self, host: &str, at: Timestamp) -> bool {
         let mut docs = self.system.configs.values().map(|(doc, ..)| doc);
         let declared = docs.any(|doc| matches!(doc, ConfigDoc::Bucket(doc) if doc.host == host));
-        let heard = self.governed(host, at);
-        declared || heard.is_empty() || heard.contains(&true)
+        let knows = self.heard.iter().any(|(heard, _)| *heard <= at);
+        declared || !knows || self.governed(host, at).contains(&true)
     }
 
     /// Whether the home had said at this moment that it governs the host: the answers that may count then.

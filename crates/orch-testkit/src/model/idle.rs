@@ -100,7 +100,7 @@ impl Model {
     fn is_held(&self, no: TenantNo, lane_no: LaneNo, Stretch { from, to }: Stretch) -> Option<bool> {
         let tenant = self.tenants.get(&no).filter(|tenant| tenant.touched_at <= from)?;
         let lane = tenant.lane(lane_no)?;
-        let shared = tenant.host(lane).is_some_and(|host| self.hosts.governs(host, to));
+        let shared = tenant.host(lane).is_some_and(|host| self.hosts.governs(host, from));
         if shared || tenant.shared_out() {
             return None;
         }
