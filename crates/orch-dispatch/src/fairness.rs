@@ -120,7 +120,7 @@ impl Account {
     }
 
     fn due_milli(&self) -> u64 {
-        u64::try_from(self.due * 1_000 / ONE).unwrap_or(u64::MAX)
+        u64::try_from((self.due * 1_000 + ONE / 2) / ONE).unwrap_or(u64::MAX)
     }
 
     /// What the receipt of its hour says with it.
@@ -138,7 +138,7 @@ impl Account {
 
     /// What it held was noted. What is less than a thousandth of a grant stays.
     fn clear(&mut self, now: Timestamp) {
-        self.due -= u128::from(self.due_milli()) * ONE / 1_000;
+        self.due = self.due.saturating_sub(u128::from(self.due_milli()) * ONE / 1_000);
         (self.received, self.waited_ms, self.noted_at) = (0, 0, now);
         self.short_ms.clear();
     }
