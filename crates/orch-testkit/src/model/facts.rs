@@ -188,6 +188,7 @@ impl Model {
             return Ok(());
         };
         self.accepted_once(no, *id, record)?;
+        let follows = self.log.completes.get(id).copied();
         let commit = append.commit_no;
         let tenant = self.tenants.entry(no).or_default();
         ensure(!tenant.jobs.contains_key(id), "2: one job a key", || format!("{id} was accepted twice"))?;
@@ -243,7 +244,7 @@ impl Model {
             }
         }
         if !pointless {
-            keys::accepted(tenant, *id);
+            keys::accepted(tenant, *id, follows);
         }
         Ok(())
     }

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use orch_core::concurrency::PerKeyStrategy;
 use orch_core::fact::{EndCause, Fact};
 use orch_core::ids::JobId;
-use orch_core::job::OriginKind;
 
 use super::{Job, Judged, Tenant, ensure};
 
@@ -47,16 +46,15 @@ fn open<'a>(tenant: &'a Tenant, of: &'a (String, String)) -> impl Iterator<Item 
     tenant.jobs.iter().filter(move |(_, job)| fits(job))
 }
 
-/// A job was accepted that nothing makes pointless.
-pub(super) fn accepted(tenant: &mut Tenant, id: JobId) {
+/// A job was accepted that nothing makes pointless. It may follow from one that is being completed.
+pub(super) fn accepted(tenant: &mut Tenant, id: JobId, follows: Option<JobId>) {
     let job = &tenant.jobs[&id];
     let Some((key, (how, max))) = key_of(tenant, job).zip(policy(tenant, job)) else { return };
     match how {
         PerKeyStrategy::Queue => {}
         PerKeyStrategy::DropNewest => {
             let others = open(tenant, &key).filter(|(other, _)| **other != id).count() as u64;
-            let parent = job.origin.filter(|origin| origin.kind == OriginKind::FollowUp).map(|origin| origin.of);
-            let parent = parent.filter(|of| open(tenant, &key).any(|(other, job)| other == of && job.lease.is_some()));
+            let parent = follows.filter(|of| open(tenant, &key).any(|(other, job)| other == of && job.lease.is_some()));
             if others >= max {
                 tenant.keys_owe.dropping = Some((id, parent.filter(|_| others == max)));
             }

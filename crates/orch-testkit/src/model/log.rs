@@ -47,6 +47,8 @@ pub struct CallLog {
     pub claims: BTreeMap<ClaimId, ClaimParams>,
     /// Sessions.
     pub sessions: BTreeMap<SessionId, SessionParams>,
+    /// Follow-ups of completions, and the job that each completes.
+    pub completes: BTreeMap<JobId, JobId>,
     /// Priorities of targets (true) and their ends.
     pub precedences: BTreeSet<(TenantNo, PauseTarget, bool)>,
     /// Priorities of jobs that were asked for.
@@ -103,6 +105,8 @@ impl CallLog {
             Command::FollowUps { token, jobs, key, .. } => self.jobs(call, token.tenant, jobs, *key),
             Command::Complete { completions, .. } => {
                 for completion in completions {
+                    let job = completion.token.job;
+                    self.completes.extend(completion.follow_ups.iter().map(|follow_up| (follow_up.id, job)));
                     self.jobs(call, completion.token.tenant, &completion.follow_ups, None);
                     if !completion.took.is_empty() {
                         self.upstreams.insert((completion.token.tenant, completion.token.job));
