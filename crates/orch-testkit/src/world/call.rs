@@ -122,7 +122,9 @@ impl World {
             Command::Heartbeat { session, .. } => self.model.voices.heard(*session, now, None),
             Command::Claim(params) => {
                 self.model.voices.heard(params.session, now, Some(params.claim));
-                self.model.waits(params.claim, now);
+                if params.wait_until.is_some() {
+                    self.model.waits(params.claim, now);
+                }
             }
             _ => {}
         }

@@ -57,7 +57,7 @@ impl World {
         self.draining = true;
         // What is under way already may take its time; what begins from now on is quick.
         let Profile { commit_ms, commit_ms_max, read_ms_max, .. } = self.profile;
-        let under_way = u64::try_from(commit_ms + commit_ms_max + read_ms_max).unwrap_or(0);
+        let under_way = u64::try_from(3 * (commit_ms + commit_ms_max + read_ms_max)).unwrap_or(0);
         self.model.waits.calm_from = Some(self.database_now().plus_ms(under_way + CALM_MS));
         let number = self.clients.len();
         let worker = Worker::capable(self, number);
