@@ -21,9 +21,9 @@ fn raised(class: Priority, steps: u64) -> Priority {
         Priority::Backfill => Priority::Low,
         Priority::High | Priority::Normal | Priority::Low => Priority::High,
     };
-    let all = Priority::ALL.into_iter();
+    let all = Priority::ALL;
     let rank = class as u64;
-    all.skip_while(|of| *of < top || (*of as u64) + steps < rank).next().unwrap_or(class)
+    all.into_iter().find(|of| *of >= top && (*of as u64) + steps >= rank).unwrap_or(class)
 }
 
 impl Lane {

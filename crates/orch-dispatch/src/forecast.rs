@@ -7,6 +7,7 @@
 
 mod machine;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -160,8 +161,8 @@ impl<'a> Plan<'a> {
         }
         for no in lanes {
             let group = tenant.index.group_of_lane[no.0 as usize - 1];
-            if !classes.contains_key(&group) {
-                classes.insert(group, self.class(tenant, group, party, &mut limits, &pool)?);
+            if let Entry::Vacant(entry) = classes.entry(group) {
+                entry.insert(self.class(tenant, group, party, &mut limits, &pool)?);
             }
             self.line(tenant, no, classes[&group], &mut limits);
         }
