@@ -329,7 +329,7 @@ impl Worker {
                 4 => {
                     world.send(who, Command::CheckLease { tenants, token }, ASIDE, 500);
                 }
-                5 | 6 => {
+                5 | 6 | 10..16 => {
                     let said = UpstreamSaid {
                         throttled: world.chance(700).then_some(429),
                         retry_after_ms: world.chance(300).then(|| world.rng.random_range(0..1_500)),
