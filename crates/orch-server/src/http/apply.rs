@@ -284,7 +284,11 @@ mod tests {
             ["2025-12-01T00:00:00Z", "2027-01-01T00:00:00Z"].map(|text| Timestamp::parse_rfc3339(text).unwrap());
         let wanted = read_one(&upkeep);
         assert_eq!(check_all(TenantNo(7), std::slice::from_ref(&wanted), &Current::new(), early).await, []);
-        assert_eq!(check_all(TenantNo(7), std::slice::from_ref(&wanted), &Current::new(), late).await.len(), 1, "it comes no more");
+        assert_eq!(
+            check_all(TenantNo(7), std::slice::from_ref(&wanted), &Current::new(), late).await.len(),
+            1,
+            "it comes no more"
+        );
         let found = ConfigFound { doc: wanted.doc.clone(), version: 1, at: early };
         let current = Current::from([((ConfigKind::Blackout, "upkeep".to_owned()), found)]);
         assert_eq!(check_all(TenantNo(7), &[wanted], &current, late).await, []);

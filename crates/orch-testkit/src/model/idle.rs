@@ -26,6 +26,8 @@ pub const CALM_MS: u64 = 120;
 pub struct Waits {
     /// What the world's readings and commits may take; wake-ups may be so late.
     pub quiet_ms: u64,
+    /// An owner stands still until then, or its time may be behind.
+    pub busy_until: Timestamp,
     /// From then on they take `CALM_MS` at most.
     pub calm_from: Option<Timestamp>,
     /// Since when each claim waits at the owner.
@@ -51,7 +53,8 @@ impl Model {
         let calm = self.waits.calm_from.is_some_and(|from| back(CALM_MS) >= from);
         let quiet_ms = if calm { CALM_MS } else { self.waits.quiet_ms };
         let stretch = Stretch { from: back(quiet_ms), to: back(quiet_ms / 4) };
-        let waited = *self.waits.since.get(&claim)? <= stretch.from && self.served_since <= stretch.from;
+        let began = self.served_since.max(self.waits.busy_until);
+        let waited = *self.waits.since.get(&claim)? <= stretch.from && began <= stretch.from;
         waited.then_some(stretch)
     }
 

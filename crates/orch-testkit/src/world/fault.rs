@@ -1,5 +1,6 @@
 //! What breaks: processes die and stand still, the database restarts and its clock steps back.
 
+use orch_core::time::Timestamp;
 use rand::Rng;
 
 use super::{Client, Event, Profile, Stepped, Worker, World};
@@ -23,19 +24,17 @@ impl World {
             3..5 => {
                 self.model.saw("fault: frozen within its lease");
                 let until = self.t + self.rng.random_range(100..2_500);
-                self.nodes[victim].freeze(until);
+                self.freeze(victim, until);
             }
             5..7 => {
                 self.model.saw("fault: frozen beyond its lease");
                 let until = self.t + self.rng.random_range(3_500..9_000);
-                self.nodes[victim].freeze(until);
+                self.freeze(victim, until);
             }
             7 => {
                 self.model.saw("fault: everybody stands still");
                 let until = self.t + self.rng.random_range(300..20_000);
-                for node in &mut self.nodes {
-                    node.freeze(until);
-                }
+                (0..self.nodes.len()).for_each(|node| self.freeze(node, until));
             }
             8 => return self.home_fails_over(),
             9 => {
@@ -52,13 +51,26 @@ impl World {
         Ok(())
     }
 
+    /// The latest time that anybody knows: an owner's may be ahead of the database's.
+    fn latest_now(&self) -> Timestamp {
+        let owners = self.nodes.iter().filter_map(|node| node.owner_now(self.t));
+        owners.fold(self.database_now(), Timestamp::max)
+    }
+
+    fn freeze(&mut self, node: usize, until: i64) {
+        // Whoever stands still hands out nothing.
+        let thaws = Timestamp::from_millis(self.latest_now().millis() + until - self.t);
+        self.model.waits.busy_until = self.model.waits.busy_until.max(thaws);
+        self.nodes[node].freeze(until);
+    }
+
     /// From now on nothing breaks, and one more capable worker lives.
     pub(super) fn begin_drain(&mut self) -> Stepped {
         self.draining = true;
         // What is under way already may take its time; what begins from now on is quick.
         let Profile { commit_ms, commit_ms_max, read_ms_max, .. } = self.profile;
         let under_way = u64::try_from(3 * (commit_ms + commit_ms_max + read_ms_max)).unwrap_or(0);
-        self.model.waits.calm_from = Some(self.database_now().plus_ms(under_way + CALM_MS));
+        self.model.waits.calm_from = Some(self.latest_now().plus_ms(under_way + CALM_MS));
         let number = self.clients.len();
         let worker = Worker::capable(self, number);
         self.clients.push(Client::Worker(worker));

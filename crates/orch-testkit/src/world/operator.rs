@@ -17,7 +17,8 @@ use crate::model::{Phase, Tenant};
 
 #[derive(Debug, Default)]
 pub(super) struct Operator {
-    tokens: Vec<TokenRow>,
+    /// Ends of what it asked for.
+    undo: Vec<Command>,
 }
 
 fn actor() -> Actor {
@@ -37,6 +38,7 @@ impl Operator {
                 world.send(who, command, 0, patience);
             }
         } else if let Some(command) = self.wish(world) {
+            self.undo.extend(end_of(&command));
             let twice = world.chance(100);
             world.send(who, command.clone(), 0, patience);
             if twice {
@@ -70,6 +72,10 @@ impl Operator {
         let marked = world.model.tenants.iter().find(|(_, tenant)| tenant.marked).map(|(no, _)| *no);
         if let Some(tenant) = marked.filter(|_| world.chance(50)) {
             return Some(Command::RestoreTenant { tenant, actor: actor() });
+        }
+        // By chance alone few of them would meet what there is to end.
+        if !self.undo.is_empty() && world.chance(60) {
+            return self.undo.pop();
         }
         let tenant = world.any_tenant();
         Some(match world.rng.random_range(0..100) {
@@ -115,7 +121,7 @@ impl Operator {
                 } else if world.profile.breakers.is_some() && world.chance(200) {
                     let name = any_breaker(world);
                     setup::breaker(world, name)
-                } else if world.chance(250) {
+                } else if world.chance(300) {
                     setup::blackout(world)
                 } else {
                     let name = TYPES[world.rng.random_range(0..TYPES.len())];
@@ -134,7 +140,7 @@ impl Operator {
             90..94 => throttle(world, tenant),
             94 => trip_or_reset(world, tenant),
             95 if world.chance(500) => allot(world, tenant),
-            95 => self.token(world, tenant),
+            95 => token(world, tenant),
             96 => Command::ResetBucket { tenant, bucket: setup::BUCKET.to_owned(), actor: actor() },
             97..99 => deletion(world)?,
             _ => {
@@ -143,25 +149,21 @@ impl Operator {
             }
         })
     }
+}
 
-    fn token(&mut self, world: &mut World, tenant: TenantNo) -> Command {
-        if let Some(row) = self.tokens.pop().filter(|_| world.chance(600)) {
-            return Command::RevokeToken { tenant: row.tenant, row };
-        }
-        let at = world.database_now();
-        let row = TokenRow {
-            id: TokenId::v7(at, world.rng.random()),
-            tenant,
-            name: "a token".to_owned(),
-            secret_sha256: [7; 32],
-            scopes: vec!["orch:read".to_owned()],
-            created_at: at,
-            expires_at: None,
-            revoked_at: None,
-        };
-        self.tokens.push(row.clone());
-        Command::CreateToken(row)
-    }
+fn token(world: &mut World, tenant: TenantNo) -> Command {
+    let at = world.database_now();
+    let row = TokenRow {
+        id: TokenId::v7(at, world.rng.random()),
+        tenant,
+        name: "a token".to_owned(),
+        secret_sha256: [7; 32],
+        scopes: vec!["orch:read".to_owned()],
+        created_at: at,
+        expires_at: None,
+        revoked_at: None,
+    };
+    Command::CreateToken(row)
 }
 
 /// The mark of a tenant that came late and has no work, or the way back.
@@ -276,6 +278,20 @@ fn pause_target(world: &mut World, tenant: TenantNo) -> PauseTarget {
 
 fn any_priority(world: &mut World) -> Priority {
     Priority::ALL[world.rng.random_range(0..Priority::ALL.len())]
+}
+
+/// What ends what a command asks for.
+fn end_of(command: &Command) -> Option<Command> {
+    match command {
+        Command::Throttle { tenant, target, .. } => {
+            Some(Command::EndThrottle { tenant: *tenant, target: target.clone(), actor: actor() })
+        }
+        Command::Prioritize { tenant, target, .. } => {
+            Some(Command::EndPriority { tenant: *tenant, target: target.clone(), actor: actor() })
+        }
+        Command::CreateToken(row) => Some(Command::RevokeToken { tenant: row.tenant, row: row.clone() }),
+        _ => None,
+    }
 }
 
 /// A target is held to limits for some seconds, or no more; or it has another priority for so long.

@@ -85,11 +85,17 @@ pub(super) fn source(world: &mut World) -> ConfigDoc {
     ConfigDoc::Source(Source { name, kind, host, concurrency_max, ..Source::default() })
 }
 
-/// The bucket of the source's host, with short windows.
+/// The bucket of the source's host, mostly with short windows. Long ones have a guard that covers a lease's way, so that
+/// requests leave at once.
 pub(super) fn bucket(world: &mut World) -> ConfigDoc {
     let rng = &mut world.rng;
+    let long = rng.random_ratio(1, 5);
     let terms = (0..rng.random_range(1..3)).map(|_| {
-        let (limit, window_ms) = (rng.random_range(2..8), rng.random_range(100..1_500));
+        let (limit, window_ms) = if long {
+            (rng.random_range(10..30), rng.random_range(6_000..9_000))
+        } else {
+            (rng.random_range(2..8), rng.random_range(100..1_500))
+        };
         let burst = rng.random_ratio(1, 3).then(|| rng.random_range(2..=limit));
         Term { burst, limit, window_ms }
     });

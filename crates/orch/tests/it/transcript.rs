@@ -27,7 +27,7 @@ impl Transcript {
     }
 }
 
-/// Ids, secrets, digests, moments and ports become their kinds; the blanks between columns, which depend on the
+/// Ids, secrets, digests, moments, ports and what memory a machine has become their kinds; the blanks between columns, which depend on the
 /// lengths of those, become two.
 fn redact(text: &str) -> String {
     let text = kinds(text);
@@ -58,6 +58,9 @@ fn kinds(text: &str) -> String {
             } else if let Some(length) = moment(rest) {
                 out.push_str("<moment>");
                 rest = &rest[length..];
+            } else if let Some(end) = rest.find('}').filter(|_| rest.starts_with("{\"high_mb\":")) {
+                out.push_str("<memory>");
+                rest = &rest[end + 1..];
             } else if let Some(port) = rest.strip_prefix("127.0.0.1:") {
                 out.push_str("127.0.0.1:<port>");
                 rest = port.trim_start_matches(|c: char| c.is_ascii_digit());
