@@ -12,7 +12,7 @@ pub enum Mutant {
     KeyFreedOnFailure = 2,
     /// Count a met dependency twice.
     EdgeCountedTwice = 3,
-    /// Leave the lane's head where it was at a grant.
+    /// Leave the lane's head where it was at a grant, and the end of what was read into its window.
     HeadNotAdvanced = 4,
     /// Compare a token with the owner's epoch instead of the lease's.
     TokenAgainstOwnerEpoch = 5,

@@ -152,7 +152,9 @@ impl Shard {
         lane.read_at = short.then_some(began);
         lane.window.extend(fits);
         // Whoever is in another lane now is shown here by the ledger until it ends, and is not read for ever.
-        lane.window_end = lane.window_end.max(last.unwrap_or(0));
+        if !mutant::on(Mutant::HeadNotAdvanced) {
+            lane.window_end = lane.window_end.max(last.unwrap_or(0));
+        }
         tenant.refresh_lane(wish.lane);
     }
 
