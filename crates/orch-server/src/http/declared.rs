@@ -207,6 +207,8 @@ pub async fn delete<T: Declared>(
 ) -> Result<Json<EmptyOut>, Problem> {
     require(caller, T::SCOPE)?;
     query.none()?;
+    // Nothing has a name that cannot be, whatever else is asked.
+    config::check_name("name", name).map_err(|_| Problem::not_found(T::NAME))?;
     let expect = if headers.contains_key(IF_MATCH) { expect(headers)? } else { Expect::Any };
     let (tenant, kind, name, actor) = (caller.tenant(), T::KIND, name.to_owned(), caller.actor(None));
     match app.engine().command(Command::DeleteConfig { tenant, kind, name, expect, actor }).await.map_err(Problem::from)
