@@ -11,9 +11,7 @@ use orch_gates::latency::Verdict;
 
 use crate::answer::{Gate, Hold, InFlight};
 use crate::bucket::host_of;
-use crate::command::HostSaid;
 use crate::host::Shared;
-use crate::shard::Shard;
 use crate::tenant::{Group, Tenant};
 
 impl Tenant {
@@ -87,15 +85,6 @@ pub fn is_own(tenant: TenantNo, doc: &ConfigDoc) -> Result<(), Refusal> {
         return Err(Refusal::field(Code::InvalidField, "in_flight_max", detail));
     }
     Ok(())
-}
-
-impl Shard {
-    /// Hosts that all tenants share have become slow for one of them.
-    pub(crate) fn slow_answers(&mut self, said: Vec<HostSaid>, by_platform: bool) {
-        for said in said {
-            self.upstream_answered(HostSaid { by_platform, ..said });
-        }
-    }
 }
 
 #[cfg(test)]

@@ -176,12 +176,14 @@ impl Shard {
         self.look_at_system();
     }
 
-    /// A worker said what an upstream answered to a request of this group's host.
-    pub(crate) fn upstream_answered(&mut self, said: HostSaid) {
-        if self.is_home() {
-            self.host_said(said);
-        } else if (self.hosts.said.len() as u64) < PERMIT_WISHES_MAX {
-            self.hosts.said.push(said);
+    /// What a worker was answered by hosts that all tenants share.
+    pub(crate) fn hosts_answered(&mut self, said: Vec<HostSaid>, by_platform: bool) {
+        for said in said.into_iter().map(|said| HostSaid { by_platform, ..said }) {
+            if self.is_home() {
+                self.host_said(said);
+            } else if (self.hosts.said.len() as u64) < PERMIT_WISHES_MAX {
+                self.hosts.said.push(said);
+            }
         }
     }
 

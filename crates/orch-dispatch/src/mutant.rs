@@ -4,158 +4,157 @@
 
 /// A planted bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u32)]
 pub enum Mutant {
     /// Expire leases without counting only the time in fact served.
-    ReapWithoutGrace = 1,
+    ReapWithoutGrace,
     /// Free an idempotency key when its job fails.
-    KeyFreedOnFailure = 2,
+    KeyFreedOnFailure,
     /// Count a met dependency twice.
-    EdgeCountedTwice = 3,
+    EdgeCountedTwice,
     /// Leave the lane's head where it was at a grant, and the end of what was read into its window.
-    HeadNotAdvanced = 4,
+    HeadNotAdvanced,
     /// Compare a token with the owner's epoch instead of the lease's.
-    TokenAgainstOwnerEpoch = 5,
+    TokenAgainstOwnerEpoch,
     /// Believe what prepare read although memory knows better: a parent that finished in between is missed.
-    ParentFinishMissed = 6,
+    ParentFinishMissed,
     /// Give a job that enters its lane again its old order key.
-    ReenterBelowHead = 7,
+    ReenterBelowHead,
     /// Forget a key or job of memory as soon as its append commits, with prepares still open.
-    WarmForgottenEarly = 8,
+    WarmForgottenEarly,
     /// Accept a report without comparing the attempt.
-    AttemptNotCompared = 9,
+    AttemptNotCompared,
     /// Count a released attempt as a try.
-    ReleaseCostsTry = 10,
+    ReleaseCostsTry,
     /// Let a lost lease count as a try instead of by its own cap.
-    LostCountsAsTry = 11,
+    LostCountsAsTry,
     /// Leave the concurrency slot taken when an attempt ends.
-    SlotLeaked = 12,
+    SlotLeaked,
     /// Grant from a paused lane.
-    PauseIgnored = 13,
+    PauseIgnored,
     /// Extend every lease of the session, not just the listed ones.
-    HeartbeatExtendsAll = 14,
+    HeartbeatExtendsAll,
     /// Skip no child when a parent failed.
-    FailedParentUnblocks = 15,
+    FailedParentUnblocks,
     /// Take the same result a second time as new.
-    CompletionTwice = 16,
+    CompletionTwice,
     /// Do not save the waiting dependants in the snapshot.
-    SnapshotWithoutDependants = 17,
+    SnapshotWithoutDependants,
     /// Let a final job be canceled again.
-    FinalNotFinal = 18,
+    FinalNotFinal,
     /// Grant a job of a window although it was canceled after the window was read.
-    CanceledFromWindow = 19,
+    CanceledFromWindow,
     /// Send an answer before its position is committed.
-    AnswerBeforeCommit = 20,
+    AnswerBeforeCommit,
     /// Forget a canceled job while a window read that began before is still under way.
-    WindowReadNotPinned = 21,
+    WindowReadNotPinned,
     /// Leave the other lanes of a concurrency key open when one of them takes its last slot.
-    SiblingLaneOpen = 22,
+    SiblingLaneOpen,
     /// Let a time-out or an unheard lease send a job round again although its cancel was asked for.
-    CancelForgotten = 23,
+    CancelForgotten,
     /// Answer for a key that is written without a fact before it is committed.
-    KeyWithoutCommit = 24,
+    KeyWithoutCommit,
     /// Let a heartbeat wait behind other commands for room in a commit.
-    HeartbeatQueued = 25,
+    HeartbeatQueued,
     /// Begin to serve at the database's time although the ledger is ahead of it.
-    LedgerTimeIgnored = 26,
+    LedgerTimeIgnored,
     /// Answer a repeated completion without the follow-up jobs that the first one made.
-    FollowUpsForgotten = 27,
+    FollowUpsForgotten,
     /// After a recovery, give leases the length of their grant although heartbeats were told a longer one.
-    LongerLeaseForgotten = 28,
+    LongerLeaseForgotten,
     /// Forget, when a job ends between two attempts, which report ended the last one.
-    LastReportForgotten = 29,
+    LastReportForgotten,
     /// Read only the first tenant's part of what a worker's reports need.
-    OtherTenantsUnread = 30,
+    OtherTenantsUnread,
     /// Give every unheard lease back at no cost, also when its worker fell silent at the grant.
-    UnheardIsFree = 31,
+    UnheardIsFree,
     /// Tell a sweep that no fresh job of any lane waits.
-    SweepIgnoresHead = 32,
+    SweepIgnoresHead,
     /// Tell a sweep that no open job is held in memory.
-    SweepIgnoresKeep = 33,
+    SweepIgnoresKeep,
     /// Spend of a bucket only for jobs that were never tried.
-    BucketFreeForRetries = 36,
+    BucketFreeForRetries,
     /// Keep what was spent of buckets in memory only.
-    BucketNotSaved = 37,
+    BucketNotSaved,
     /// Count a grant where it was made, though its request leaves later.
-    BucketCountsEarly = 38,
+    BucketCountsEarly,
     /// Let one permit be used by every grant while it lasts.
-    PermitUsedTwice = 39,
+    PermitUsedTwice,
     /// Use permits after they have ended.
-    PermitUsedLate = 40,
+    PermitUsedLate,
     /// Give permits to whoever comes first.
-    HostWithoutTurns = 41,
+    HostWithoutTurns,
     /// Leave a quota's slot taken when an attempt ends.
-    QuotaSlotLeaked = 42,
+    QuotaSlotLeaked,
     /// Grant beyond what quotas let be under way.
-    QuotaIgnored = 43,
+    QuotaIgnored,
     /// Count only first attempts towards what begins in an hour.
-    HourFreeForRetries = 44,
+    HourFreeForRetries,
     /// Keep what began within an hour in memory only.
-    HourNotSaved = 45,
+    HourNotSaved,
     /// Take jobs beyond a quota's backlog.
-    BacklogIgnored = 46,
+    BacklogIgnored,
     /// Keep what breakers know in memory only.
-    BreakerNotSaved = 50,
+    BreakerNotSaved,
     /// Count a canary's failure as a try.
-    CanaryCostsTry = 51,
+    CanaryCostsTry,
     /// Count failures as tries although a breaker is open.
-    OpenCostsTry = 52,
+    OpenCostsTry,
     /// Let more through while a canary is under way.
-    TwoCanaries = 53,
+    TwoCanaries,
     /// Let everything through as soon as a canary has succeeded.
-    RampIgnored = 54,
+    RampIgnored,
     /// Tell breakers that an attempt that was given back failed.
-    ReleaseCountsAsFailure = 55,
+    ReleaseCountsAsFailure,
     /// Forget declared blackouts when a snapshot is read.
-    BlackoutIgnoredAfterRecovery = 56,
+    BlackoutIgnoredAfterRecovery,
     /// Hand out until a window begins although a drain has a lead.
-    BlackoutLeadForgotten = 57,
+    BlackoutLeadForgotten,
     /// Let attempts go on in the window of a blackout that cancels.
-    BlackoutCancelForgotten = 58,
+    BlackoutCancelForgotten,
     /// Keep to a blackout's calendar as it was before it was declared anew.
-    BlackoutOfOldVersion = 59,
+    BlackoutOfOldVersion,
     /// Grant beyond what a throttle lets be under way.
-    ThrottleIgnoresActive = 60,
+    ThrottleIgnoresActive,
     /// Count only first attempts towards what begins in a throttled minute.
-    ThrottleFreeForRetries = 61,
+    ThrottleFreeForRetries,
     /// Forget throttles when a snapshot is read.
-    ThrottleLostAtRecovery = 62,
+    ThrottleLostAtRecovery,
     /// Do not look at parked claims again when a gate opens by itself.
-    OpeningForgotten = 99,
+    OpeningForgotten,
     /// Do not look at parked claims again when a slot comes free.
-    SlotUnheard = 98,
+    SlotUnheard,
     /// Forget how long attempts take when a snapshot is read.
-    RunTimesNotSaved = 90,
+    RunTimesNotSaved,
     /// Take how long failed attempts took for how long work takes.
-    RunTimesOfFailures = 91,
+    RunTimesOfFailures,
     /// Want more workers than the gates let work.
-    WorkersBeyondLimits = 92,
+    WorkersBeyondLimits,
     /// Grant beyond what a bucket lets be under way at its host.
-    FlightIgnored = 80,
+    FlightIgnored,
     /// Leave what may be under way as it was when an upstream refuses.
-    FlightCutForgotten = 81,
+    FlightCutForgotten,
     /// Count an attempt as under way at its host after it has ended.
-    FlightSlotLeaked = 82,
+    FlightSlotLeaked,
     /// Count only handed-out jobs of a key whose newest is to be dropped.
-    DropIgnoresWaiting = 70,
+    DropIgnoresWaiting,
     /// Forget which jobs of a key are open when a snapshot is read.
-    KeysForgottenAtRecovery = 71,
+    KeysForgottenAtRecovery,
     /// Let the newest jobs of a key make way instead of the oldest.
-    NewestSuperseded = 72,
+    NewestSuperseded,
     /// Let attempts go on although a newer job of their key took their place.
-    RunningNotSuperseded = 73,
+    RunningNotSuperseded,
     /// Leave a job that moved to another lane in the window of the one it left.
-    MovedStaysInWindow = 74,
+    MovedStaysInWindow,
     /// Forget priorities of targets when a snapshot is read.
-    PriorityLostAtRecovery = 75,
+    PriorityLostAtRecovery,
     /// Hand out beyond what the platform lets a tenant have under way.
-    AllotmentIgnored = 121,
+    AllotmentIgnored,
     /// Let work that is not urgent spend what is kept for urgent work.
-    ReserveForAll = 122,
+    ReserveForAll,
     /// Take keys for new that lie in the ledger and were not read yet after a take-over.
-    KeysUnreadAreNew = 34,
+    KeysUnreadAreNew,
     /// Take keys for new that were used since the take-over.
-    UsedKeysAreNew = 35,
+    UsedKeysAreNew,
 }
 
 impl Mutant {

@@ -584,7 +584,7 @@ impl Shard {
                     if !completion.took.is_empty() {
                         let took = std::mem::take(&mut completion.took);
                         let said = self.at_desk(&tenants, token, readings, |desk| desk.answers_took(token, &took));
-                        self.slow_answers(said.unwrap_or_default(), by_platform);
+                        self.hosts_answered(said.unwrap_or_default(), by_platform);
                     }
                     self.at_desk(&tenants, token, readings, |desk| desk.complete(completion))
                 });
@@ -602,7 +602,7 @@ impl Shard {
             Command::Upstream { tenants, token, said } => {
                 let by_platform = tenants.contains(&TenantNo::SYSTEM);
                 let said = self.at_desk(&tenants, token, readings, |desk| desk.upstream_said(token, said));
-                done(said.map(|said| self.slow_answers(said, by_platform)))
+                done(said.map(|said| self.hosts_answered(said, by_platform)))
             }
             Command::CheckLease { tenants, token } => {
                 done(self.at_desk(&tenants, token, readings, |desk| desk.current(token).map(|_| ())))

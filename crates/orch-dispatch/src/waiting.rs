@@ -19,7 +19,7 @@ pub(crate) struct Held<'a> {
     groups: BTreeMap<usize, OfGroup>,
 }
 
-/// What holds every lane of a group.
+/// What holds every lane of a group, or one of them.
 #[derive(Debug, Clone, Copy)]
 struct OfGroup {
     paused: bool,
@@ -47,19 +47,13 @@ impl<'a> Held<'a> {
         }
         let place = tenant.index.group_of_lane[no.0 as usize - 1];
         let of = *self.groups.entry(place).or_insert_with(|| OfGroup::new(tenant, &tenant.index.groups[place], now));
-        if of.paused || tenant.pauses.contains_key(&PauseTarget::Lane(no)) {
-            return Some(Gate::Paused);
-        }
-        if of.throttled || tenant.lane_throttled_until(no, now) > now {
-            return Some(Gate::Throttled);
-        }
-        if of.closed.is_some() {
-            return of.closed;
-        }
-        if of.full || tenant.key_full(tenant.lane(no)) {
-            return Some(Gate::Concurrency);
-        }
-        of.quota.then_some(Gate::Quota)
+        let of_lane = OfGroup {
+            paused: of.paused || tenant.pauses.contains_key(&PauseTarget::Lane(no)),
+            throttled: of.throttled || tenant.lane_throttled_until(no, now) > now,
+            full: of.full || tenant.key_full(tenant.lane(no)),
+            ..of
+        };
+        of_lane.first()
     }
 }
 
@@ -76,14 +70,21 @@ impl OfGroup {
             quota: tenant.quota_full(group).is_some(),
         }
     }
+
+    /// The first that holds, in the order of evaluation.
+    fn first(self) -> Option<Gate> {
+        let then = |holds: bool, gate: Gate| holds.then_some(gate);
+        then(self.paused, Gate::Paused)
+            .or(then(self.throttled, Gate::Throttled))
+            .or(self.closed)
+            .or(then(self.full, Gate::Concurrency))
+            .or(then(self.quota, Gate::Quota))
+    }
 }
 
 /// The first gate that holds every lane of a group, of those that do not depend on workers and turns.
 pub(crate) fn gate_of(tenant: &Tenant, group: &Group, now: Timestamp) -> Option<Gate> {
-    let of = OfGroup::new(tenant, group, now);
-    let first = [(of.paused, Gate::Paused), (of.throttled, Gate::Throttled)].into_iter().find(|(holds, _)| *holds);
-    let last = [(of.full, Gate::Concurrency), (of.quota, Gate::Quota)].into_iter().find(|(holds, _)| *holds);
-    first.map(|(_, gate)| gate).or(of.closed).or(last.map(|(_, gate)| gate))
+    OfGroup::new(tenant, group, now).first()
 }
 
 impl Shard {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use orch_core::config::ConfigKind;
 use orch_core::fact::PauseTarget;
 use orch_core::ids::TenantNo;
 use orch_core::time::Timestamp;
@@ -15,7 +16,7 @@ use crate::answer::{Gate, Limiter, WorkersWanted};
 use crate::explain::pause_words;
 use crate::mutant::{self, Mutant};
 use crate::shard::Shard;
-use crate::tenant::{Group, Tenant};
+use crate::tenant::{Group, Tenant, of_kind};
 use crate::throttle::term;
 
 /// Lanes of a group whose concurrency keys are looked at.
@@ -60,11 +61,7 @@ impl Left {
 impl Tenant {
     /// The declared job types, by name.
     fn job_types(&self) -> impl Iterator<Item = &str> {
-        let kind = orch_core::config::ConfigKind::JobType;
-        self.configs
-            .range((kind, String::new())..)
-            .take_while(move |((of, _), _)| *of == kind)
-            .map(|((_, name), _)| &name[..])
+        of_kind(&self.configs, ConfigKind::JobType).map(|found| found.doc.name())
     }
 
     fn workers_wanted(&self, job_type: &str, target_ms: u64, now: Timestamp) -> WorkersWanted {

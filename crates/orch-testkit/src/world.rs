@@ -202,9 +202,7 @@ impl World {
             draining: false,
             trace: None,
         };
-        let Profile { commit_ms, commit_ms_max, read_ms_max, .. } = world.profile;
-        let quiet_ms = 100 + 3 * (commit_ms + commit_ms_max + read_ms_max);
-        world.model.waits.quiet_ms = u64::try_from(quiet_ms).unwrap_or(u64::MAX);
+        world.model.waits.quiet_ms = 100 + world.profile.under_way_ms();
         world.people();
         world
     }

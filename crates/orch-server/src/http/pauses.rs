@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use axum::extract::State;
 use orch_core::fact::PauseTarget;
-use orch_core::{LaneNo, Refusal, limits};
+use orch_core::{LaneNo, Refusal, TenantNo, limits};
 use orch_dispatch::Answer;
 use orch_dispatch::answer::PauseFound;
-use orch_dispatch::command::{Command, Read};
+use orch_dispatch::command::{Actor, Command, Read};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, OneOfBuilder, Schema, Type};
@@ -157,12 +157,7 @@ pub async fn pause(
     query: Query,
     Json(body): Json<PauseIn>,
 ) -> Result<Json<EmptyOut>, Problem> {
-    require(&caller, Scope::Operate)?;
-    query.none()?;
-    let (target, reason) = checked(body)?;
-    let actor = caller.actor(reason);
-    app.engine().command(Command::Pause { tenant: caller.tenant(), target, actor }).await?;
-    Ok(Json(EmptyOut {}))
+    change_target(&app, &caller, query, body, |tenant, target, actor| Command::Pause { tenant, target, actor }).await
 }
 
 /// Resumes what was paused under the same target.
@@ -176,12 +171,7 @@ pub async fn resume(
     query: Query,
     Json(body): Json<PauseIn>,
 ) -> Result<Json<EmptyOut>, Problem> {
-    require(&caller, Scope::Operate)?;
-    query.none()?;
-    let (target, reason) = checked(body)?;
-    let actor = caller.actor(reason);
-    app.engine().command(Command::Resume { tenant: caller.tenant(), target, actor }).await?;
-    Ok(Json(EmptyOut {}))
+    change_target(&app, &caller, query, body, |tenant, target, actor| Command::Resume { tenant, target, actor }).await
 }
 
 /// What names a target may be a name.
@@ -194,8 +184,23 @@ pub fn check_target(target: &TargetBody) -> Result<(), Refusal> {
     }
 }
 
+/// What an operator does to a target, with a reason.
+pub async fn change_target(
+    app: &AppState,
+    caller: &Caller,
+    query: Query,
+    body: PauseIn,
+    command: impl FnOnce(TenantNo, PauseTarget, Actor) -> Command,
+) -> Result<Json<EmptyOut>, Problem> {
+    require(caller, Scope::Operate)?;
+    query.none()?;
+    let (target, reason) = checked(body)?;
+    app.engine().command(command(caller.tenant(), target, caller.actor(reason))).await?;
+    Ok(Json(EmptyOut {}))
+}
+
 /// A target and a reason, checked.
-pub fn checked(body: PauseIn) -> Result<(PauseTarget, Option<String>), Problem> {
+fn checked(body: PauseIn) -> Result<(PauseTarget, Option<String>), Problem> {
     let mut refusals = Refusals::default();
     refusals.note(check_target(&body.target));
     let reason = refusals.note(check_reason(body.reason)).flatten();

@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use super::error::Problem;
 use super::fields::Refusals;
 use super::json::Json;
-use super::pauses::{PauseIn, TargetBody, check_target, checked};
+use super::pauses::{PauseIn, TargetBody, change_target, check_target};
 use super::query::Query;
 use super::texts::ReasonText;
 use super::unexpected;
@@ -128,10 +128,6 @@ pub async fn end_priority(
     query: Query,
     Json(body): Json<PauseIn>,
 ) -> Result<Json<EmptyOut>, Problem> {
-    require(&caller, Scope::Operate)?;
-    query.none()?;
-    let (target, reason) = checked(body)?;
-    let actor = caller.actor(reason);
-    app.engine().command(Command::EndPriority { tenant: caller.tenant(), target, actor }).await?;
-    Ok(Json(EmptyOut {}))
+    change_target(&app, &caller, query, body, |tenant, target, actor| Command::EndPriority { tenant, target, actor })
+        .await
 }

@@ -3,7 +3,7 @@
 use orch_core::time::Timestamp;
 use rand::Rng;
 
-use super::{Client, Event, Profile, Stepped, Worker, World};
+use super::{Client, Event, Stepped, Worker, World};
 use crate::model::CALM_MS;
 
 impl World {
@@ -68,9 +68,7 @@ impl World {
     pub(super) fn begin_drain(&mut self) -> Stepped {
         self.draining = true;
         // What is under way already may take its time; what begins from now on is quick.
-        let Profile { commit_ms, commit_ms_max, read_ms_max, .. } = self.profile;
-        let under_way = u64::try_from(3 * (commit_ms + commit_ms_max + read_ms_max)).unwrap_or(0);
-        self.model.waits.calm_from = Some(self.latest_now().plus_ms(under_way + CALM_MS));
+        self.model.waits.calm_from = Some(self.latest_now().plus_ms(self.profile.under_way_ms() + CALM_MS));
         let number = self.clients.len();
         let worker = Worker::capable(self, number);
         self.clients.push(Client::Worker(worker));

@@ -58,6 +58,12 @@ pub struct Outages {
 }
 
 impl Profile {
+    /// What is under way may take so long: a few readings and commits, one behind the other.
+    #[must_use]
+    pub fn under_way_ms(&self) -> u64 {
+        u64::try_from(3 * (self.commit_ms + self.commit_ms_max + self.read_ms_max)).unwrap_or(u64::MAX)
+    }
+
     /// Draws one.
     pub fn draw(rng: &mut SmallRng) -> Self {
         let small = rng.random_ratio(1, 2);
