@@ -22,12 +22,12 @@ impl Tenant {
     }
 
     /// How many attempts are under way at the host of a bucket that limits them.
-    fn in_flight(&self, name: &str) -> u32 {
+    pub fn in_flight(&self, name: &str) -> u32 {
         self.index.in_flight.get(name).copied().unwrap_or(0)
     }
 
     /// How many may be.
-    fn in_flight_most(&self, name: &str, max: u32) -> u32 {
+    pub fn in_flight_most(&self, name: &str, max: u32) -> u32 {
         self.buckets.get(name).map_or(max, |bucket| bucket.flight().most(max))
     }
 

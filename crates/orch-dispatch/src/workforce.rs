@@ -160,7 +160,7 @@ impl Tenant {
         limits
     }
 
-    /// The limits of what is under way: concurrency and quotas.
+    /// The limits of what is under way: concurrency, what hosts bear, quotas, and the tenant's allotment.
     fn full_soon(&self, group: &Group, mean_ms: Option<u64>, put: &mut impl FnMut(Gate, String, u64)) {
         let used = |map: &BTreeMap<String, u32>, name: &str| map.get(name).copied().unwrap_or(0);
         let job_type = self.job_type(&group.job_type);
@@ -177,6 +177,15 @@ impl Tenant {
         if let Some(max) = job_type.and_then(|doc| doc.concurrency_per_key_max) {
             let by = format!("each concurrency key has at most {max} attempts");
             put(Gate::Concurrency, by, self.let_by_keys(group, max));
+        }
+        for (name, max) in &group.flights {
+            let most = self.in_flight_most(name, *max);
+            let by = format!("bucket `{name}` lets {most} attempts be under way at its host");
+            put(Gate::Concurrency, by, more(most, self.in_flight(name)));
+        }
+        if let Some(most) = self.allotment.active_max {
+            let by = format!("the platform lets {most} attempts of the tenant be under way");
+            put(Gate::Quota, by, more(most, self.active()));
         }
         let shares = self.whole().map(|whole| self.shares(whole)).filter(|_| !group.quotas.is_empty());
         for doc in group.quotas.iter().filter_map(|name| self.quota_doc(name)) {

@@ -25,6 +25,8 @@ const SESSION: SessionId = SessionId(Uuid::from_u128(0x0190_0000_0000_7000_8000_
 pub(crate) struct Stage {
     pub shard: Shard,
     pub now: Timestamp,
+    /// What is enqueued is of this source.
+    pub source: Option<String>,
     next: u128,
 }
 
@@ -32,7 +34,7 @@ impl Stage {
     pub fn new(doc: JobType, capacity: u32) -> Self {
         let mut shard = Shard::empty(Identity { shard: ShardNo(0), epoch: 1, incarnation: Incarnation(Uuid::nil()) });
         shard.serve_from(START);
-        let mut stage = Self { shard, now: START, next: 0 };
+        let mut stage = Self { shard, now: START, source: None, next: 0 };
         for n in 1..=2 {
             let (no, id) = (TenantNo(n), TenantId(Uuid::from_u128(n.into())));
             let row = TenantRow { no, id, name: format!("t{n}"), shard: ShardNo(0), created_at: START };
@@ -89,7 +91,7 @@ impl Stage {
                     job_type: job_type.to_owned(),
                     priority: Priority::Normal,
                     project: "default".to_owned(),
-                    source: None,
+                    source: self.source.clone(),
                 },
             }
         });

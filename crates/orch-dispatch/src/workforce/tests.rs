@@ -1,10 +1,12 @@
 //! How many workers are wanted, and what keeps it from being more.
 
+use orch_core::allotment::{Allotment, Strategy};
 use orch_core::blackout::Blackout;
 use orch_core::calendar::CalendarRule;
-use orch_core::config::{Breaker, ConfigDoc, JobType};
+use orch_core::config::{Breaker, Bucket, ConfigDoc, JobType, Source};
 use orch_core::fact::PauseTarget;
 use orch_core::quota::Quota;
+use orch_core::term::Term;
 
 use crate::answer::{Gate, WorkersWanted};
 use crate::command::{Actor, Command, ThrottleLimits};
@@ -50,6 +52,34 @@ fn limits_of_what_is_under_way_hold() {
     let wanted = stage.wanted("t", TARGET_MS);
     assert_eq!((wanted.desired, gates(&wanted)), (7, vec![Gate::Quota]));
     assert_eq!(wanted.limited_by[0].by, "quota `few` has at most 7 attempts");
+}
+
+#[test]
+fn what_the_platform_allots_and_what_a_host_bears_hold() {
+    let mut stage = busy(kind(None));
+    let allotment = Allotment { strategy: Strategy::MaxLimit, active_max: Some(9), ..Allotment::default() };
+    stage.ask(Command::AllotTenant { tenant: TENANT, allotment, actor: actor() });
+    let wanted = stage.wanted("t", TARGET_MS);
+    assert_eq!((wanted.desired, gates(&wanted)), (9, vec![Gate::Quota]));
+    assert_eq!(wanted.limited_by[0].by, "the platform lets 9 attempts of the tenant be under way");
+
+    let mut stage = Stage::new(kind(None), 100);
+    stage.learn("t", 4, 10_000);
+    let (name, host) = ("feed".to_owned(), "feed.example".to_owned());
+    stage.declare(ConfigDoc::Source(Source {
+        name: name.clone(),
+        kind: "feed".into(),
+        host: Some(host.clone()),
+        ..Source::default()
+    }));
+    let terms = vec![Term::window(10_000, 1_000)];
+    stage.declare(ConfigDoc::Bucket(Bucket { name, host, in_flight_max: Some(4), terms, ..Bucket::default() }));
+    stage.source = Some("feed".to_owned());
+    stage.enqueue("t", None, 602);
+    assert_eq!(stage.claim(2).len(), 2);
+    let wanted = stage.wanted("t", TARGET_MS);
+    assert_eq!((wanted.desired, gates(&wanted)), (4, vec![Gate::Concurrency]));
+    assert_eq!(wanted.limited_by[0].by, "bucket `feed` lets 4 attempts be under way at its host");
 }
 
 #[test]
