@@ -224,6 +224,9 @@ pub enum Fact {
         lane: LaneNo,
         /// The lease's length.
         lease_ms: u64,
+        /// The attempt's first request does not leave later: it would come too close to others that are counted later.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        leave_by: Option<Timestamp>,
         /// The attempt's first request leaves then and not before; a bucket counts it there.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         not_before: Option<Timestamp>,

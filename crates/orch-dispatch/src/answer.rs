@@ -32,6 +32,8 @@ pub struct Grant {
     pub lease_ms: u64,
     /// The attempt's first request must not leave before.
     pub not_before: Option<Timestamp>,
+    /// Nor later than then: the attempt is given back instead.
+    pub leave_by: Option<Timestamp>,
     /// When the attempt times out.
     pub execution_until: Timestamp,
     /// Payload and extra, if they were in memory; else the engine reads them.

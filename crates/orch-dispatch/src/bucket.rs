@@ -22,6 +22,7 @@ use crate::decide::Desk;
 use crate::host::{Shared, said_of, slow_of};
 use crate::job::Lease;
 use crate::mutant::{self, Mutant};
+use crate::permit::InHand;
 use crate::tenant::{Configs, Group, Tenant, of_kind};
 
 /// When a group's next request may leave.
@@ -152,6 +153,15 @@ impl Tenant {
     pub fn leaves(&self, group: &Group, opens: Timestamp, now: Timestamp) -> Timestamp {
         let docs = group.buckets.iter().filter_map(|name| self.bucket_doc(name));
         opens.max(now.plus_ms(way_ms(half_guard_ms(docs))))
+    }
+
+    /// The last moment for a request to leave that counts at `not_before`, or under a permit where it counts: two thirds of
+    /// a window's guard later. What is left of the guard is for its way.
+    pub fn leave_by(&self, group: &Group, permit: Option<InHand>, not_before: Timestamp) -> Option<Timestamp> {
+        let docs = group.buckets.iter().filter_map(|name| self.bucket_doc(name));
+        let own = half_guard_ms(docs).map(|half| not_before.plus_ms(half * 4 / 3));
+        let shared = permit.map(|permit| permit.leaves_at.plus_ms(permit.until.ms_since(permit.leaves_at) * 4 / 3));
+        own.into_iter().chain(shared).min().map(|at| at.max(not_before))
     }
 
     /// When the next request of a group may leave by its tenant's own buckets and quotas.

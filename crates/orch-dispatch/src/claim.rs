@@ -129,7 +129,9 @@ impl Desk<'_> {
         };
         // Whoever has a permit leaves while it lasts.
         let opens = permit.map_or(opens, |permit| opens.min(permit.until));
+        let not_before = (opens > self.at.now).then_some(opens);
         let canary = self.tenant.is_canary(no);
+        let leave_by = not_before.and_then(|at| self.tenant.leave_by(self.tenant.group(no), permit, at));
         self.emit(Fact::LeaseGranted {
             attempt,
             auto_ack: taker.auto_ack,
@@ -139,7 +141,8 @@ impl Desk<'_> {
             job,
             lane: no,
             lease_ms,
-            not_before: (opens > self.at.now).then_some(opens),
+            leave_by,
+            not_before,
             permit: permit.map(|permit| permit.seq),
             prev,
             session: taker.session,
@@ -159,6 +162,7 @@ impl Desk<'_> {
             until: lease.until,
             lease_ms: lease.lease_ms,
             not_before: lease.not_before,
+            leave_by: lease.leave_by,
             execution_until: lease.execution_until,
             carried: None,
         })

@@ -51,6 +51,8 @@ pub(crate) struct Lease {
     pub longest_ms: u64,
     /// Its first request leaves then and not before.
     pub not_before: Option<Timestamp>,
+    /// Nor later than then.
+    pub leave_by: Option<Timestamp>,
     /// The breakers whose canary it is.
     pub probes: Box<[String]>,
     /// How long the attempt may run, as its worker was told at the grant.

@@ -43,6 +43,8 @@ enum Event {
     Answered(For, Box<Answer>),
     /// A request reaches the host.
     Request(usize, Token),
+    /// A worker gives an attempt back: its request would leave too late.
+    GiveBack(usize, Token),
     /// A worker's clock: it claims.
     Claim(usize),
     /// Something breaks.
@@ -102,6 +104,10 @@ struct Stage {
     slow: bool,
     /// Claims wait for a moment only, and come again after another: permits come between them.
     hasty: bool,
+    /// Now and then a worker stands still before a request.
+    stutters: bool,
+    /// Workers do not look when a request may leave at the latest.
+    careless: bool,
     end: i64,
 }
 
@@ -147,6 +153,8 @@ impl Stage {
             faults: false,
             slow,
             hasty: false,
+            stutters: false,
+            careless: false,
             end: BEGIN + minutes * 60_000,
         };
         stage.make_tenant(0, "system");
@@ -342,6 +350,7 @@ impl Stage {
             Event::Answered(For::Worker(who), answer) => self.worker_hears(who, *answer),
             Event::Answered(For::Nobody, _) => {}
             Event::Request(who, token) => self.request(who, token),
+            Event::GiveBack(who, token) => self.give_back(who, token),
             Event::Claim(who) => self.claim(who),
             Event::Fault => self.fault(),
         }
@@ -364,11 +373,15 @@ impl Stage {
         match answer {
             Answer::Claimed(grants) => {
                 self.workers[who].running += grants.len();
-                for Grant { token, not_before, .. } in grants {
+                for Grant { token, not_before, leave_by, .. } in grants {
                     // The SDK holds the handler until then; on its way a request takes a little.
                     let hold = not_before.map_or(0, |at| (at.millis() - self.t).max(0));
+                    let stutter = if self.stutters && self.rng.random_ratio(1, 50) { 80 } else { 0 };
+                    let leaves = hold + self.rng.random_range(0..=stutter);
+                    let late = leave_by.is_some_and(|by| self.t + leaves > by.millis()) && !self.careless;
                     let way = self.way();
-                    self.after(hold + way, Event::Request(who, token));
+                    let event = if late { Event::GiveBack(who, token) } else { Event::Request(who, token) };
+                    self.after(leaves + way, event);
                 }
                 if self.workers[who].running < 8 {
                     let pause = if self.hasty { self.rng.random_range(1..60) } else { 1 };
@@ -419,6 +432,15 @@ impl Stage {
                 }
             }
         }
+    }
+
+    fn give_back(&mut self, who: usize, token: Token) {
+        let Worker { site, tenant, .. } = self.workers[who];
+        self.submit(site, Command::Release { tenants: vec![tenant], tokens: vec![token] }, For::Nobody);
+        if self.workers[who].running == 8 {
+            self.after(1, Event::Claim(who));
+        }
+        self.workers[who].running = self.workers[who].running.saturating_sub(1);
     }
 
     fn waiting(&self, tenant: TenantNo) -> usize {
@@ -537,6 +559,27 @@ fn permits_that_lie_in_hand_for_a_while_make_it_refuse_nothing() {
         used += of / 10.0;
     }
     assert!(used >= 0.85, "{used}");
+}
+
+#[test]
+fn workers_that_stand_still_for_a_moment_make_it_refuse_nothing() {
+    let (mut used, mut refused) = (0.0, 0);
+    for seed in 0..10 {
+        for careless in [false, true] {
+            let mut stage = Stage::new(seed, FAST, 2);
+            (stage.stutters, stage.careless) = (true, careless);
+            stage.run();
+            println!("stutters, careless {careless}: {:.4}, {} refused", stage.used(BEGIN), stage.refused);
+            if careless {
+                refused += stage.refused;
+            } else {
+                assert_eq!(stage.refused, 0, "seed {seed}");
+                used += stage.used(BEGIN) / 10.0;
+            }
+        }
+    }
+    assert!(used >= 0.95, "{used}");
+    assert!(refused > 0, "the moments are long enough to matter");
 }
 
 #[test]

@@ -64,6 +64,7 @@ pub(crate) fn samples() -> Vec<Fact> {
             job: job(1),
             lane: LaneNo(1),
             lease_ms: 60_000,
+            leave_by: None,
             not_before: None,
             permit: None,
             prev: 7,
@@ -206,6 +207,8 @@ fn a_grant_that_holds_its_request_back_says_until_when() {
     let (held, text) = with("lease_granted", "not_before", 7.into());
     assert!(matches!(held, Fact::LeaseGranted { not_before: Some(at), .. } if at == Timestamp::from_millis(7)));
     assert!(text.contains(r#""lease_ms":60000,"not_before":7,"prev":"#), "{text}");
+    let (_, text) = with("lease_granted", "leave_by", 8.into());
+    assert!(text.contains(r#""lease_ms":60000,"leave_by":8,"prev":"#), "{text}");
     let (held, text) = with("lease_granted", "permit", 8.into());
     assert!(matches!(held, Fact::LeaseGranted { permit: Some(8), .. }));
     assert!(text.contains(r#""lease_ms":60000,"permit":8,"prev":"#), "{text}");

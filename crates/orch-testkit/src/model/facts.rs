@@ -311,6 +311,7 @@ impl Model {
             job: id,
             lane: lane_no,
             lease_ms,
+            leave_by,
             not_before,
             permit,
             prev,
@@ -372,6 +373,9 @@ impl Model {
         let source = tenant.lane(*lane_no).and_then(|lane| lane.key.source.as_deref());
         let host = source.and_then(|name| tenant.source(name)).and_then(|doc| doc.host.clone());
         let leaves_at = not_before.unwrap_or(record.at);
+        // A request that may leave later than that would come closer to others than the upstream's window is long.
+        let short = leave_by.is_none_or(|by| by >= leaves_at && not_before.is_some());
+        ensure(short, LIMITS, || format!("{id} leaves from {leaves_at} to {leave_by:?}"))?;
         let under_quota = quotas::granted(tenant, *lane_no, leaves_at)?;
         let throttled = throttles::granted(tenant, *lane_no, record.at)?;
         let allotted = fairness::granted(tenant, record.at)?;

@@ -25,6 +25,8 @@ pub struct Grant {
     pub lease_ms: u64,
     /// The handler begins then and not before: a bucket counts its first request there.
     pub hold_until: Option<Instant>,
+    /// The handler does not begin later: the attempt is given back.
+    pub leave_by: Option<Instant>,
     pub idempotency_key: String,
     pub job_type: String,
     pub project: String,
@@ -69,13 +71,14 @@ pub struct Attempt {
 impl Attempt {
     /// From a lease; the payload goes its own way.
     pub fn new(lease: Lease) -> (Arc<Self>, Box<RawValue>) {
-        let payload = lease.payload;
+        let (payload, now) = (lease.payload, clock::now());
         let grant = Grant {
             token: lease.token,
             job: lease.job,
             attempt: lease.attempt,
             lease_ms: lease.lease_ms,
-            hold_until: (lease.hold_ms > 0).then(|| clock::now() + Duration::from_millis(lease.hold_ms)),
+            hold_until: (lease.hold_ms > 0).then(|| now + Duration::from_millis(lease.hold_ms)),
+            leave_by: lease.leave_ms.map(|ms| now + Duration::from_millis(ms)),
             idempotency_key: lease.idempotency_key,
             job_type: lease.job_type,
             project: lease.project,

@@ -109,17 +109,21 @@ impl Shared {
             return Ended::Aborted;
         };
         let context = JobContext::new(Arc::clone(self), Arc::clone(attempt));
-        let hold_until = attempt.grant.hold_until;
+        let (hold_until, leave_by) = (attempt.grant.hold_until, attempt.grant.leave_by);
         let run = async move {
             if let Some(moment) = hold_until {
                 clock::pause_until(moment).await;
             }
-            handler.call(context, &payload).await
+            if leave_by.is_some_and(|moment| clock::now() > moment) {
+                // Its turn at the upstream is over: its request would come too close to the next.
+                return Ended::Aborted;
+            }
+            Ended::By(handler.call(context, &payload).await)
         };
         let run = AssertUnwindSafe(run).catch_unwind();
         tokio::select! {
             biased;
-            outcome = run => Ended::By(outcome.unwrap_or_else(|panic| Err(HandlerError::panic(panic.as_ref())))),
+            ended = run => ended.unwrap_or_else(|panic| Ended::By(Err(HandlerError::panic(panic.as_ref())))),
             () = attempt.lost.raised() => Ended::Lost,
             () = self.aborting.raised() => Ended::Aborted,
         }

@@ -65,6 +65,9 @@ pub struct Lease {
     /// The handler must not begin before so many milliseconds have passed.
     #[serde(default)]
     pub hold_ms: u64,
+    /// It must have begun before so many have.
+    #[serde(default)]
+    pub leave_ms: Option<u64>,
     #[serde(default)]
     pub idempotency_key: String,
     pub job_type: String,

@@ -94,6 +94,12 @@ pub struct LeaseOut {
     /// The same as milliseconds from this answer, for workers whose clock is not the server's.
     #[serde(default)]
     hold_ms: Option<u64>,
+    /// Nor later: if it is later, the attempt is given back, which costs no try.
+    #[serde(default)]
+    leave_by: Option<Moment>,
+    /// The same as milliseconds from this answer.
+    #[serde(default)]
+    leave_ms: Option<u64>,
     /// The same over all attempts of the job: the job's id.
     idempotency_key: String,
     /// The job type.
@@ -134,6 +140,10 @@ struct LeaseHead<'a> {
     not_before: Option<Shown<Timestamp>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hold_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leave_by: Option<Shown<Timestamp>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leave_ms: Option<u64>,
     idempotency_key: JobId,
     job_type: &'a str,
     project: &'a str,
@@ -219,6 +229,8 @@ fn write(Claimed { leases, drain }: &Claimed, tenant: &str, now: Timestamp) -> R
             execution_until: execution_until.text(grant.execution_until),
             not_before: grant.not_before.map(Shown),
             hold_ms: grant.not_before.map(|at| at.ms_since(now)),
+            leave_by: grant.leave_by.map(Shown),
+            leave_ms: grant.leave_by.map(|at| at.ms_since(now)),
             idempotency_key: grant.token.job,
             job_type: &lane.job_type,
             project: &lane.project,

@@ -29,8 +29,9 @@ fn lease(attempt: u32, payload: &'static str, checkpoint: Option<&'static str>) 
     };
     let execution_until = at.plus_ms(60_000 * u64::from(attempt));
     let not_before = (attempt > 1).then(|| at.plus_ms(80));
+    let leave_by = not_before.map(|at| at.plus_ms(20));
     let until = at.plus_ms(30_000);
-    let grant = Grant { token, lane, until, lease_ms: 30_000, not_before, execution_until, carried: None };
+    let grant = Grant { token, lane, until, lease_ms: 30_000, not_before, leave_by, execution_until, carried: None };
     let extra = JobExtra { labels: [("a".to_owned(), "\"}".to_owned())].into(), ..JobExtra::default() };
     Lease { grant, payload: Bytes::from(payload), extra, checkpoint: checkpoint.map(Bytes::from) }
 }
@@ -56,6 +57,7 @@ fn what_is_written_is_what_the_document_describes() {
     assert_ne!(read[0].execution_until, read[1].execution_until);
     assert_eq!((read[0].hold_ms, read[1].hold_ms), (None, Some(60)));
     assert_eq!(read[1].not_before.map(|at| at.0), leases[1].grant.not_before);
+    assert_eq!(read[1].leave_by.map(|at| at.0), leases[1].grant.leave_by);
     assert_eq!((read[0].source.as_deref(), read[1].source.as_deref()), (None, Some("kev")));
     assert_eq!((read[1].checkpoint.clone(), read[0].checkpoint.clone()), (Some(serde_json::json!([1])), None));
     assert!(String::from_utf8(text).unwrap().contains(r#""payload":{ "z":1.50 },"checkpoint":null}"#));
