@@ -221,7 +221,8 @@ impl Gate {
     fn planted_bugs(&mut self) -> Result<()> {
         let arguments = ["test", "--package", "orch-testkit", "--features", "mutants", "--test", "sim_mutants"];
         self.command("sim: planted bugs", &arguments, &[])?;
-        self.command("gates: planted bugs", &["test", "--package", "orch-gates", "--features", "mutants"], &[])
+        self.command("gates: planted bugs", &["test", "--package", "orch-gates", "--features", "mutants"], &[])?;
+        self.command("graphs: planted bugs", &["test", "--package", "orch-graph", "--features", "mutants"], &[])
     }
 
     fn docs(&mut self) -> Result<()> {

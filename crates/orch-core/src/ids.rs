@@ -231,5 +231,24 @@ impl LaneNo {
     }
 }
 
+/// The number of a step: its place in the list of its graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepNo(pub u32);
+
+impl StepNo {
+    /// The step at this place; graphs have at most `GRAPH_STEPS_MAX`.
+    #[must_use]
+    pub fn at(place: usize) -> Self {
+        Self(u32::try_from(place).unwrap_or(u32::MAX))
+    }
+
+    /// Its place in lists that have an entry for each step.
+    #[must_use]
+    pub fn place(self) -> usize {
+        self.0 as usize
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ pub mod config;
 pub mod connector;
 pub mod fact;
 pub mod fairness;
+pub mod graph;
 pub mod ids;
 pub mod job;
 pub mod known_terms;
@@ -27,7 +28,7 @@ pub mod term;
 pub mod time;
 pub mod transition;
 
-pub use ids::{JobId, LaneNo, ProjectId, SessionId, ShardNo, Stream, TenantId, TenantNo, TokenId};
+pub use ids::{JobId, LaneNo, ProjectId, SessionId, ShardNo, StepNo, Stream, TenantId, TenantNo, TokenId};
 pub use job::{JobState, Priority};
 pub use refusal::{Code, Refusal};
 pub use time::Timestamp;

@@ -239,6 +239,24 @@ limits! {
     FAIRNESS_RECEIPTS = 24, "fairness_receipts", "a day; older ones are in history";
     /// Milliseconds that a lane's first job waits before it counts as one class higher.
     AGEING_MS = 300_000, "ageing_ms", "longer than most queues are, short beside a person's patience";
+    /// Steps of a graph.
+    GRAPH_STEPS_MAX = 10_000, "graph_steps_max", "the longest chain and the widest fan that are promised";
+    /// Edges of a graph, all steps together.
+    GRAPH_EDGES_MAX = 100_000, "graph_edges_max", "ten a step of the largest graph; planning is linear in them";
+    /// How deep graphs may stand inside graphs.
+    GRAPH_DEPTH_MAX = 8, "graph_depth_max", "more levels than people keep apart";
+    /// Jobs that a run may come to, with all items of its maps and all steps of its sub-graphs.
+    GRAPH_JOBS_MAX = 1_000_000, "graph_jobs_max", "what a shard holds in memory at once; more is a backfill";
+    /// Items over which one step may be mapped.
+    MAP_ITEMS_MAX = 10_000, "map_items_max", "the widest fan-out that is promised";
+    /// Inputs of its run that one step may use.
+    STEP_INPUTS_MAX = 32, "step_inputs_max", "each is a member of its payload";
+    /// Values that one condition compares with.
+    CONDITION_VALUES_MAX = 100, "condition_values_max", "each is compared when a parent ends";
+    /// Milliseconds that an approval waits when nothing else is said.
+    APPROVAL_MS_DEFAULT = 86_400_000, "approval_ms_default", "a day: whoever is asked sleeps once";
+    /// Milliseconds that an approval may wait.
+    APPROVAL_MS_MAX = 2_678_400_000, "approval_ms_max", "31 days; who has not decided by then will not";
     /// Milliseconds that a node's lease on its shards lasts.
     NODE_LEASE_MS = 4_000, "node_lease_ms", "first grant within 6 s of a kill";
 }

@@ -88,7 +88,7 @@ impl Area {
             Self::Fmt | Self::Lint | Self::Deny | Self::Docs | Self::Guides | Self::Contract => &[],
             Self::Tidy => &["xtask"],
             Self::Core => &["orch-core"],
-            Self::Dispatch => &["orch-gates", "orch-dispatch"],
+            Self::Dispatch => &["orch-gates", "orch-graph", "orch-dispatch"],
             Self::Sim => &["orch-testkit", "orch-engine", "orch-dispatch"],
             Self::Store => &["orch-store"],
             Self::Engine => &["orch-engine"],
@@ -145,7 +145,7 @@ pub fn area_of(executable: &Executable) -> Option<Area> {
     Some(match executable.package.as_str() {
         "xtask" => Area::Tidy,
         "orch-core" => Area::Core,
-        "orch-gates" | "orch-dispatch" => Area::Dispatch,
+        "orch-gates" | "orch-graph" | "orch-dispatch" => Area::Dispatch,
         "orch-testkit" => Area::Sim,
         "orch-store" => Area::Store,
         "orch-engine" => Area::Engine,

@@ -7,7 +7,8 @@ use crate::tree::{Text, files};
 const OWN: &[(&str, &[&str])] = &[
     ("orch-core", &[]),
     ("orch-gates", &["orch-core"]),
-    ("orch-dispatch", &["orch-core", "orch-gates"]),
+    ("orch-graph", &["orch-core"]),
+    ("orch-dispatch", &["orch-core", "orch-gates", "orch-graph"]),
     ("orch-store", &["orch-core"]),
     ("orch-bus", &["orch-core"]),
     ("orch-bundle", &["orch-core", "orch-dispatch"]),
@@ -45,7 +46,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
 
 /// What the pure crates must do without.
 const IMPURE: &[&str] = &["tokio", "rand", "sqlx", "rusqlite", "axum", "reqwest", "tempfile"];
-const PURE: &[&str] = &["orch-core", "orch-gates", "orch-dispatch"];
+const PURE: &[&str] = &["orch-core", "orch-gates", "orch-graph", "orch-dispatch"];
 
 /// A dependency of a member.
 struct Dependency {

@@ -76,9 +76,12 @@ const COVERED: [&str; 64] = [
     "window_duration_ms_max",
 ];
 
-/// Defaults, and limits that no single call can meet: of the owner's memory, its commits and its time.
-const NOT_OF_THE_API: [&str; 46] = [
+/// Defaults, and limits that no single call can meet: of the owner's memory, its commits and its time; and those of
+/// graphs, which no call makes yet.
+const NOT_OF_THE_API: [&str; 55] = [
     "ageing_ms",
+    "approval_ms_default",
+    "approval_ms_max",
     "backoff_ms_default",
     "backoff_ms_max_default",
     "breaker_failures_percent_default",
@@ -91,11 +94,16 @@ const NOT_OF_THE_API: [&str; 46] = [
     "cancel_grace_ms_default",
     "commands_queued_max",
     "commands_queued_sender_max",
+    "condition_values_max",
     "execution_ms_default",
     "facts_per_commit",
     "facts_per_mixed_commit",
     "fairness_note_ms",
     "fairness_receipts",
+    "graph_depth_max",
+    "graph_edges_max",
+    "graph_jobs_max",
+    "graph_steps_max",
     "heartbeats_per_lease",
     "held_jobs_max",
     "job_retention_seconds",
@@ -105,6 +113,7 @@ const NOT_OF_THE_API: [&str; 46] = [
     "lease_ms_default",
     "light_share",
     "lost_default",
+    "map_items_max",
     "node_lease_ms",
     "page_default",
     "permit_ahead_ms",
@@ -115,6 +124,7 @@ const NOT_OF_THE_API: [&str; 46] = [
     "second_append_facts",
     "snapshot_facts",
     "snapshot_ms",
+    "step_inputs_max",
     "superseded_per_call_max",
     "sweep_seconds",
     "tenant_restore_days",
