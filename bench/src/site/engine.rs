@@ -97,6 +97,7 @@ impl EngineSite {
                 .collect(),
             correlation_id: None,
             origin: None,
+            firing: None,
         }
     }
 

@@ -13,6 +13,7 @@ use crate::limits;
 use crate::quota::Quota;
 use crate::refusal::{Code, Refusal};
 use crate::retry::Backoff;
+use crate::schedule::Schedule;
 use crate::term::Term;
 
 pub use breaker::Breaker;
@@ -271,6 +272,8 @@ pub enum ConfigKind {
     Breaker,
     /// A blackout.
     Blackout,
+    /// A schedule.
+    Schedule,
 }
 
 /// One version of a declared thing.
@@ -291,6 +294,8 @@ pub enum ConfigDoc {
     Breaker(Breaker),
     /// A blackout.
     Blackout(Box<Blackout>),
+    /// A schedule.
+    Schedule(Box<Schedule>),
 }
 
 impl ConfigDoc {
@@ -305,6 +310,7 @@ impl ConfigDoc {
             Self::Quota(_) => ConfigKind::Quota,
             Self::Breaker(_) => ConfigKind::Breaker,
             Self::Blackout(_) => ConfigKind::Blackout,
+            Self::Schedule(_) => ConfigKind::Schedule,
         }
     }
 
@@ -319,6 +325,7 @@ impl ConfigDoc {
             Self::Quota(doc) => &doc.name,
             Self::Breaker(doc) => &doc.name,
             Self::Blackout(doc) => &doc.name,
+            Self::Schedule(doc) => &doc.name,
         }
     }
 
@@ -335,6 +342,7 @@ impl ConfigDoc {
             Self::Quota(doc) => doc.check(),
             Self::Breaker(doc) => doc.check(),
             Self::Blackout(doc) => doc.check(),
+            Self::Schedule(doc) => doc.check(),
         }
     }
 }

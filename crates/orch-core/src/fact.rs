@@ -12,6 +12,7 @@ use crate::config::{ConfigDoc, ConfigKind};
 use crate::fairness::Receipt;
 use crate::ids::{ClaimId, JobId, LaneNo, SessionId, TenantId, TenantNo, TokenId};
 use crate::job::{AttemptOutcome, Dependency, JobError, JobState, LaneKey, Origin, Priority};
+use crate::schedule::{Firing, SkipCause};
 use crate::term::{CutCause, Slow};
 use crate::time::Timestamp;
 
@@ -166,6 +167,9 @@ pub enum Fact {
         /// What it waits for.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         depends_on: Vec<Dependency>,
+        /// The firing that asked for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        firing: Option<Firing>,
         /// The job.
         job: JobId,
         /// Free labels.
@@ -549,6 +553,49 @@ pub enum Fact {
         /// The whole hour's so far.
         receipt: Receipt,
     },
+    /// Nominal instants of a schedule that have no job: all from the first to the last.
+    ScheduleSkipped {
+        /// Why.
+        cause: SkipCause,
+        /// How many.
+        count: u64,
+        /// The first.
+        first_at: Timestamp,
+        /// The last.
+        last_at: Timestamp,
+        /// With `refused`: the refusal's code.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refusal: Option<String>,
+        /// The schedule.
+        schedule: String,
+    },
+    /// A nominal instant waits for the schedule's open jobs.
+    ScheduleBuffered {
+        /// The nominal instant.
+        nominal_at: Timestamp,
+        /// The schedule.
+        schedule: String,
+    },
+    /// A schedule was paused, by somebody or by itself.
+    SchedulePaused {
+        /// Who.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// The schedule.
+        schedule: String,
+    },
+    /// A schedule goes on.
+    ScheduleResumed {
+        /// Who.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// The schedule.
+        schedule: String,
+    },
     /// Rows without facts of their own were written: checkpoints, log lines (only in the shard's own stream).
     RowsKept {
         /// Checkpoints.
@@ -642,13 +689,17 @@ impl Fact {
             Self::PriorityEnded { .. } => "priority_ended",
             Self::TenantAllotted { .. } => "tenant_allotted",
             Self::FairnessNoted { .. } => "fairness_noted",
+            Self::ScheduleSkipped { .. } => "schedule_skipped",
+            Self::ScheduleBuffered { .. } => "schedule_buffered",
+            Self::SchedulePaused { .. } => "schedule_paused",
+            Self::ScheduleResumed { .. } => "schedule_resumed",
             Self::RowsKept { .. } => "rows_kept",
             Self::Turn { .. } => "turn",
         }
     }
 
     /// All kinds.
-    pub const KINDS: [&'static str; 35] = [
+    pub const KINDS: [&'static str; 39] = [
         "tenant_created",
         "config_set",
         "token_created",
@@ -684,6 +735,10 @@ impl Fact {
         "priority_ended",
         "tenant_allotted",
         "fairness_noted",
+        "schedule_skipped",
+        "schedule_buffered",
+        "schedule_paused",
+        "schedule_resumed",
     ];
 }
 

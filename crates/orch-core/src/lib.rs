@@ -24,6 +24,7 @@ pub mod query;
 pub mod quota;
 pub mod refusal;
 pub mod retry;
+pub mod schedule;
 pub mod term;
 pub mod time;
 pub mod transition;

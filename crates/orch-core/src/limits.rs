@@ -239,6 +239,30 @@ limits! {
     FAIRNESS_RECEIPTS = 24, "fairness_receipts", "a day; older ones are in history";
     /// Milliseconds that a lane's first job waits before it counts as one class higher.
     AGEING_MS = 300_000, "ageing_ms", "longer than most queues are, short beside a person's patience";
+    /// Schedules of a tenant.
+    SCHEDULES_MAX = 1_000, "schedules_max", "each is looked at by its owner as its instants come";
+    /// Payload bytes of a schedule's job.
+    SCHEDULE_PAYLOAD_BYTES_MAX = 64 << 10, "schedule_payload_bytes_max", "it stands in each version and in memory";
+    /// Milliseconds for which a schedule makes good, when it does not say.
+    CATCH_UP_MS_DEFAULT = 3_600_000, "catch_up_ms_default", "an hour: longer than a restart, shorter than a forgotten day";
+    /// The same, at most.
+    CATCH_UP_MS_MAX = 2_678_400_000, "catch_up_ms_max", "31 days; what lies further back is a backfill";
+    /// Firings that a schedule may have to make good for at once.
+    CATCH_UP_FIRINGS_MAX = 1_000, "catch_up_firings_max", "as many jobs as a call may ask for";
+    /// Milliseconds that a firing may come after its nominal instant by jitter.
+    JITTER_MS_MAX = 3_600_000, "jitter_ms_max", "an hour; what may come later has another timetable";
+    /// Nominal instants of a schedule that wait for its open job.
+    BUFFERED_MAX = 100, "buffered_max", "what lags further behind needs a longer interval";
+    /// Milliseconds between two nominal instants of an interval.
+    EVERY_MS_MIN = 1_000, "every_ms_min", "what comes more often is a worker's own loop";
+    /// The same, at most.
+    EVERY_MS_MAX = 31_622_400_000, "every_ms_max", "366 days";
+    /// Jobs in a row that may fail before a schedule pauses itself.
+    FAILURES_IN_A_ROW_MAX = 1_000, "failures_in_a_row_max", "whoever wants more wants none";
+    /// Milliseconds after which a job of a schedule is final at the earliest.
+    DEADLINE_MS_MIN = 1_000, "deadline_ms_min", "a worker must be able to take it";
+    /// Milliseconds that a firing may be late without being a misfire.
+    LATE_MS = 10_000, "late_ms", "longer than a shard's take-over";
     /// Steps of a graph.
     GRAPH_STEPS_MAX = 10_000, "graph_steps_max", "the longest chain and the widest fan that are promised";
     /// Edges of a graph, all steps together.

@@ -187,6 +187,9 @@ pub struct JobExtra {
     /// See `JobSpec`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<crate::job::Dependency>,
+    /// The firing that asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firing: Option<crate::schedule::Firing>,
     /// See `JobSpec`.
     #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub labels: std::collections::BTreeMap<String, String>,
@@ -364,6 +367,27 @@ pub struct ArtifactRow {
     pub artifact: ArtifactRef,
 }
 
+/// What became of a nominal instant of a schedule, or of several on end that have no job. One of each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FiringRow {
+    /// The tenant.
+    pub tenant: TenantNo,
+    /// The schedule.
+    pub schedule: String,
+    /// The nominal instant; the first of several.
+    pub nominal_at: Timestamp,
+    /// The last of them.
+    pub last_at: Timestamp,
+    /// How many.
+    pub count: u64,
+    /// When that was decided.
+    pub at: Timestamp,
+    /// The job; `None`: there is none.
+    pub job: Option<JobId>,
+    /// Why there is none: the word of a `SkipCause`.
+    pub cause: Option<String>,
+}
+
 /// The owner's saved state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnapshotRow {
@@ -408,6 +432,8 @@ pub struct Append {
     pub logs: Vec<LogRow>,
     /// Artifacts registered.
     pub artifacts: Vec<ArtifactRow>,
+    /// Nominal instants of schedules that were decided.
+    pub firings: Vec<FiringRow>,
     /// A snapshot of the state after an earlier commit; replaces the shard's last.
     pub snapshot: Option<SnapshotRow>,
 }
@@ -428,6 +454,7 @@ impl Append {
             && self.checkpoints.is_empty()
             && self.logs.is_empty()
             && self.artifacts.is_empty()
+            && self.firings.is_empty()
             && self.snapshot.is_none()
     }
 }
@@ -528,6 +555,17 @@ pub struct DeadLetterFound {
     pub row: DeadLetterRow,
     /// How it was settled.
     pub settlement: Option<SettlementRow>,
+}
+
+/// A page of what became of a schedule's nominal instants, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FiringPageParams {
+    /// The schedule.
+    pub schedule: String,
+    /// Only those of instants below this.
+    pub before: Option<Timestamp>,
+    /// At most so many.
+    pub limit: usize,
 }
 
 /// Final jobs by lane and state, for summaries.
@@ -633,6 +671,9 @@ pub trait Ledger: Send + Sync + 'static {
     /// The tenant's dead letter of that job.
     async fn dead_letter_get(&self, tenant: TenantNo, job: JobId) -> Result<Option<DeadLetterFound>, StoreError>;
 
+    /// A page of what became of the nominal instants of one of the tenant's schedules.
+    async fn firing_page(&self, tenant: TenantNo, params: &FiringPageParams) -> Result<Vec<FiringRow>, StoreError>;
+
     /// Final jobs of the tenant by lane and state.
     async fn done_count(&self, tenant: TenantNo) -> Result<Vec<DoneCount>, StoreError>;
 
@@ -682,6 +723,10 @@ pub trait Ledger: Send + Sync + 'static {
     /// of `before`, by rising place, above `above`.
     async fn key_rotate(&self, tenant: TenantNo, before: Timestamp, above: KeyPlace)
     -> Result<KeysRotated, StoreError>;
+
+    /// One step of forgetting what became of nominal instants: removes some of the tenant's that were decided before a
+    /// moment. Returns how many; 0: there are no more.
+    async fn firing_rotate(&self, tenant: TenantNo, before: Timestamp) -> Result<u64, StoreError>;
 
     /// The tenant's jobs that rotation removed, counted by the hour in which they ended, from the hour of `since` on; by
     /// hour, lane, state and error class.

@@ -406,6 +406,42 @@ pub struct PauseFound {
     pub at: Timestamp,
 }
 
+/// A schedule as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduleFound {
+    /// Nominal instants up to here are decided, or wait.
+    pub decided_until: Timestamp,
+    /// When the next one is due; `None`: none comes, or it is paused.
+    pub next_at: Option<Timestamp>,
+    /// Nominal instants that wait for its open jobs, in order.
+    pub waiting: Vec<Timestamp>,
+    /// Open jobs that it asked for.
+    pub open: Vec<JobId>,
+    /// Jobs in a row that failed.
+    pub failures: u32,
+    /// Nominal instants that had a job.
+    pub fired: u64,
+    /// Those that had none, for whatever reason.
+    pub skipped: u64,
+    /// Of those, the ones that could not be kept because nobody served.
+    pub missed: u64,
+    /// The last nominal instant that had a job, and the job.
+    pub last: Option<(Timestamp, JobId)>,
+    /// It is paused.
+    pub paused: Option<SchedulePause>,
+}
+
+/// Who paused a schedule, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchedulePause {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Since when.
+    pub at: Timestamp,
+}
+
 /// What a throttle looks like.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThrottleFound {
@@ -587,6 +623,8 @@ pub enum Answer {
     Bucket(Option<BucketFound>),
     /// A breaker; `None`: there is none of that name.
     Breaker(Option<BreakerFound>),
+    /// A schedule as it stands; `None`: there is none of that name.
+    Schedule(Option<ScheduleFound>),
     /// Open jobs in one state.
     OpenJobs(Vec<OpenJob>),
     /// What a rotation must leave.

@@ -38,8 +38,10 @@ impl Tenant {
         match &record.body {
             Fact::ConfigSet { doc, version } => {
                 self.config_version += 1;
-                if let ConfigDoc::Breaker(doc) = doc {
-                    self.breaker_declared(doc, record.at);
+                match doc {
+                    ConfigDoc::Breaker(doc) => self.breaker_declared(doc, record.at),
+                    ConfigDoc::Schedule(doc) => self.schedule_declared(doc, record.at),
+                    _ => {}
                 }
                 let key = (doc.kind(), doc.name().to_owned());
                 self.configs.insert(key, Versioned { doc: doc.clone(), version: *version, at: record.at });
@@ -72,7 +74,17 @@ impl Tenant {
                     self.run_time(*job, *lane, record.at);
                 }
                 self.finished(*job, *state, *lane);
+                self.schedule_ended(*job, *state, record.at, wheel);
             }
+            Fact::ScheduleSkipped { cause, count, first_at, last_at, schedule, .. } => {
+                self.schedule_skipped(schedule, (*first_at, *last_at), *count, *cause);
+            }
+            Fact::ScheduleBuffered { nominal_at, schedule } => self.schedule_buffered(schedule, *nominal_at),
+            Fact::SchedulePaused { by, reason, schedule } => {
+                let pause = Pause { by: by.clone(), reason: reason.clone(), at: record.at };
+                self.schedule_paused(schedule, Some(pause), record.at, wheel);
+            }
+            Fact::ScheduleResumed { schedule, .. } => self.schedule_paused(schedule, None, record.at, wheel),
             Fact::CancelRequested { grace_until, job, .. } => {
                 self.cancel_requested(*job, *grace_until, record.seq, wheel)
             }
@@ -131,8 +143,10 @@ impl Tenant {
                 self.configs.remove(&(*kind, name.clone()));
                 self.gone.insert((*kind, name.clone()), *version);
                 self.config_version += 1;
-                if *kind == ConfigKind::Breaker {
-                    self.breakers.remove(name);
+                match kind {
+                    ConfigKind::Breaker => drop(self.breakers.remove(name)),
+                    ConfigKind::Schedule => drop(self.schedules.remove(name)),
+                    _ => {}
                 }
                 self.index_declared(record.at, wheel);
             }
@@ -179,8 +193,10 @@ impl Tenant {
     /// Finds out anew which declared things each group of lanes has to do with.
     fn index_declared(&mut self, at: Timestamp, wheel: &mut Wheel) {
         self.index.blackouts.declared(&self.configs);
+        self.index.timetables.declared(&self.configs);
         self.index_groups();
         self.watch_blackouts(at, wheel);
+        self.watch_schedules(at, wheel);
         self.refresh_all();
     }
 
@@ -210,7 +226,7 @@ impl Tenant {
     }
 
     fn enqueued(&mut self, record: &Record, wheel: &mut Wheel) {
-        let Fact::JobEnqueued { job: id, lane, deadline, not_before, depends_on, open_parents, state, .. } =
+        let Fact::JobEnqueued { job: id, lane, deadline, not_before, depends_on, firing, open_parents, state, .. } =
             &record.body
         else {
             return;
@@ -220,7 +236,10 @@ impl Tenant {
         if *state == JobState::Ready {
             self.begin_waiting(*lane, record.at, wheel);
         }
-        if self.is_fresh(*lane, *state, *deadline) {
+        if let Some(firing) = firing {
+            self.schedule_fired(firing, *id);
+        }
+        if self.is_fresh(*lane, *state, *deadline, firing.is_some()) {
             self.lane_mut(*lane).fresh += 1;
             self.refresh_lane(*lane);
             return;

@@ -13,6 +13,7 @@ use orch_core::job::{ArtifactRef, Dependency, JobError, LaneKey, Origin, Payload
 use orch_core::lease::Token;
 use orch_core::port::{TenantRow, TokenRow};
 use orch_core::refusal::Refusal;
+use orch_core::schedule::Firing;
 use orch_core::term::Slow;
 use orch_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,8 @@ pub struct NewJob {
     pub correlation_id: Option<String>,
     /// Where it comes from.
     pub origin: Option<Origin>,
+    /// The firing that asks for it.
+    pub firing: Option<Firing>,
 }
 
 /// A worker's report on one attempt.
@@ -396,6 +399,17 @@ pub enum Command {
         /// Who and why.
         actor: Actor,
     },
+    /// Pause a schedule, or let it go on.
+    PauseSchedule {
+        /// The tenant.
+        tenant: TenantNo,
+        /// Its name.
+        schedule: String,
+        /// It is to be paused.
+        pause: bool,
+        /// Who and why.
+        actor: Actor,
+    },
     /// Is this attempt's lease current? (For reads under a fence.)
     CheckLease {
         /// The caller's tenants.
@@ -581,6 +595,7 @@ impl Command {
             | Self::ResetBucket { tenant, .. }
             | Self::TripBreaker { tenant, .. }
             | Self::ResetBreaker { tenant, .. }
+            | Self::PauseSchedule { tenant, .. }
             | Self::Drain { tenant, .. } => *tenant,
             Self::CreateToken(row) => row.tenant,
             Self::OpenSession(params) => params.session.tenant(),
@@ -721,6 +736,13 @@ pub enum Read {
     },
     /// What the work of each quota uses.
     Quotas(TenantNo),
+    /// A schedule as it stands.
+    Schedule {
+        /// The tenant.
+        tenant: TenantNo,
+        /// Its name.
+        name: String,
+    },
     /// What a breaker does now, and what it counts.
     Breaker {
         /// The tenant.
@@ -767,6 +789,7 @@ impl Read {
             | Self::WorkersWanted { tenant, .. }
             | Self::Bucket { tenant, .. }
             | Self::Breaker { tenant, .. }
+            | Self::Schedule { tenant, .. }
             | Self::Explain { tenant, .. }
             | Self::OpenJobs { tenant, .. } => *tenant,
             Self::Marks | Self::Allotments => TenantNo::SYSTEM,

@@ -38,8 +38,8 @@ struct Victim {
 
 impl Tenant {
     /// A job that lies in the ledger and in its lane's count, and nowhere else in memory.
-    pub fn is_fresh(&self, no: LaneNo, state: JobState, deadline: Option<Timestamp>) -> bool {
-        state == JobState::Ready && deadline.is_none() && !self.lane(no).kept
+    pub fn is_fresh(&self, no: LaneNo, state: JobState, deadline: Option<Timestamp>, fired: bool) -> bool {
+        state == JobState::Ready && deadline.is_none() && !fired && !self.lane(no).kept
     }
 
     /// Whether a strategy asks how many jobs of a lane's key are open.

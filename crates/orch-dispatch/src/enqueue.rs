@@ -238,12 +238,13 @@ impl Desk<'_> {
             Some(at) if at > self.at.now => JobState::Scheduled,
             _ => JobState::Ready,
         };
-        let fresh = self.tenant.is_fresh(lane, state, job.deadline);
+        let fresh = self.tenant.is_fresh(lane, state, job.deadline, job.firing.is_some());
         let before = self.tenant.lane(lane).kept.then(|| self.open_of_key(lane));
         let seq = self.emit(Fact::JobEnqueued {
             correlation_id: job.correlation_id.clone(),
             deadline: job.deadline,
             depends_on: job.depends_on.clone(),
+            firing: job.firing.clone(),
             job: job.id,
             labels: job.labels.clone(),
             lane,
@@ -299,6 +300,7 @@ impl Desk<'_> {
             correlation_id: job.correlation_id,
             deadline: job.deadline,
             depends_on: job.depends_on,
+            firing: job.firing,
             labels: job.labels,
             not_before: job.not_before,
             origin: job.origin,

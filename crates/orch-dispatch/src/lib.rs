@@ -41,6 +41,7 @@ mod quota;
 mod read;
 mod report;
 mod run_time;
+pub mod schedule;
 mod session;
 pub mod shard;
 mod tenant;

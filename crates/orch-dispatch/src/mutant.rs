@@ -155,11 +155,21 @@ pub enum Mutant {
     KeysUnreadAreNew,
     /// Take keys for new that were used since the take-over.
     UsedKeysAreNew,
+    /// Accept the job of a nominal instant without noting that it is decided.
+    FiringNotNoted,
+    /// Pass over nominal instants that are skipped without a word.
+    SkipsNotNoted,
+    /// Ask for a job although one of the schedule is open.
+    OverlapIgnored,
+    /// Let a paused schedule fire.
+    PausedFires,
+    /// Go on with the instants after a recovery from the moment of the recovery.
+    SchedulesNotSaved,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 75] = [
+    pub const ALL: [Self; 80] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -235,6 +245,11 @@ impl Mutant {
         Self::ReserveForAll,
         Self::KeysUnreadAreNew,
         Self::UsedKeysAreNew,
+        Self::FiringNotNoted,
+        Self::SkipsNotNoted,
+        Self::OverlapIgnored,
+        Self::PausedFires,
+        Self::SchedulesNotSaved,
     ];
 }
 

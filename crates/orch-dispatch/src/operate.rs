@@ -152,6 +152,7 @@ impl Desk<'_> {
             depends_on: Vec::new(),
             correlation_id: extra.correlation_id,
             origin: Some(Origin { kind, of: found.job.id }),
+            firing: None,
         }
     }
 
@@ -229,11 +230,15 @@ impl Desk<'_> {
         let all = self.tenant.configs.values().map(|found| &found.doc);
         let stays = check_connector(&doc, current.as_ref().map(|found| &found.doc), all);
         let stays = stays.and_then(|()| crate::flight::is_own(self.tenant.no, &doc));
+        let stays = stays.and_then(|()| self.schedule_fits(&doc));
         if let Err(refusal) = stays.and_then(|()| self.calendar_comes(&doc)) {
             return Answer::Refused(refusal);
         }
         if current.as_ref().is_some_and(|found| found.doc == doc) {
             return Answer::Config { version, created: false };
+        }
+        if kind == ConfigKind::Schedule {
+            self.close_schedule(&name, Some(&doc));
         }
         let version = version.max(before) + 1;
         let json = serde_json::to_vec(&doc).expect("a document holds only strings, numbers and lists");
@@ -252,6 +257,9 @@ impl Desk<'_> {
             && wanted != found.version
         {
             return Answer::Refused(other_version(found.version, wanted));
+        }
+        if kind == ConfigKind::Schedule {
+            self.close_schedule(&name, None);
         }
         let Actor { by, reason } = actor;
         let version = found.version + 1;

@@ -36,6 +36,7 @@ impl Shard {
             | Read::Configs { tenant, .. }
             | Read::Bucket { tenant, .. }
             | Read::Breaker { tenant, .. }
+            | Read::Schedule { tenant, .. }
             | Read::Explain { tenant, .. }
             | Read::ExplainHost { tenant, .. }
             | Read::WaitingOn { tenant, .. }
@@ -81,6 +82,7 @@ impl Shard {
             Read::Bucket { name, .. } => Answer::Bucket(bucket::found(desk.tenant, &name, desk.at.now)),
             Read::Quotas(_) => Answer::Quotas(quota::found(desk.tenant, desk.at.now)),
             Read::Breaker { name, .. } => Answer::Breaker(breaker::found(desk.tenant, &name, desk.at.now)),
+            Read::Schedule { name, .. } => Answer::Schedule(desk.tenant.schedule_found(&name)),
             Read::OpenJobs { state, before, limit, .. } => {
                 let ids = open_ids(desk.tenant, state, before, limit);
                 Answer::OpenJobs(ids.into_iter().filter_map(seen).collect())

@@ -234,6 +234,9 @@ impl Shard {
             if mutant::on(Mutant::BreakerNotSaved) {
                 tenant.breakers.clear();
             }
+            if mutant::on(Mutant::SchedulesNotSaved) {
+                tenant.schedules.values_mut().for_each(|course| course.decided = shard.ledger_time);
+            }
             if mutant::on(Mutant::PriorityLostAtRecovery) {
                 tenant.priorities.clear();
             }
@@ -305,6 +308,7 @@ impl Shard {
             }
             tenant.jobs = jobs;
             tenant.watch_blackouts_anew(now, &mut self.wheel);
+            tenant.watch_schedules_anew(now, &mut self.wheel);
             tenant.watch_ages_anew(now, &mut self.wheel);
         }
         self.begin_hosts();
@@ -661,6 +665,7 @@ impl Shard {
             Command::ResetBucket { bucket, actor, .. } => desk.reset_bucket(bucket, actor),
             Command::TripBreaker { breaker, actor, .. } => desk.trip_breaker(breaker, actor),
             Command::ResetBreaker { breaker, actor, .. } => desk.reset_breaker(breaker, actor),
+            Command::PauseSchedule { schedule, pause, actor, .. } => desk.pause_schedule(schedule, pause, actor),
             _ => Answer::Done,
         }
     }

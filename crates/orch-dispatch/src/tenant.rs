@@ -25,6 +25,7 @@ use crate::mutant::{self, Mutant};
 use crate::permit::Hand;
 use crate::precedence::Precedence;
 use crate::quota::Use;
+use crate::schedule::{Course, Timetables};
 use crate::throttle::Throttle;
 use crate::warm::Warm;
 
@@ -121,6 +122,8 @@ pub(crate) struct Tenant {
     pub throttles: BTreeMap<PauseTarget, Throttle>,
     /// How long attempts take that end well, by job type.
     pub run_times: BTreeMap<String, RunTimes>,
+    /// What is known of each schedule, by its name.
+    pub schedules: BTreeMap<String, Course>,
     /// Priorities that operators gave for a while.
     pub priorities: BTreeMap<PauseTarget, Precedence>,
     /// Jobs accepted under the default key, by job type.
@@ -165,6 +168,7 @@ pub(crate) struct Index {
     pub by_session: BTreeMap<SessionId, u32>,
     pub counts: OpenCounts,
     pub blackouts: Blackouts,
+    pub timetables: Timetables,
     /// Children that a parent's end has settled; the command that ended it goes on with them.
     pub resolved: Vec<JobId>,
     /// Lanes whose windows want filling.
@@ -204,6 +208,7 @@ impl Tenant {
             breakers: BTreeMap::new(),
             throttles: BTreeMap::new(),
             run_times: BTreeMap::new(),
+            schedules: BTreeMap::new(),
             priorities: BTreeMap::new(),
             keyless: BTreeMap::new(),
             vtime: 0,
@@ -335,6 +340,7 @@ impl Tenant {
         if !mutant::on(Mutant::BlackoutIgnoredAfterRecovery) {
             self.index.blackouts.declared(&self.configs);
         }
+        self.index_schedules();
         if mutant::on(Mutant::ThrottleLostAtRecovery) {
             self.throttles.clear();
         }

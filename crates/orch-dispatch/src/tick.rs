@@ -120,6 +120,7 @@ impl Shard {
                 }
                 Watched::Age(no) => desk.tenant.look_at_age(no, desk.at.now, desk.wheel),
                 Watched::Blackouts => desk.cancel_in_blackouts(),
+                Watched::Schedules => desk.look_at_schedules(),
                 Watched::Job(job) => desk.look_at(job),
                 Watched::Claim(session, claim) => {
                     for job in desk.tenant.claimed(session, claim).collect::<Vec<_>>() {

@@ -24,6 +24,8 @@ pub enum Watched {
     Age(LaneNo),
     /// The blackouts of a tenant: a window of one that cancels may have begun.
     Blackouts,
+    /// The schedules of a tenant: a nominal instant may be due.
+    Schedules,
 }
 
 /// The wheel.

@@ -23,6 +23,7 @@ mod payload_schema;
 mod peer;
 mod preparer;
 mod route;
+mod schedules;
 mod seat;
 mod serving;
 mod spread;

@@ -14,6 +14,7 @@ use orch_core::ids::TenantNo;
 use orch_core::limits;
 use orch_core::port::ConfigRow;
 use orch_core::refusal::{Code, Refusal};
+use orch_core::schedule::Schedule;
 use orch_dispatch::command::NewJob;
 use serde_json::Value;
 
@@ -134,6 +135,16 @@ impl PayloadSchemas {
         if let Some(reading) = reading {
             reading.judge(job);
         }
+    }
+
+    /// Does the payload of a schedule's job fit its type?
+    pub(crate) fn fits(&self, tenant: TenantNo, doc: &Schedule) -> Result<(), Refusal> {
+        let schemas = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let reading = schemas.get(&(tenant, doc.job.job_type.clone())).cloned();
+        drop(schemas);
+        let payload = serde_json::from_str(&doc.job.payload).unwrap_or_default();
+        let misfit = reading.and_then(|reading| reading.schema.as_ref()?.check(&payload));
+        misfit.map_or(Ok(()), |misfit| Err(misfit.under("job")))
     }
 
     /// Takes over what an ownership found; an empty list when it ended.

@@ -1,5 +1,6 @@
 //! A shard's place on this node: the way to its owner's task, if this node owns it.
 
+use orch_core::config::ConfigDoc;
 use orch_core::ids::ShardNo;
 use orch_core::limits;
 use orch_dispatch::command::PermitAsk;
@@ -108,7 +109,7 @@ impl Seat {
     /// Runs a command at the owner's task and returns its answer once that is committed; or the command, if the task
     /// did not take it in.
     pub async fn call(&self, mut command: Command) -> Result<Result<Answer, Command>, Error> {
-        self.judge(&mut command);
+        self.judge(&mut command)?;
         let (reply, replied) = oneshot::channel();
         let call = Call { command, reply };
         if reserved(&call.command) {
@@ -130,9 +131,9 @@ impl Seat {
 
     /// Reads the payload of each new job as its type wants it read, which only the owner's node knows: whether it fits
     /// the type's schema, and what its concurrency key is.
-    fn judge(&self, command: &mut Command) {
+    fn judge(&self, command: &mut Command) -> Result<(), Error> {
         if self.schemas.is_empty() {
-            return;
+            return Ok(());
         }
         match command {
             Command::Enqueue { tenant, jobs, .. } => {
@@ -149,8 +150,12 @@ impl Seat {
                     completion.follow_ups.iter_mut().for_each(|job| self.schemas.judge(tenant, job));
                 }
             }
+            Command::PutConfig { tenant, doc: ConfigDoc::Schedule(doc), .. } => {
+                self.schemas.fits(*tenant, doc).map_err(Error::Refused)?;
+            }
             _ => {}
         }
+        Ok(())
     }
 }
 

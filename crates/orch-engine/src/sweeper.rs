@@ -74,6 +74,7 @@ pub(crate) struct Sweeps {
 struct Swept {
     jobs: u64,
     keys: u64,
+    firings: u64,
 }
 
 impl Sweeper {
@@ -117,9 +118,9 @@ impl Sweeps {
             }
         }
         let ms = u64::try_from((self.clock.elapsed() - began).as_millis()).unwrap_or(u64::MAX);
-        let Swept { jobs, keys } = swept;
-        if jobs + keys > 0 {
-            info!(shard = self.shard.0, jobs, keys, ms, "swept");
+        let Swept { jobs, keys, firings } = swept;
+        if jobs + keys + firings > 0 {
+            info!(shard = self.shard.0, jobs, keys, firings, ms, "swept");
         } else {
             debug!(shard = self.shard.0, ms, "swept, and found nothing to remove");
         }
@@ -156,7 +157,22 @@ impl Sweeps {
                 self.pause_after(began).await;
             }
         }
+        self.sweep_firings(tenant, before, swept).await?;
         self.sweep_keys(tenant, now, swept).await
+    }
+
+    async fn sweep_firings(&self, tenant: TenantNo, before: Timestamp, swept: &mut Swept) -> Result<(), Error> {
+        while self.owns() {
+            let _turn = self.turn.lock().await;
+            let began = self.clock.elapsed();
+            let gone = self.ledger.firing_rotate(tenant, before).await?;
+            if gone == 0 {
+                break;
+            }
+            swept.firings += gone;
+            self.pause_after(began).await;
+        }
+        Ok(())
     }
 
     async fn sweep_keys(&self, tenant: TenantNo, now: Timestamp, swept: &mut Swept) -> Result<(), Error> {

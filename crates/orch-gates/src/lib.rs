@@ -8,6 +8,7 @@
 
 pub mod adaptive;
 pub mod allotment;
+mod beginnings;
 pub mod blackout;
 pub mod breaker;
 pub mod bucket;
@@ -18,8 +19,10 @@ pub mod latency;
 pub mod mutant;
 pub mod pace;
 pub mod run_times;
+pub mod timetable;
 pub mod window;
 pub mod workforce;
+pub mod zones;
 
 pub use adaptive::{Adaptive, Cut, CutCause};
 pub use breaker::{Breaker, BreakerPolicy, BreakerState};
@@ -28,3 +31,4 @@ pub use calendar::Calendar;
 pub use latency::Latency;
 pub use orch_core::term::{Slow, Term};
 pub use run_times::RunTimes;
+pub use timetable::Timetable;

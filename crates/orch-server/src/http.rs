@@ -31,6 +31,7 @@ pub mod projects;
 pub mod query;
 pub mod quotas;
 pub mod request_id;
+pub mod schedules;
 pub mod segment;
 pub mod shards;
 pub mod sources;
@@ -72,6 +73,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(sources::routes())
         .merge(projects::routes())
         .merge(blackouts::routes())
+        .merge(schedules::routes())
         .merge(buckets::routes())
         .merge(quotas::routes())
         .merge(workforce::routes())

@@ -41,6 +41,7 @@ const SECURITY: &str = "token";
         (name = "sources", description = "Registered upstreams"),
         (name = "projects", description = "Groupings inside a tenant"),
         (name = "blackouts", description = "Windows of time in which work is held back"),
+        (name = "schedules", description = "What asks for jobs in time"),
         (name = "buckets", description = "What hosts allow, and how much of it is used"),
         (name = "quotas", description = "How much of a tenant's work may be under way, begin in an hour, or wait"),
         (name = "breakers", description = "What stops handing out when too many attempts fail"),

@@ -100,6 +100,7 @@ pub fn kind_word(kind: ConfigKind) -> &'static str {
         ConfigKind::Quota => "quota",
         ConfigKind::Breaker => "breaker",
         ConfigKind::Blackout => "blackout",
+        ConfigKind::Schedule => "schedule",
     }
 }
 
@@ -138,6 +139,7 @@ pub fn has_rare_rows(append: &Append) -> bool {
         && append.checkpoints.is_empty()
         && append.logs.is_empty()
         && append.artifacts.is_empty()
+        && append.firings.is_empty()
         && append.snapshot.is_none()
         && append.jobs.iter().all(|job| job.labels.is_empty()))
 }

@@ -34,7 +34,7 @@ macro_rules! migrations {
     ($dialect:literal) => {
         migrations!(
             $dialect: "0001_ownership", "0002_history", "0003_jobs", "0004_declared", "0005_attempts", "0006_access",
-            "0007_token_page", "0008_replicas", "0009_ageing", "0010_two_appends",
+            "0007_token_page", "0008_replicas", "0009_ageing", "0010_two_appends", "0011_firings",
         )
     };
 }

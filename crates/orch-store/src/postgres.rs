@@ -20,9 +20,9 @@ use orch_core::block::Block;
 use orch_core::ids::{JobId, NodeId, ShardNo, Stream, TenantNo, TokenId};
 use orch_core::port::{
     Append, ArtifactRow, CheckpointRow, Cluster, Commit, DeadLetterFound, DeadLetterPageParams, DoneCount, DoneRow,
-    JobFound, JobPage, JobPageParams, KeyPlace, KeyRow, KeysRotated, Ledger, LedgerIdentity, LogRow, NodeParams,
-    Renewal, RollupRow, RotateParams, Rotated, SnapshotRow, StoreError, TakeOver, TenantRow, TokenRow, WindowParams,
-    WindowRow,
+    FiringPageParams, FiringRow, JobFound, JobPage, JobPageParams, KeyPlace, KeyRow, KeysRotated, Ledger,
+    LedgerIdentity, LogRow, NodeParams, Renewal, RollupRow, RotateParams, Rotated, SnapshotRow, StoreError, TakeOver,
+    TenantRow, TokenRow, WindowParams, WindowRow,
 };
 use orch_core::time::Timestamp;
 use sqlx::Connection;
@@ -222,6 +222,10 @@ impl Ledger for PostgresLedger {
         pages::dead_letter_get(&self.requests, tenant, job).await
     }
 
+    async fn firing_page(&self, tenant: TenantNo, params: &FiringPageParams) -> Result<Vec<FiringRow>, StoreError> {
+        pages::firing_page(&self.requests, tenant, params).await
+    }
+
     async fn done_count(&self, tenant: TenantNo) -> Result<Vec<DoneCount>, StoreError> {
         pages::done_count(&self.requests, tenant).await
     }
@@ -272,6 +276,10 @@ impl Ledger for PostgresLedger {
         above: KeyPlace,
     ) -> Result<KeysRotated, StoreError> {
         rotate::key_rotate(&self.keepers, tenant, before, above).await
+    }
+
+    async fn firing_rotate(&self, tenant: TenantNo, before: Timestamp) -> Result<u64, StoreError> {
+        rotate::firing_rotate(&self.keepers, tenant, before).await
     }
 
     async fn rollup_list(&self, tenant: TenantNo, since: Timestamp) -> Result<Vec<RollupRow>, StoreError> {

@@ -23,9 +23,9 @@ use orch_core::block::Block;
 use orch_core::ids::{JobId, NodeId, ShardNo, Stream, TenantNo, TokenId};
 use orch_core::port::{
     Append, ArtifactRow, CheckpointRow, Cluster, Commit, DeadLetterFound, DeadLetterPageParams, DoneCount, DoneRow,
-    JobFound, JobPage, JobPageParams, KeyPlace, KeyRow, KeysRotated, Ledger, LedgerIdentity, LogRow, NodeParams,
-    Renewal, RollupRow, RotateParams, Rotated, SnapshotRow, StoreError, TakeOver, TenantRow, TokenRow, WindowParams,
-    WindowRow,
+    FiringPageParams, FiringRow, JobFound, JobPage, JobPageParams, KeyPlace, KeyRow, KeysRotated, Ledger,
+    LedgerIdentity, LogRow, NodeParams, Renewal, RollupRow, RotateParams, Rotated, SnapshotRow, StoreError, TakeOver,
+    TenantRow, TokenRow, WindowParams, WindowRow,
 };
 use orch_core::time::Timestamp;
 
@@ -174,6 +174,11 @@ impl Ledger for SqliteLedger {
         self.readers.call(move |connection| pages::dead_letter_get(connection, tenant, job)).await
     }
 
+    async fn firing_page(&self, tenant: TenantNo, params: &FiringPageParams) -> Result<Vec<FiringRow>> {
+        let params = params.clone();
+        self.readers.call(move |connection| pages::firing_page(connection, tenant, &params)).await
+    }
+
     async fn done_count(&self, tenant: TenantNo) -> Result<Vec<DoneCount>> {
         self.readers.call(move |connection| pages::done_count(connection, tenant)).await
     }
@@ -221,6 +226,10 @@ impl Ledger for SqliteLedger {
 
     async fn key_rotate(&self, tenant: TenantNo, before: Timestamp, above: KeyPlace) -> Result<KeysRotated> {
         self.writer.call(move |connection| rotate::key_rotate(connection, tenant, before, above)).await
+    }
+
+    async fn firing_rotate(&self, tenant: TenantNo, before: Timestamp) -> Result<u64> {
+        self.writer.call(move |connection| rotate::firing_rotate(connection, tenant, before)).await
     }
 
     async fn rollup_list(&self, tenant: TenantNo, since: Timestamp) -> Result<Vec<RollupRow>> {

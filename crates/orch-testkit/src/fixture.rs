@@ -24,6 +24,7 @@ pub fn new_job(id: JobId, job_type: &str, payload: Bytes) -> NewJob {
         depends_on: Vec::new(),
         correlation_id: None,
         origin: None,
+        firing: None,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! `ledger_suite!(name, backend)` makes one test a property; a backend that fails one does not exist.
 
+mod firings;
 pub mod fixture;
 mod history;
 mod isolation;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use orch_core::port::Ledger;
 
+pub use firings::*;
 pub use history::*;
 pub use isolation::*;
 pub use jobs::*;
@@ -78,6 +80,9 @@ macro_rules! ledger_suite {
                 rotation_leaves_nothing_of_a_job
                 removed_jobs_are_counted_by_the_hour
                 old_keys_go_by_whole_days
+                firings_are_shown_newest_first
+                an_instant_is_decided_once
+                old_firings_go
                 a_restart_keeps_everything
             }
         }

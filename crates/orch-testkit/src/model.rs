@@ -17,6 +17,7 @@ mod log;
 mod quotas;
 mod rows;
 mod run_times;
+mod schedules;
 mod throttles;
 mod voices;
 
@@ -234,6 +235,8 @@ pub struct Tenant {
     pub run_times: BTreeMap<String, RunTimes>,
     /// What the platform allots it.
     pub allotment: Allotment,
+    /// Schedules, by name.
+    pub schedules: schedules::Courses,
     /// Grants by hour.
     pub grants: BTreeMap<Timestamp, u64>,
 }

@@ -169,6 +169,7 @@ impl World {
                 depends_on: Vec::new(),
                 correlation_id: None,
                 origin: None,
+                firing: None,
                 lane: LaneKey {
                     concurrency_key: None,
                     job_type: self.any_type(),

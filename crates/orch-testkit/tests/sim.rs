@@ -9,7 +9,7 @@ use orch_testkit::model::Counts;
 use orch_testkit::world::{Report, World};
 
 /// What every full run must have shown, beside each kind of fact.
-const RACES: [&str; 82] = [
+const RACES: [&str; 87] = [
     "a backlog was full",
     "a claim sent again was answered",
     "a grant came when what held it let go",
@@ -20,6 +20,11 @@ const RACES: [&str; 82] = [
     "a parked claim was woken",
     "a wait ended empty, and all work was held",
     "a permit was used",
+    "a schedule fired",
+    "a schedule was deleted",
+    "an instant was skipped: overlap",
+    "an instant was skipped: paused",
+    "an instant was skipped: superseded",
     "a worker was asked to stop for a newer job",
     "a reading failed",
     "attempt: failed",

@@ -129,6 +129,14 @@ pub fn blackouts() -> ArgValueCandidates {
     })
 }
 
+/// The schedules.
+pub fn schedules() -> ArgValueCandidates {
+    live(async |client: Client| {
+        let found = client.schedules().list(None).await?.items;
+        Ok(found.iter().map(|it| candidate(&it.name, it.description.as_deref().unwrap_or_default())).collect())
+    })
+}
+
 /// The breakers.
 pub fn breakers() -> ArgValueCandidates {
     live(async |client: Client| {

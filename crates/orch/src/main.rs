@@ -44,6 +44,7 @@ mod quota;
 mod rehearsal;
 mod replica;
 mod report;
+mod schedule;
 mod secret;
 mod serve;
 mod settings;
@@ -113,6 +114,9 @@ enum Command {
     /// Windows of time in which work is held back.
     #[command(subcommand)]
     Blackout(blackout::Command),
+    /// What asks for jobs in time.
+    #[command(subcommand)]
+    Schedule(Box<schedule::Command>),
     /// Declare what files say.
     ///
     /// What is missing is made, what differs gets a new version, and what is not in the files stays as it is.
@@ -272,6 +276,7 @@ async fn run_command(command: Command, connection: &Connection, output: &Output)
         Command::Project(command) => project::run(command, &connection.client()?, output).await,
         Command::Breaker(command) => breaker::run(command, &connection.client()?, output).await,
         Command::Blackout(command) => blackout::run(command, &connection.client()?, output).await,
+        Command::Schedule(command) => schedule::run(*command, &connection.client()?, output).await,
         Command::Bucket(command) => bucket::run(command, &connection.client()?, output).await,
         Command::Quota(command) => quota::run(command, &connection.client()?, output).await,
         Command::Apply(args) => apply::run(&args, &connection.client()?, output).await,

@@ -26,6 +26,7 @@ use crate::pause::{PauseOut, PauseTarget};
 use crate::priorities::Priorities;
 use crate::projects::Projects;
 use crate::quotas::Quotas;
+use crate::schedules::Schedules;
 use crate::sources::Sources;
 use crate::tenants::Tenants;
 use crate::throttles::Throttles;
@@ -185,6 +186,12 @@ impl Client {
     #[must_use]
     pub fn breakers(&self) -> Breakers<'_> {
         Breakers(self)
+    }
+
+    /// Calls about schedules: what asks for jobs in time.
+    #[must_use]
+    pub fn schedules(&self) -> Schedules<'_> {
+        Schedules(self)
     }
 
     /// Calls about blackouts: windows of time in which work is held back.

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use crate::artifact::ArtifactRef;
 use crate::error::Error;
 use crate::id::JobId;
+use crate::schedule::Firing;
 use crate::word::words;
 
 words! {
@@ -378,6 +379,9 @@ pub struct JobOut {
     /// Where it comes from.
     #[serde(default)]
     pub origin: Option<Origin>,
+    /// The firing that asked for it, if a schedule did.
+    #[serde(default)]
+    pub firing: Option<Firing>,
     /// Hand-outs so far.
     #[serde(default)]
     pub attempt: u32,

@@ -59,6 +59,8 @@ mod quota;
 mod quotas;
 mod raw;
 mod rehearsal;
+mod schedule;
+mod schedules;
 mod source;
 mod sources;
 mod tenant;
@@ -112,6 +114,11 @@ pub use quota::{Quota, QuotaUse};
 pub use quotas::Quotas;
 pub use raw::{RawAnswer, RawRequest};
 pub use rehearsal::Rehearsal;
+pub use schedule::{
+    Daylight, Firing, FiringFound, Instant, Misfire, Overlap, Schedule, SchedulePause, ScheduleStatus, ScheduledJob,
+    Timetable,
+};
+pub use schedules::Schedules;
 pub use source::Source;
 pub use sources::Sources;
 pub use tenant::{Allotment, Receipt, TenantOut};

@@ -44,6 +44,7 @@ pub(crate) fn samples() -> Vec<Fact> {
             correlation_id: Some("c".into()),
             deadline: Some(at),
             depends_on: vec![Dependency { job: job(9), on: DependsOn::Done }],
+            firing: None,
             job: job(1),
             labels: [("feed".to_owned(), "kev".to_owned())].into(),
             lane: LaneNo(1),
@@ -169,6 +170,17 @@ pub(crate) fn samples() -> Vec<Fact> {
                 waited_ms: 20_000,
             },
         },
+        Fact::ScheduleSkipped {
+            cause: SkipCause::Refused,
+            count: 2,
+            first_at: at,
+            last_at: at.plus_ms(60_000),
+            refusal: Some("backlog_full".into()),
+            schedule: "feed".into(),
+        },
+        Fact::ScheduleBuffered { nominal_at: at, schedule: "feed".into() },
+        Fact::SchedulePaused { by: "me".into(), reason: Some("why".into()), schedule: "feed".into() },
+        Fact::ScheduleResumed { by: "me".into(), reason: None, schedule: "feed".into() },
     ]
 }
 
@@ -207,6 +219,10 @@ fn a_grant_that_holds_its_request_back_says_until_when() {
     let (held, text) = with("lease_granted", "not_before", 7.into());
     assert!(matches!(held, Fact::LeaseGranted { not_before: Some(at), .. } if at == Timestamp::from_millis(7)));
     assert!(text.contains(r#""lease_ms":60000,"not_before":7,"prev":"#), "{text}");
+    let firing = serde_json::json!({"nominal_at": 7, "schedule": "feed", "zones": "2026a"});
+    let (fired, text) = with("job_enqueued", "firing", firing);
+    assert!(matches!(fired, Fact::JobEnqueued { firing: Some(Firing { .. }), .. }), "{text}");
+    assert!(text.contains(r#""firing":{"nominal_at":7,"schedule":"feed","zones":"2026a"},"job":"#), "{text}");
     let (_, text) = with("lease_granted", "leave_by", 8.into());
     assert!(text.contains(r#""lease_ms":60000,"leave_by":8,"prev":"#), "{text}");
     let (held, text) = with("lease_granted", "permit", 8.into());

@@ -113,6 +113,7 @@ impl Stage {
             depends_on: Vec::new(),
             correlation_id: None,
             origin: None,
+            firing: None,
         });
         let jobs = jobs.collect();
         self.ask(Command::Enqueue { tenant, jobs, key: None });

@@ -120,6 +120,7 @@ impl Stage {
             depends_on: Vec::new(),
             correlation_id: None,
             origin: None,
+            firing: None,
         }
     }
 

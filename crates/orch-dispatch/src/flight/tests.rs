@@ -99,6 +99,7 @@ impl Stage {
             depends_on: Vec::new(),
             correlation_id: None,
             origin: None,
+            firing: None,
             lane: LaneKey {
                 concurrency_key: None,
                 job_type: "fetch".to_owned(),

@@ -27,6 +27,7 @@ pub(crate) struct Stage {
     pub now: Timestamp,
     /// What is enqueued is of this source.
     pub source: Option<String>,
+    capacity: u32,
     next: u128,
 }
 
@@ -34,25 +35,30 @@ impl Stage {
     pub fn new(doc: JobType, capacity: u32) -> Self {
         let mut shard = Shard::empty(Identity { shard: ShardNo(0), epoch: 1, incarnation: Incarnation(Uuid::nil()) });
         shard.serve_from(START);
-        let mut stage = Self { shard, now: START, source: None, next: 0 };
+        let mut stage = Self { shard, now: START, source: None, capacity, next: 0 };
         for n in 1..=2 {
             let (no, id) = (TenantNo(n), TenantId(Uuid::from_u128(n.into())));
             let row = TenantRow { no, id, name: format!("t{n}"), shard: ShardNo(0), created_at: START };
             stage.ask(Command::CreateTenant(row));
         }
         stage.declare(ConfigDoc::JobType(doc));
+        stage.announce();
+        stage
+    }
+
+    /// A worker says that it is there: an owner knows none at first.
+    pub fn announce(&mut self) {
         let (worker, boot, sdk) = ("w".to_owned(), "b".to_owned(), "test".to_owned());
         let (tenants, job_types) = (vec![TENANT], vec!["t".to_owned(), "u".to_owned()]);
-        stage.ask(Command::OpenSession(SessionParams {
+        self.ask(Command::OpenSession(SessionParams {
             session: SESSION,
             tenants,
             worker,
             boot,
             job_types,
-            capacity,
+            capacity: self.capacity,
             sdk,
         }));
-        stage
     }
 
     pub fn ask(&mut self, command: Command) -> Answer {
@@ -86,6 +92,7 @@ impl Stage {
                 depends_on: Vec::new(),
                 correlation_id: None,
                 origin: None,
+                firing: None,
                 lane: LaneKey {
                     concurrency_key: key.map(str::to_owned),
                     job_type: job_type.to_owned(),

@@ -92,6 +92,7 @@ fn job(n: u128) -> NewJob {
         depends_on: Vec::new(),
         correlation_id: None,
         origin: None,
+        firing: None,
         lane: LaneKey {
             concurrency_key: None,
             job_type: "t".to_owned(),

@@ -78,6 +78,7 @@ impl World {
             depends_on: Vec::new(),
             correlation_id: None,
             origin: None,
+            firing: None,
         }
     }
 

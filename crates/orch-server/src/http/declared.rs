@@ -21,7 +21,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::BASE;
 use super::cursor::List;
 use super::error::Problem;
-use super::json::Json;
+use super::json::{Json, check_depth};
 use super::query::Query;
 use super::words::{Moment, PageOut};
 use super::workers::reports::EmptyOut;
@@ -253,6 +253,7 @@ pub(super) fn check(doc: &ConfigDoc, now: Timestamp) -> Result<(), Refusal> {
         }
         // The owner looks, too; a calendar that takes long to never come is refused before it gets there.
         ConfigDoc::Blackout(doc) => orch_dispatch::blackout::check(doc, now),
+        ConfigDoc::Schedule(doc) => orch_dispatch::schedule::check(doc, now),
         _ => Ok(()),
     }
 }
@@ -269,6 +270,10 @@ fn check_texts(doc: &ConfigDoc) -> Result<(), Refusal> {
         ConfigDoc::Quota(doc) => return described(&doc.description),
         ConfigDoc::Breaker(doc) => return described(&doc.description),
         ConfigDoc::Blackout(doc) => return described(&doc.description),
+        ConfigDoc::Schedule(doc) => {
+            described(&doc.description)?;
+            return check_depth("job.payload", doc.job.payload.as_bytes());
+        }
         ConfigDoc::Source(doc) => doc,
     };
     described(&source.description)?;

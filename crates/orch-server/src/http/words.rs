@@ -5,6 +5,7 @@ use orch_core::blackout::BlackoutAction;
 use orch_core::concurrency::PerKeyStrategy;
 use orch_core::connector::{ArtifactKind, Capability};
 use orch_core::job::{ArtifactRef, JobError, Priority};
+use orch_core::schedule::{Daylight, Misfire, Overlap};
 use orch_core::{Code, JobState, Refusal, Timestamp, limits};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
@@ -105,6 +106,21 @@ word_schema!(
     /// The words of `orch_core::blackout::BlackoutAction`.
     BlackoutActionWord,
     BlackoutAction::ALL.into_iter().map(BlackoutAction::as_str)
+);
+word_schema!(
+    /// The words of `orch_core::schedule::Daylight`.
+    DaylightWord,
+    Daylight::ALL.iter().map(|word| word.as_str())
+);
+word_schema!(
+    /// The words of `orch_core::schedule::Misfire`.
+    MisfireWord,
+    Misfire::ALL.iter().map(|word| word.as_str())
+);
+word_schema!(
+    /// The words of `orch_core::schedule::Overlap`.
+    OverlapWord,
+    Overlap::ALL.iter().map(|word| word.as_str())
 );
 word_schema!(
     /// The words of `orch_core::job::DependsOn`.

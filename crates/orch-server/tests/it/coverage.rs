@@ -15,16 +15,16 @@ const OPEN: [&str; 1] = ["get_health"];
 
 /// How another tenant's caller fares with this tenant's ids and names: the status of the call.
 /// Whatever the status, nothing of this tenant may be in the answer, and nothing of it may change.
-const PROBES: [(&str, u16); 94] = [
+const PROBES: [(&str, u16); 104] = [
     ("ack_leases", 200),
     ("allot_tenant", 403),
-    ("apply", 200),
     ("append_job_logs", 409),
+    ("apply", 200),
     ("cancel_job", 404),
     ("claim_leases", 404),
     ("complete_leases", 200),
-    ("create_breaker", 201),
     ("create_blackout", 201),
+    ("create_breaker", 201),
     ("create_bucket", 201),
     ("create_follow_ups", 409),
     ("create_job", 422),
@@ -32,10 +32,16 @@ const PROBES: [(&str, u16); 94] = [
     ("create_jobs", 422),
     ("create_project", 201),
     ("create_quota", 201),
+    ("create_schedule", 201),
     ("create_source", 201),
     ("create_tenant", 403),
     ("create_token", 403),
     ("declare_from_catalogue", 200),
+    ("delete_blackout", 404),
+    ("delete_breaker", 404),
+    ("delete_bucket", 404),
+    ("delete_quota", 404),
+    ("delete_schedule", 404),
     ("delete_tenant", 403),
     ("discard_dead_letter", 404),
     ("drain_node", 403),
@@ -46,40 +52,39 @@ const PROBES: [(&str, u16); 94] = [
     ("explain_job", 404),
     ("explain_lane", 404),
     ("explain_tenant", 404),
-    ("delete_blackout", 404),
-    ("delete_breaker", 404),
-    ("delete_bucket", 404),
-    ("delete_quota", 404),
     ("export_tenant", 404),
     ("get_artifact", 404),
+    ("get_blackout", 404),
     ("get_breaker", 404),
     ("get_breaker_state", 404),
-    ("get_blackout", 404),
     ("get_bucket", 404),
     ("get_bucket_state", 404),
     ("get_dead_letter", 404),
+    ("get_desired_workers", 404),
     ("get_fairness", 200),
     ("get_health", 200),
     ("get_job", 404),
-    ("get_desired_workers", 404),
     ("get_job_type", 404),
+    ("get_next_quiet", 200),
     ("get_project", 404),
     ("get_quota", 404),
+    ("get_schedule", 404),
+    ("get_schedule_status", 404),
     ("get_source", 404),
-    ("get_next_quiet", 200),
     ("get_tenant", 404),
     ("get_token", 404),
     ("heartbeat_leases", 404),
-    ("list_breakers", 200),
     ("list_blackout_windows", 404),
     ("list_blackouts", 200),
+    ("list_breakers", 200),
     ("list_buckets", 200),
     ("list_dead_letters", 200),
+    ("list_desired_workers", 200),
+    ("list_firings", 404),
     ("list_job_attempts", 404),
     ("list_job_history", 404),
     ("list_job_logs", 404),
     ("list_job_type_catalogue", 200),
-    ("list_desired_workers", 200),
     ("list_job_types", 200),
     ("list_jobs", 200),
     ("list_known_terms", 200),
@@ -89,27 +94,32 @@ const PROBES: [(&str, u16); 94] = [
     ("list_pauses", 200),
     ("list_projects", 200),
     ("list_quotas", 200),
+    ("list_schedule_instants", 404),
+    ("list_schedules", 200),
     ("list_shards", 403),
     ("list_sources", 200),
     ("list_tenants", 403),
-    ("list_tokens", 200),
     ("list_throttles", 200),
+    ("list_tokens", 200),
     ("list_workers", 200),
     ("move_shard", 403),
     ("open_worker_session", 201),
     ("pause", 404),
     ("pause_quota", 404),
+    ("pause_schedule", 404),
+    ("put_schedule", 428),
     ("release_leases", 200),
+    ("replay_dead_letter", 404),
     ("report_upstream", 409),
     ("reset_breaker", 404),
     ("reset_bucket", 404),
     ("restore_tenant", 403),
     ("resume", 404),
     ("resume_quota", 404),
+    ("resume_schedule", 404),
     ("revoke_token", 404),
-    ("replay_dead_letter", 404),
-    ("undrain_node", 403),
     ("throttle", 404),
+    ("undrain_node", 403),
 ];
 
 /// As `PROBES`, for those whose name or place is the caller's own.
@@ -150,6 +160,7 @@ const BUCKET: &str = "acme-secret-bucket";
 const QUOTA: &str = "acme-secret-quota";
 const BREAKER: &str = "acme-secret-breaker";
 const BLACKOUT: &str = "acme-secret-blackout";
+const SCHEDULE: &str = "acme-secret-schedule";
 
 fn bucket() -> Value {
     json!({"host": "acme-secret-host", "terms": [{"limit": 9, "window_ms": 1_000}]})
@@ -161,6 +172,12 @@ fn blackout() -> Value {
     json!({"job_type": "acme-secret-other-type", "calendar": calendar})
 }
 
+/// It does not come while the tests run.
+fn schedule() -> Value {
+    let timetable = json!({"cron": "0 2 29 2 *"});
+    json!({"timetable": timetable, "job": {"job_type": JOB_TYPE}})
+}
+
 async fn things(acme: &Client) -> Things {
     acme.declare(JOB_TYPE).await;
     acme.put(&format!("/sources/{SOURCE}"), json!({"kind": "x"})).await;
@@ -169,6 +186,7 @@ async fn things(acme: &Client) -> Things {
     acme.put(&format!("/quotas/{QUOTA}"), json!({"active_max": 9})).await;
     acme.put(&format!("/breakers/{BREAKER}"), json!({"host": "acme-secret-host"})).await;
     acme.put(&format!("/blackouts/{BLACKOUT}"), blackout()).await;
+    acme.put(&format!("/schedules/{SCHEDULE}"), schedule()).await;
     let dead = acme.dead(JOB_TYPE).await;
     let (job, token) = acme.leased(JOB_TYPE).await;
     let session = acme.session(&[JOB_TYPE]).await;
@@ -191,6 +209,7 @@ fn path_of(path: &str, operation: &str, things: &Things) -> String {
         name if name.contains("quota") => QUOTA,
         name if name.contains("breaker") => BREAKER,
         name if name.contains("blackout") => BLACKOUT,
+        name if name.contains("schedule") || name == "list_firings" => SCHEDULE,
         _ => PROJECT,
     };
     let path = path.strip_prefix(orch_server::BASE).unwrap_or(path);
@@ -223,6 +242,9 @@ fn body_of(operation: &str, things: &Things) -> Option<Value> {
             body
         }
         "put_blackout" => blackout(),
+        "create_schedule" => json!({"name": SCHEDULE, "timetable": {"cron": "0 2 29 2 *"}, "job": {"job_type": "own"}}),
+        "put_schedule" => schedule(),
+        "pause_schedule" | "resume_schedule" => json!({"reason": "mine"}),
         "put_job_type" | "put_source" | "put_project" | "cancel_job" | "retry_job" => json!({}),
         "reprioritize_job" => json!({"priority": "low"}),
         "replay_dead_letter" | "discard_dead_letter" => json!({"reason": "mine"}),

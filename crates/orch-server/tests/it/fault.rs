@@ -154,6 +154,11 @@ impl Ledger for FaultyLedger {
         self.inner.dead_letter_get(tenant, job).await
     }
 
+    async fn firing_page(&self, tenant: TenantNo, params: &FiringPageParams) -> Result<Vec<FiringRow>> {
+        self.switch.check()?;
+        self.inner.firing_page(tenant, params).await
+    }
+
     async fn done_count(&self, tenant: TenantNo) -> Result<Vec<DoneCount>> {
         self.switch.check()?;
         self.inner.done_count(tenant).await
@@ -195,6 +200,10 @@ impl Ledger for FaultyLedger {
 
     async fn key_rotate(&self, tenant: TenantNo, before: Timestamp, above: KeyPlace) -> Result<KeysRotated> {
         self.inner.key_rotate(tenant, before, above).await
+    }
+
+    async fn firing_rotate(&self, tenant: TenantNo, before: Timestamp) -> Result<u64> {
+        self.inner.firing_rotate(tenant, before).await
     }
 
     async fn rollup_list(&self, tenant: TenantNo, since: Timestamp) -> Result<Vec<RollupRow>> {

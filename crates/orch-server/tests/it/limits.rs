@@ -9,17 +9,19 @@ use sha2::{Digest as _, Sha256};
 use crate::app::{Client, TestApp, claim_id, job_id, on_each_ledger};
 
 /// Limits that the tests below meet and pass.
-const COVERED: [&str; 64] = [
+const COVERED: [&str; 73] = [
     "ahead_days_max",
     "artifact_bytes_max",
     "artifacts_max",
-    "backoff_ms_max",
     "backlog_max",
+    "backoff_ms_max",
     "body_bytes_max",
     "breaker_ms_max",
     "breaker_outcomes_max",
     "breaker_ramp_max",
     "breaker_window_ms_min",
+    "catch_up_firings_max",
+    "catch_up_ms_max",
     "checkpoint_bytes_max",
     "claim_max",
     "claim_wait_ms_max",
@@ -30,13 +32,18 @@ const COVERED: [&str; 64] = [
     "connector_requests_per_minute_max",
     "correlation_id_chars_max",
     "cost_max",
+    "deadline_ms_min",
     "dependencies_max",
     "documents_per_call_max",
     "error_message_chars_max",
+    "every_ms_max",
+    "every_ms_min",
     "except_max",
     "execution_ms_max",
+    "failures_in_a_row_max",
     "follow_ups_max",
     "in_flight_max",
+    "jitter_ms_max",
     "jobs_per_call_max",
     "key_chars_max",
     "key_pointer_chars_max",
@@ -65,6 +72,8 @@ const COVERED: [&str; 64] = [
     "reports_per_call_max",
     "result_bytes_max",
     "rule_chars_max",
+    "schedule_payload_bytes_max",
+    "schedules_max",
     "tenant_priority_max",
     "tenant_weight_max",
     "terms_max",
@@ -76,9 +85,8 @@ const COVERED: [&str; 64] = [
     "window_duration_ms_max",
 ];
 
-/// Defaults, and limits that no single call can meet: of the owner's memory, its commits and its time; and those of
-/// graphs, which no call makes yet.
-const NOT_OF_THE_API: [&str; 55] = [
+/// Defaults, and limits that no single call can meet: of the owner's memory, its commits and its time.
+const NOT_OF_THE_API: [&str; 58] = [
     "ageing_ms",
     "approval_ms_default",
     "approval_ms_max",
@@ -90,8 +98,10 @@ const NOT_OF_THE_API: [&str; 55] = [
     "breaker_outcomes_default",
     "breaker_ramp_default",
     "breaker_window_ms_default",
+    "buffered_max",
     "busy_tenant_calls",
     "cancel_grace_ms_default",
+    "catch_up_ms_default",
     "commands_queued_max",
     "commands_queued_sender_max",
     "condition_values_max",
@@ -110,6 +120,7 @@ const NOT_OF_THE_API: [&str; 55] = [
     "key_hours",
     "key_read",
     "lanes_max",
+    "late_ms",
     "lease_ms_default",
     "light_share",
     "lost_default",
@@ -382,6 +393,63 @@ on_each_ledger! {
         ] {
             acme.put("/blackouts/bad", bad).await.blames(422, "limit_exceeded", field);
         }
+    }
+
+    async fn the_numbers_of_a_schedule(app) {
+        let acme = app.acme().await;
+        acme.declare("t").await;
+        let base = json!({"timetable": {"every_ms": 60_000}, "job": {"job_type": "t"}});
+        let with = |pointer: &str, value: Value| {
+            let (path, member) = pointer.rsplit_once('/').expect("a pointer has a member");
+            let mut schedule = base.clone();
+            schedule.pointer_mut(path).expect("the base has it")[member] = value;
+            schedule
+        };
+        let text = |bytes: u64| json!("x".repeat(usize_of(bytes) - 2));
+        for (pointer, most, least) in [
+            ("/catch_up_ms", limits::CATCH_UP_MS_MAX, 0),
+            ("/jitter_ms", limits::JITTER_MS_MAX, 0),
+            ("/failures_max", limits::FAILURES_IN_A_ROW_MAX, 1),
+            ("/timetable/every_ms", limits::EVERY_MS_MAX, limits::EVERY_MS_MIN),
+            ("/job/deadline_ms", limits::AHEAD_DAYS_MAX * 86_400_000, limits::DEADLINE_MS_MIN),
+        ] {
+            let field = pointer[1..].replace('/', ".");
+            for fine in [most, least] {
+                let reply = acme.put("/schedules/fine", with(pointer, json!(fine))).await;
+                assert!(reply.status == 201, "{pointer} {fine}: {}", reply.text());
+                acme.send(Method::DELETE, "/schedules/fine", &[], Body::empty()).await;
+            }
+            acme.put("/schedules/bad", with(pointer, json!(most + 1_000))).await.blames(422, "limit_exceeded", &field);
+            if least > 0 {
+                acme.put("/schedules/bad", with(pointer, json!(0))).await.blames(422, "limit_exceeded", &field);
+            }
+        }
+        let bytes = limits::SCHEDULE_PAYLOAD_BYTES_MAX;
+        assert_eq!(acme.put("/schedules/fine", with("/job/payload", text(bytes))).await.status, 201);
+        acme.put("/schedules/bad", with("/job/payload", text(bytes + 1))).await.blames(422, "limit_exceeded", "job.payload");
+        let mut owing = with("/timetable/every_ms", json!(1_000));
+        owing["misfire"] = json!("fire_all");
+        owing["catch_up_ms"] = json!(limits::CATCH_UP_FIRINGS_MAX * 1_000);
+        assert_eq!(acme.put("/schedules/owing", owing.clone()).await.status, 201);
+        owing["catch_up_ms"] = json!((limits::CATCH_UP_FIRINGS_MAX + 1) * 1_000);
+        acme.put("/schedules/bad", owing).await.blames(422, "limit_exceeded", "catch_up_ms");
+    }
+
+    async fn the_schedules_of_a_tenant(app) {
+        let acme = app.acme().await;
+        acme.declare("t").await;
+        let document = |n: u64| {
+            let job = json!({"job_type": "t"});
+            json!({"declare": "schedule", "name": format!("s{n}"), "timetable": {"every_ms": 86_400_000}, "job": job})
+        };
+        for half in [0..500, 500..limits::SCHEDULES_MAX] {
+            let documents: Vec<Value> = half.map(document).collect();
+            let reply = acme.post("/apply", json!({"documents": documents})).await;
+            assert_eq!(reply.status, 200, "{}", reply.text());
+        }
+        let mut more = document(limits::SCHEDULES_MAX);
+        more.as_object_mut().expect("a document is an object").remove("declare");
+        acme.post("/schedules", more).await.problem(422, "limit_exceeded");
     }
 
     async fn the_documents_of_a_call(app) {

@@ -29,6 +29,7 @@ mod priorities;
 mod problems;
 mod quotas;
 mod reports;
+mod schedules;
 mod serving;
 mod sources;
 mod standby;

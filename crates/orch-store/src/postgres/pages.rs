@@ -5,7 +5,8 @@
 
 use orch_core::ids::{JobId, TenantNo, TokenId};
 use orch_core::port::{
-    ArtifactRow, DeadLetterFound, DeadLetterPageParams, DoneCount, JobPage, JobPageParams, LogRow, StoreError, TokenRow,
+    ArtifactRow, DeadLetterFound, DeadLetterPageParams, DoneCount, FiringPageParams, FiringRow, JobPage, JobPageParams,
+    LogRow, StoreError, TokenRow,
 };
 use orch_core::time::Timestamp;
 use sqlx::Row;
@@ -85,6 +86,18 @@ pub async fn dead_letter_get(requests: &PgPool, tenant: TenantNo, job: JobId) ->
         .await
         .map_err(store_error)?;
     found.as_ref().map(rows::dead_letter).transpose()
+}
+
+pub async fn firing_page(requests: &PgPool, tenant: TenantNo, params: &FiringPageParams) -> Result<Vec<FiringRow>> {
+    let found = sqlx::query(include_str!("../../sql/postgres/firing/page.sql"))
+        .bind(small(tenant.0))
+        .bind(&params.schedule)
+        .bind(params.before.map_or(i64::MAX, Timestamp::millis))
+        .bind(limit(params.limit))
+        .fetch_all(&mut *for_tenant(requests, tenant).await?)
+        .await
+        .map_err(store_error)?;
+    all(&found, rows::firing)
 }
 
 pub async fn done_count(requests: &PgPool, tenant: TenantNo) -> Result<Vec<DoneCount>> {

@@ -17,6 +17,7 @@ pub async fn insert(tx: &mut PgConnection, append: &Append) -> Result<(), sqlx::
     checkpoints(tx, append).await?;
     logs(tx, append).await?;
     artifacts(tx, append).await?;
+    firings(tx, append).await?;
     snapshot(tx, append).await
 }
 
@@ -181,6 +182,25 @@ async fn artifacts(tx: &mut PgConnection, append: &Append) -> Result<(), sqlx::E
         .bind(rows.iter().map(|row| row.artifact.media_type.as_str()).bind_iter())
         .bind(rows.iter().map(|row| signed(row.artifact.size_bytes)).bind_iter())
         .bind(rows.iter().map(|row| row.artifact.uri.as_str()).bind_iter())
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
+async fn firings(tx: &mut PgConnection, append: &Append) -> Result<(), sqlx::Error> {
+    let rows = &append.firings;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(include_str!("../../sql/postgres/firing/insert.sql"))
+        .bind(rows.iter().map(|row| small(row.tenant.0)).bind_iter())
+        .bind(rows.iter().map(|row| row.schedule.as_str()).bind_iter())
+        .bind(rows.iter().map(|row| row.nominal_at.millis()).bind_iter())
+        .bind(rows.iter().map(|row| row.last_at.millis()).bind_iter())
+        .bind(rows.iter().map(|row| signed(row.count)).bind_iter())
+        .bind(rows.iter().map(|row| row.at.millis()).bind_iter())
+        .bind(rows.iter().map(|row| row.job.map(|job| job.0)).bind_iter())
+        .bind(rows.iter().map(|row| row.cause.as_deref()).bind_iter())
         .execute(tx)
         .await
         .map(drop)

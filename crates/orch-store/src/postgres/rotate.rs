@@ -97,6 +97,17 @@ pub async fn key_rotate(
     Ok(KeysRotated { removed: unsigned(removed)?, next })
 }
 
+/// One step over what became of a tenant's nominal instants.
+pub async fn firing_rotate(pool: &PgPool, tenant: TenantNo, before: Timestamp) -> Result<u64, StoreError> {
+    let gone = sqlx::query(include_str!("../../sql/postgres/firing/remove.sql"))
+        .bind(small(tenant.0))
+        .bind(before.millis())
+        .execute(pool)
+        .await
+        .map_err(store_error)?;
+    Ok(gone.rows_affected())
+}
+
 /// What was removed of a tenant's jobs, by the hour.
 pub async fn rollup_list(pool: &PgPool, tenant: TenantNo, since: Timestamp) -> Result<Vec<RollupRow>, StoreError> {
     let mut connection = for_tenant(pool, tenant).await?;

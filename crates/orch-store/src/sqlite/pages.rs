@@ -4,7 +4,8 @@
 
 use orch_core::ids::{JobId, TenantNo, TokenId};
 use orch_core::port::{
-    ArtifactRow, DeadLetterFound, DeadLetterPageParams, DoneCount, JobPage, JobPageParams, LogRow, StoreError, TokenRow,
+    ArtifactRow, DeadLetterFound, DeadLetterPageParams, DoneCount, FiringPageParams, FiringRow, JobPage, JobPageParams,
+    LogRow, StoreError, TokenRow,
 };
 use orch_core::time::Timestamp;
 use rusqlite::{Connection, ToSql, params};
@@ -76,6 +77,12 @@ pub fn dead_letter_page(
 pub fn dead_letter_get(connection: &Connection, tenant: TenantNo, job: JobId) -> Result<Option<DeadLetterFound>> {
     let statement = include_str!("../../sql/sqlite/dead_letter/get.sql");
     one(connection, statement, params![tenant.0, &job.0.as_bytes()[..]], rows::dead_letter)
+}
+
+pub fn firing_page(connection: &Connection, tenant: TenantNo, params: &FiringPageParams) -> Result<Vec<FiringRow>> {
+    let before = params.before.map_or(i64::MAX, Timestamp::millis);
+    let bound = params![tenant.0, params.schedule, before, limit(params.limit)];
+    all(connection, include_str!("../../sql/sqlite/firing/page.sql"), bound, rows::firing)
 }
 
 pub fn done_count(connection: &Connection, tenant: TenantNo) -> Result<Vec<DoneCount>> {

@@ -18,6 +18,7 @@ pub fn insert(tx: &Transaction<'_>, append: &Append) -> rusqlite::Result<()> {
     checkpoints(tx, append)?;
     logs(tx, append)?;
     artifacts(tx, append)?;
+    firings(tx, append)?;
     snapshot(tx, append)
 }
 
@@ -134,6 +135,23 @@ fn artifacts(tx: &Transaction<'_>, append: &Append) -> rusqlite::Result<()> {
             row.artifact.media_type,
             signed(row.artifact.size_bytes),
             row.artifact.uri,
+        ])?;
+    }
+    Ok(())
+}
+
+fn firings(tx: &Transaction<'_>, append: &Append) -> rusqlite::Result<()> {
+    let mut statement = tx.prepare_cached(include_str!("../../sql/sqlite/firing/insert.sql"))?;
+    for row in &append.firings {
+        statement.execute(params![
+            row.tenant.0,
+            row.schedule,
+            row.nominal_at.millis(),
+            row.last_at.millis(),
+            signed(row.count),
+            row.at.millis(),
+            row.job.as_ref().map(|job| &job.0.as_bytes()[..]),
+            row.cause,
         ])?;
     }
     Ok(())

@@ -91,6 +91,13 @@ fn remove(tx: &Transaction<'_>, params: &RotateParams, jobs: &[JobId]) -> rusqli
     Ok(gone.len() as u64)
 }
 
+/// One step over what became of a tenant's nominal instants.
+pub fn firing_rotate(connection: &mut Connection, tenant: TenantNo, before: Timestamp) -> Result<u64, StoreError> {
+    let statement = include_str!("../../sql/sqlite/firing/remove.sql");
+    let gone = connection.execute(statement, params![tenant.0, before.millis()]).map_err(store_error)?;
+    Ok(gone as u64)
+}
+
 /// One step over a tenant's keys.
 pub fn key_rotate(
     connection: &mut Connection,

@@ -7,7 +7,7 @@ use orch_core::block::Block;
 use orch_core::ids::{JobId, ShardNo, Stream, TenantId, TenantNo, TokenId};
 use orch_core::job::ArtifactRef;
 use orch_core::port::{
-    ArtifactRow, CheckpointRow, DeadLetterFound, DeadLetterRow, DoneRow, JobFound, JobRow, KeyRow, LogRow,
+    ArtifactRow, CheckpointRow, DeadLetterFound, DeadLetterRow, DoneRow, FiringRow, JobFound, JobRow, KeyRow, LogRow,
     SettlementRow, StoreError, TenantRow, TokenRow, WindowRow,
 };
 use orch_core::time::Timestamp;
@@ -205,6 +205,20 @@ pub fn dead_letter(row: &Row<'_>) -> Result<DeadLetterFound> {
         }),
     };
     Ok(DeadLetterFound { row: row_of_job, settlement })
+}
+
+/// tenant, schedule, `nominal_at`, `last_at`, count, at, job, cause.
+pub fn firing(row: &Row<'_>) -> Result<FiringRow> {
+    Ok(FiringRow {
+        tenant: tenant(row, 0)?,
+        schedule: get(row, 1)?,
+        nominal_at: time(row, 2)?,
+        last_at: time(row, 3)?,
+        count: unsigned(get(row, 4)?)?,
+        at: time(row, 5)?,
+        job: get::<Option<[u8; 16]>>(row, 6)?.map(|id| JobId(Uuid::from_bytes(id))),
+        cause: get(row, 7)?,
+    })
 }
 
 /// tenant, id, name, shard, `created_at`.

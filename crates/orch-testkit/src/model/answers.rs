@@ -11,7 +11,7 @@ use orch_dispatch::Answer;
 use orch_dispatch::answer::{BeatAnswer, Enqueued, Grant, OpenCounts, OpenJob};
 use orch_dispatch::command::{Command, Completion, KeyUse, NewJob, Read};
 
-use super::{Judged, Model, ensure};
+use super::{Judged, Model, Tenant, ensure};
 
 const TOLD: &str = "3: what was told is in the ledger";
 const FENCE: &str = "4: a stale fence changes nothing";
@@ -82,8 +82,14 @@ impl Model {
                 answer,
             ) => self.judge_settled(*tenant, *job, answer),
             (Command::PutConfig { tenant, doc, .. }, Answer::Config { version, .. }) => {
-                let found = self.tenants.get(tenant).and_then(|t| t.configs.get(&(doc.kind(), doc.name().to_owned())));
-                ensure(found.is_some_and(|(_, now, _)| now >= version), TOLD, || {
+                // It may be deleted by now.
+                let key = (doc.kind(), doc.name().to_owned());
+                let of = |tenant: &Tenant| {
+                    let now = tenant.configs.get(&key).map(|(_, now, _)| *now);
+                    now.or_else(|| tenant.gone.get(&key).copied())
+                };
+                let found = self.tenants.get(tenant).and_then(of);
+                ensure(found.is_some_and(|now| now >= *version), TOLD, || {
                     format!("version {version} of {}", doc.name())
                 })
             }

@@ -10,7 +10,7 @@ use orch_core::time::Timestamp;
 
 use super::{
     AttemptEnd, Job, Judged, Lane, Lease, Model, Said, Tenant, Violation, blackouts, breakers, buckets, ensure,
-    fairness, keys, quotas, run_times, throttles,
+    fairness, keys, quotas, run_times, schedules, throttles,
 };
 
 /// Has a parent ended in a way that makes the job pointless?
@@ -48,7 +48,17 @@ impl Model {
         match &record.body {
             Fact::TenantCreated { .. } => ensure(record.seq == 1, "facts", || "a tenant is born late".to_owned()),
             Fact::ConfigSet { doc, version } => self.config_set(no, doc, *version, record.at),
-            Fact::ConfigDeleted { kind, name, version, .. } => self.config_deleted(no, *kind, name, *version),
+            Fact::ConfigDeleted { kind, name, version, .. } => {
+                self.config_deleted(no, *kind, name, *version)?;
+                if *kind == ConfigKind::Schedule {
+                    schedules::deleted(self.tenants.entry(no).or_default(), name, record.at)?;
+                }
+                Ok(())
+            }
+            Fact::ScheduleSkipped { .. }
+            | Fact::ScheduleBuffered { .. }
+            | Fact::SchedulePaused { .. }
+            | Fact::ScheduleResumed { .. } => self.schedule_fact(no, record),
             Fact::TokenCreated { token, .. } | Fact::TokenRevoked { token } => {
                 ensure(self.log.tokens.contains(token), ASKED, || format!("token {token}"))
             }
@@ -143,6 +153,9 @@ impl Model {
         if let ConfigDoc::Breaker(doc) = doc {
             breakers::declared(tenant, doc, at);
         }
+        if let ConfigDoc::Schedule(doc) = doc {
+            schedules::declared(tenant, doc, at)?;
+        }
         tenant.configs.insert(key, (doc.clone(), version, commit));
         tenant.config_version += 1;
         tenant.configured_at = at;
@@ -168,6 +181,7 @@ impl Model {
             ConfigKind::Bucket => "a bucket was deleted",
             ConfigKind::Breaker => "a breaker was deleted",
             ConfigKind::Blackout => "a blackout was deleted",
+            ConfigKind::Schedule => "a schedule was deleted",
             _ => "another declared thing was deleted",
         });
         Ok(())
@@ -182,12 +196,29 @@ impl Model {
     }
 
     fn enqueued(&mut self, no: TenantNo, record: &Record, append: &Append) -> Judged {
-        let Fact::JobEnqueued { deadline, depends_on, job: id, lane, not_before, open_parents, origin, state, .. } =
-            &record.body
+        let Fact::JobEnqueued {
+            deadline,
+            depends_on,
+            firing,
+            job: id,
+            lane,
+            not_before,
+            open_parents,
+            origin,
+            state,
+            ..
+        } = &record.body
         else {
             return Ok(());
         };
-        self.accepted_once(no, *id, record)?;
+        match firing {
+            None => self.accepted_once(no, *id, record)?,
+            Some(firing) => {
+                let tenant = self.tenants.entry(no).or_default();
+                schedules::fired(tenant, (&firing.schedule, firing.nominal_at), *id, record.at)?;
+                self.saw("a schedule fired");
+            }
+        }
         let follows = self.log.completes.get(id).copied();
         let commit = append.commit_no;
         let tenant = self.tenants.entry(no).or_default();
@@ -231,7 +262,8 @@ impl Model {
             JobState::Ready
         };
         ensure(*state == expected, EDGES, || format!("{id} begins {state:?}, not {expected:?}"))?;
-        job.fresh = expected == JobState::Ready && deadline.is_none() && !keys::asks(tenant, &job);
+        let known = deadline.is_none() && firing.is_none() && !keys::asks(tenant, &job);
+        job.fresh = expected == JobState::Ready && known;
         let pointless = doomed(tenant, &job);
         for edge in depends_on {
             tenant.children.entry(edge.job).or_default().insert(*id);
@@ -239,7 +271,7 @@ impl Model {
         tenant.jobs.insert(*id, job);
         if *state == JobState::Ready {
             enter(tenant, *id, *lane, record.seq)?;
-            if self.log.submitted.contains(id) {
+            if self.log.submitted.contains(id) || firing.is_some() {
                 quotas::waits(tenant, *lane)?;
             }
         }
@@ -555,7 +587,8 @@ impl Model {
         if let Some(outcome) = outcome {
             self.reported(no, *id, *attempt, report, *outcome)?;
         }
-        let asked = self.log.cancels.contains(&(no, *id));
+        let asked = self.log.cancels.contains(&(no, *id))
+            || self.tenants.get(&no).is_some_and(|tenant| schedules::may_cancel(tenant, *id));
         let live = self.clock.good((no, *id, *attempt));
         let commit = self.commit;
         let tenant = self.tenants.entry(no).or_default();
@@ -613,6 +646,7 @@ impl Model {
         if said == Some(true) {
             buckets::succeeded(tenant, *id);
         }
+        schedules::ended(tenant, *id);
         set(tenant, *id, *state, commit);
         if let Some(job) = tenant.jobs.get_mut(id)
             && let Some(lease) = job.lease.take()
@@ -649,7 +683,8 @@ impl Model {
             ensure(younger, "a key's strategy holds", || format!("{id} made way for {by}, which is older"))?;
             keys::superseded(tenant, *id)?;
         }
-        let may = if blackout.is_some() { cancels } else { asked || newer.is_some() };
+        let scheduled = by.strip_prefix("schedule ").is_some_and(|name| schedules::cancels(tenant, *id, name));
+        let may = if blackout.is_some() { cancels } else { asked || newer.is_some() || scheduled };
         let takes_place = newer.is_some();
         ensure(may, ASKED, || format!("cancel of {id} by {by}"))?;
         if takes_place {

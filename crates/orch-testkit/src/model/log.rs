@@ -87,6 +87,8 @@ pub struct CallLog {
     pub submitted: HashSet<JobId>,
     /// Buckets that were reset.
     pub resets: BTreeSet<(TenantNo, String)>,
+    /// Schedules that were paused (true) or resumed.
+    pub schedule_pauses: BTreeSet<(TenantNo, String, bool)>,
     /// Breakers that were tripped (true) or reset.
     pub trips: BTreeSet<(TenantNo, String, bool)>,
 }
@@ -173,6 +175,9 @@ impl CallLog {
             }
             Command::ResetBucket { tenant, bucket, .. } => {
                 self.resets.insert((*tenant, bucket.clone()));
+            }
+            Command::PauseSchedule { tenant, schedule, pause, .. } => {
+                self.schedule_pauses.insert((*tenant, schedule.clone(), *pause));
             }
             Command::TripBreaker { tenant, breaker, .. } => {
                 self.trips.insert((*tenant, breaker.clone(), true));

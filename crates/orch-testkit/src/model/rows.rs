@@ -16,13 +16,14 @@ impl Model {
     pub(super) fn rows(&mut self, append: &Append) -> Judged {
         let jobs: BTreeMap<_, &JobRow> = append.jobs.iter().map(|row| ((row.tenant, row.id), row)).collect();
         let done: BTreeMap<_, &DoneRow> = append.done.iter().map(|row| ((row.tenant, row.job), row)).collect();
-        let (mut accepted, mut ended) = (0, 0);
+        let (mut accepted, mut ended, mut instants) = (0, 0, Vec::new());
         for block in &append.blocks {
             let Some(no) = block.stream.tenant() else { continue };
             for record in block.records().unwrap_or_default() {
                 match &record.body {
-                    Fact::JobEnqueued { job, lane, payload_sha256: digest, .. } => {
+                    Fact::JobEnqueued { firing, job, lane, payload_sha256: digest, .. } => {
                         accepted += 1;
+                        instants.extend(firing.iter().map(|of| (no, of.schedule.clone(), of.nominal_at, 1)));
                         let row = jobs.get(&(no, *job));
                         let fresh = self.job(no, *job).is_some_and(|job| job.fresh);
                         let fits = row.is_some_and(|row| {
@@ -45,10 +46,19 @@ impl Model {
                         let wanted = usize::from(*state == JobState::Failed);
                         ensure(letters == wanted, ROWS, || format!("{job} has {letters} dead letters"))?;
                     }
+                    Fact::ScheduleSkipped { count, first_at, schedule, .. } => {
+                        instants.push((no, schedule.clone(), *first_at, *count));
+                    }
                     _ => {}
                 }
             }
         }
+        let firings = append.firings.iter();
+        let mut rows: Vec<_> =
+            firings.map(|row| (row.tenant, row.schedule.clone(), row.nominal_at, row.count)).collect();
+        instants.sort();
+        rows.sort();
+        ensure(instants == rows, ROWS, || format!("{instants:?} were decided, and rows say {rows:?}"))?;
         ensure(accepted == jobs.len() && ended == done.len(), ROWS, || "rows without facts".to_owned())?;
         self.keys(append)
     }

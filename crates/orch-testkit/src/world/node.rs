@@ -321,6 +321,7 @@ impl World {
         let now = own.owner.shard().now();
         let overdue = self.model.clock.overdue(now);
         ensure(overdue.is_none(), "a silent lease ends", || format!("{overdue:?} lives on at {now}"))?;
+        self.model.fired(now)?;
         self.model.blacked_out(now)
     }
 

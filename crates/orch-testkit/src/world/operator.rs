@@ -121,6 +121,8 @@ impl Operator {
                 } else if world.profile.breakers.is_some() && world.chance(200) {
                     let name = any_breaker(world);
                     setup::breaker(world, name)
+                } else if world.chance(250) {
+                    setup::schedule(world)
                 } else if world.chance(300) {
                     setup::blackout(world)
                 } else {
@@ -138,6 +140,10 @@ impl Operator {
                 Command::Reprioritize { tenant, job, priority, actor: actor() }
             }
             90..94 => throttle(world, tenant),
+            94 if world.chance(500) => {
+                let schedule = setup::SCHEDULES[world.rng.random_range(0..setup::SCHEDULES.len())].to_owned();
+                Command::PauseSchedule { tenant, schedule, pause: world.chance(500), actor: actor() }
+            }
             94 => trip_or_reset(world, tenant),
             95 if world.chance(500) => allot(world, tenant),
             95 => token(world, tenant),
@@ -192,6 +198,7 @@ fn delete_any(world: &mut World, tenant: TenantNo) -> Command {
         (ConfigKind::Bucket, &[setup::BUCKET][..]),
         (ConfigKind::Breaker, &setup::BREAKERS[..]),
         (ConfigKind::Blackout, &setup::BLACKOUTS[..]),
+        (ConfigKind::Schedule, &setup::SCHEDULES[..]),
     ];
     let (kind, names) = kinds[world.rng.random_range(0..kinds.len())];
     delete(tenant, kind, names[world.rng.random_range(0..names.len())])
@@ -226,8 +233,8 @@ fn any_breaker(world: &mut World) -> &'static str {
     setup::BREAKERS[world.rng.random_range(0..setup::BREAKERS.len())]
 }
 
-/// Whatever is paused goes on, what somebody tripped is reset, and quotas end: what began
-/// within an hour would hold too long.
+/// Whatever is paused goes on, what somebody tripped is reset, and quotas and schedules end: what began within an hour
+/// would hold too long, and there would always be something new.
 fn resume_all(world: &World) -> Vec<Command> {
     let of = |(no, tenant): (&TenantNo, &Tenant)| {
         let tenant_no = *no;
@@ -238,7 +245,8 @@ fn resume_all(world: &World) -> Vec<Command> {
             let breaker = name.clone();
             Command::ResetBreaker { tenant: tenant_no, breaker, actor: actor() }
         });
-        let quotas = tenant.configs.keys().filter(|(kind, _)| *kind == ConfigKind::Quota);
+        let ends = |kind: &ConfigKind| matches!(kind, ConfigKind::Quota | ConfigKind::Schedule);
+        let quotas = tenant.configs.keys().filter(move |(kind, _)| ends(kind));
         let deletes = quotas.map(move |(kind, name)| delete(tenant_no, *kind, name));
         resumes.chain(resets).chain(deletes).collect::<Vec<_>>()
     };

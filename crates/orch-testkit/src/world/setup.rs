@@ -9,6 +9,7 @@ use orch_core::config::{Breaker, Bucket, ConfigDoc, JobType, Project, Source};
 use orch_core::ids::{TenantId, TenantNo};
 use orch_core::port::TenantRow;
 use orch_core::quota::Quota;
+use orch_core::schedule::{Misfire, Overlap, Schedule, ScheduledJob, Timetable};
 use orch_core::term::Term;
 use orch_core::time::Timestamp;
 use orch_dispatch::Command;
@@ -41,6 +42,8 @@ pub(super) const BUCKET: &str = "upstream";
 
 /// The breakers: of its host, and of a job type.
 pub(super) const BREAKERS: [&str; 2] = ["upstream", "quick"];
+/// Names of schedules.
+pub(super) const SCHEDULES: [&str; 2] = ["feed", "report"];
 /// Names of blackouts.
 pub(super) const BLACKOUTS: [&str; 2] = ["freeze", "upkeep"];
 
@@ -182,6 +185,31 @@ pub(super) fn blackout(world: &mut World) -> ConfigDoc {
     }))
 }
 
+/// A schedule that comes every few seconds; the judge reckons its instants for itself.
+pub(super) fn schedule(world: &mut World) -> ConfigDoc {
+    let rng = &mut world.rng;
+    let seconds = rng.random_range(1..6);
+    let timetable = if rng.random_ratio(1, 2) {
+        Timetable { every_ms: Some(seconds * 1_000), ..Timetable::default() }
+    } else {
+        Timetable { cron: Some(format!("*/{} * * * * *", [2, 3, 7][rng.random_range(0..3)])), ..Timetable::default() }
+    };
+    let source = rng.random_ratio(1, 3).then(|| SOURCE.to_owned());
+    let deadline_ms = rng.random_ratio(1, 4).then(|| rng.random_range(1_000..4_000));
+    let job_type = TYPES[rng.random_range(0..TYPES.len())].to_owned();
+    let payload = "{}".to_owned();
+    ConfigDoc::Schedule(Box::new(Schedule {
+        catch_up_ms: rng.random_range(0..30_000),
+        failures_max: rng.random_ratio(1, 3).then(|| rng.random_range(1..4)),
+        job: ScheduledJob { deadline_ms, job_type, payload, source, ..ScheduledJob::default() },
+        misfire: Misfire::ALL[rng.random_range(0..Misfire::ALL.len())],
+        name: SCHEDULES[rng.random_range(0..SCHEDULES.len())].to_owned(),
+        overlap: Overlap::ALL[rng.random_range(0..Overlap::ALL.len())],
+        timetable,
+        ..Schedule::default()
+    }))
+}
+
 /// A tenant to be.
 pub(super) fn tenant(world: &mut World, name: String) -> Command {
     let at = Timestamp::from_millis(world.t);
@@ -210,6 +238,9 @@ impl Setup {
             }
             if world.chance(400) {
                 docs.push(blackout(world));
+            }
+            if world.chance(500) {
+                docs.push(schedule(world));
             }
             docs.push(ConfigDoc::Project(Project { name: PROJECT.to_owned(), ..Project::default() }));
             todo.extend(docs.into_iter().map(|doc| Command::PutConfig { tenant, doc, expect: Expect::Any }));

@@ -52,6 +52,27 @@ fn blackouts_their_windows_and_the_quiet_between() {
 }
 
 #[test]
+fn schedules_their_instants_and_what_became_of_them() {
+    let server = Server::start();
+    let mut transcript = Transcript::default();
+    server.orch(&["job-type", "put", "fetch"]);
+    let night = ["--cron", "30 3 * * *", "--zone", "Europe/Athens", "--job-type", "fetch"];
+    transcript.run(&server, &[&["schedule", "put", "night"], &night[..]].concat());
+    transcript.run(&server, &["schedule", "put", "night", "--overlap", "buffer-one", "--catch-up", "6h", "-o", "yaml"]);
+    transcript.run(&server, &["schedule", "list"]);
+    let from = ["--from", "2100-03-27T02:00:00Z", "--count", "2"];
+    transcript.run(&server, &[&["schedule", "next", "night"], &from[..]].concat());
+    transcript.run(&server, &["schedule", "pause", "night", "--reason", "the feed moves"]);
+    transcript.run(&server, &["schedule", "status", "night"]);
+    transcript.run(&server, &["schedule", "resume", "night"]);
+    transcript.run(&server, &["schedule", "firings", "night"]);
+    transcript.run(&server, &["schedule", "put", "never", "--cron", "0 0 30 2 *", "--job-type", "fetch"]);
+    transcript.run(&server, &["schedule", "put", "both", "--cron", "0 0 * * *", "--every", "1h"]);
+    transcript.run(&server, &["schedule", "delete", "night"]);
+    insta::assert_snapshot!("schedules_their_instants_and_what_became_of_them", transcript.0);
+}
+
+#[test]
 fn buckets_with_the_terms_of_well_known_feeds() {
     let server = Server::start();
     let mut transcript = Transcript::default();

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use crate::clock;
 use crate::id::JobId;
 use crate::job::{Priority, Progress};
+use crate::schedule::Firing;
 use crate::worker::signal::Signal;
 use crate::worker::wire::{Lease, LogLine};
 
@@ -34,6 +35,7 @@ pub struct Grant {
     pub priority: Priority,
     pub tenant: String,
     pub correlation_id: Option<String>,
+    pub firing: Option<Firing>,
     pub labels: BTreeMap<String, String>,
     pub checkpoint: Option<Box<RawValue>>,
 }
@@ -86,6 +88,7 @@ impl Attempt {
             priority: lease.priority,
             tenant: lease.tenant,
             correlation_id: lease.correlation_id,
+            firing: lease.firing,
             labels: lease.labels,
             checkpoint: lease.checkpoint,
         };

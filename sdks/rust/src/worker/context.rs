@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::id::JobId;
 use crate::job::{JobIn, JobState, LogLevel, Priority, Progress};
 use crate::page::{Items, Page};
+use crate::schedule::Firing;
 use crate::transport::Call;
 use crate::worker::attempt::Attempt;
 use crate::worker::done::ms;
@@ -128,6 +129,12 @@ impl JobContext {
     #[must_use]
     pub fn correlation_id(&self) -> Option<&str> {
         self.attempt.grant.correlation_id.as_deref()
+    }
+
+    /// The firing that asked for the job, if a schedule did: its nominal instant is what the job is for, whenever it runs.
+    #[must_use]
+    pub fn firing(&self) -> Option<&Firing> {
+        self.attempt.grant.firing.as_ref()
     }
 
     /// The same over all attempts of this job: pass it to upstreams, so that what is done twice counts once.

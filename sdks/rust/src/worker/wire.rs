@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use crate::artifact::ArtifactRef;
 use crate::id::JobId;
 use crate::job::{JobError, JobIn, LogLevel, Priority, Progress};
+use crate::schedule::Firing;
 use crate::worker::done::Observation;
 
 /// A worker announces itself.
@@ -82,6 +83,8 @@ pub struct Lease {
     pub tenant: String,
     #[serde(default)]
     pub correlation_id: Option<String>,
+    #[serde(default)]
+    pub firing: Option<Firing>,
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
     #[serde(default)]

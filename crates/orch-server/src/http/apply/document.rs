@@ -25,6 +25,7 @@ use crate::http::job_types::JobTypeBody;
 use crate::http::json::parse_part;
 use crate::http::projects::ProjectBody;
 use crate::http::quotas::QuotaBody;
+use crate::http::schedules::ScheduleBody;
 use crate::http::sources::SourceBody;
 use crate::http::words::Moment;
 
@@ -43,6 +44,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<QuotaBody>("quota"),
     Kind::of::<BreakerBody>("breaker"),
     Kind::of::<BlackoutBody>("blackout"),
+    Kind::of::<ScheduleBody>("schedule"),
 ];
 
 /// A kind of document.

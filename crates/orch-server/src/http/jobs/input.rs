@@ -164,6 +164,7 @@ impl Intake<'_> {
             depends_on: depends_on.collect(),
             correlation_id: job.correlation_id,
             origin: self.origin,
+            firing: None,
             lane: LaneKey {
                 concurrency_key: job.concurrency_key,
                 job_type: job.job_type,

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use orch_core::fact::Record;
 use orch_core::job::{Dependency, DependsOn, OriginKind, Priority, sha256_hex};
+use orch_core::schedule::Firing;
 use orch_core::{JobId, JobState, SessionId, Timestamp};
 use orch_dispatch::answer::{Enqueued, Gate, OpenJob};
 use orch_dispatch::command::NewJob;
 use orch_engine::JobView;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -61,6 +62,9 @@ pub struct JobOut {
     /// Where it comes from, if from another job.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<OriginOut>,
+    /// The firing that asked for it, if a schedule did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firing: Option<FiringRefOut>,
     /// Attempts so far.
     pub attempt: u32,
     /// Attempts that count against the budget. Lists leave it out for final jobs.
@@ -170,6 +174,23 @@ pub struct DependencyOut {
     pub on: DependsOn,
 }
 
+/// Which firing of which schedule asked for a job.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = FiringRef)]
+pub struct FiringRefOut {
+    /// The schedule.
+    pub schedule: String,
+    /// The nominal instant: what the job is for, whenever it runs.
+    pub nominal_at: Moment,
+}
+
+impl From<&Firing> for FiringRefOut {
+    fn from(firing: &Firing) -> Self {
+        Self { schedule: firing.schedule.clone(), nominal_at: Moment(firing.nominal_at) }
+    }
+}
+
 /// Where a job comes from.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OriginOut {
@@ -211,6 +232,7 @@ impl JobOut {
             depends_on: dependencies(&job.depends_on),
             correlation_id: job.correlation_id.clone(),
             origin: job.origin.map(|origin| OriginOut { kind: origin.kind, of: origin.of }),
+            firing: None,
             attempt: 0,
             tries: Some(0),
             lost: Some(0),
@@ -252,6 +274,7 @@ impl JobOut {
             depends_on: dependencies(&view.extra.depends_on),
             correlation_id: view.extra.correlation_id,
             origin: view.extra.origin.map(|origin| OriginOut { kind: origin.kind, of: origin.of }),
+            firing: view.extra.firing.as_ref().map(FiringRefOut::from),
             attempt: done.map_or(0, |done| done.attempt),
             tries: done.is_none().then_some(0),
             lost: done.is_none().then_some(0),

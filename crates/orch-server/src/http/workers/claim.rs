@@ -18,6 +18,7 @@ use super::sessions::check_session;
 use crate::access::{Caller, Scope, require};
 use crate::http::error::Problem;
 use crate::http::fields::{Refusals, check_count, check_range};
+use crate::http::jobs::output::FiringRefOut;
 use crate::http::json::{Json, of_bytes};
 use crate::http::query::Query;
 use crate::http::texts::{ClaimIdText, JobIdText, NameText, SessionIdText};
@@ -117,6 +118,9 @@ pub struct LeaseOut {
     /// Correlates jobs of one cause.
     #[serde(default)]
     correlation_id: Option<String>,
+    /// The firing that asked for the job, if a schedule did.
+    #[serde(default)]
+    firing: Option<FiringRefOut>,
     /// Labels.
     labels: BTreeMap<String, String>,
     /// The payload as it was sent.
@@ -153,6 +157,8 @@ struct LeaseHead<'a> {
     tenant: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     correlation_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    firing: Option<FiringRefOut>,
     labels: &'a BTreeMap<String, String>,
 }
 
@@ -238,6 +244,7 @@ fn write(Claimed { leases, drain }: &Claimed, tenant: &str, now: Timestamp) -> R
             priority: lane.priority,
             tenant,
             correlation_id: lease.extra.correlation_id.as_deref(),
+            firing: lease.extra.firing.as_ref().map(FiringRefOut::from),
             labels: &lease.extra.labels,
         };
         serde_json::to_writer(&mut out, &head).map_err(|error| Problem::internal(&error.to_string()))?;
