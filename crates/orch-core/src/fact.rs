@@ -14,6 +14,7 @@ use crate::ids::{ClaimId, JobId, LaneNo, SessionId, TenantId, TenantNo, TokenId}
 use crate::job::{AttemptOutcome, Dependency, JobError, JobState, LaneKey, Origin, Priority};
 use crate::term::{CutCause, Slow};
 use crate::time::Timestamp;
+use crate::watermark::{Axis, Range};
 
 /// The version of the rules that decide; rises when the same commands would lead to other facts.
 pub const RULES_VERSION: u32 = 1;
@@ -546,6 +547,60 @@ pub enum Fact {
         /// The whole hour's so far.
         receipt: Receipt,
     },
+    /// A worker's report moved the watermark of its job's source.
+    WatermarkAdvanced {
+        /// The attempt that was reported.
+        attempt: u32,
+        /// Which of the source's watermarks.
+        axis: Axis,
+        /// Where it was, as the report expected it; nothing at its first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Timestamp>,
+        /// Where it is.
+        high: Timestamp,
+        /// All of its holes now.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        holes: Vec<Range>,
+        /// The job.
+        job: JobId,
+        /// Back to when the source was read.
+        low: Timestamp,
+        /// All of its repairs now.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        repairs: Vec<Range>,
+        /// The source.
+        source: String,
+        /// Its version, from 1.
+        version: u64,
+    },
+    /// An operator set a watermark; it may have gone back.
+    WatermarkSet {
+        /// Which of the source's watermarks.
+        axis: Axis,
+        /// Who.
+        by: String,
+        /// Where it is; nothing: the source counts as never read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        high: Option<Timestamp>,
+        /// All of its holes.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        holes: Vec<Range>,
+        /// A record that is found behind it by more than this is late.
+        lateness_ms: u64,
+        /// Back to when the source was read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        low: Option<Timestamp>,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// All of its repairs.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        repairs: Vec<Range>,
+        /// The source.
+        source: String,
+        /// Its version, from 1.
+        version: u64,
+    },
     /// Rows without facts of their own were written: checkpoints, log lines (only in the shard's own stream).
     RowsKept {
         /// Checkpoints.
@@ -639,13 +694,15 @@ impl Fact {
             Self::PriorityEnded { .. } => "priority_ended",
             Self::TenantAllotted { .. } => "tenant_allotted",
             Self::FairnessNoted { .. } => "fairness_noted",
+            Self::WatermarkAdvanced { .. } => "watermark_advanced",
+            Self::WatermarkSet { .. } => "watermark_set",
             Self::RowsKept { .. } => "rows_kept",
             Self::Turn { .. } => "turn",
         }
     }
 
     /// All kinds.
-    pub const KINDS: [&'static str; 35] = [
+    pub const KINDS: [&'static str; 37] = [
         "tenant_created",
         "config_set",
         "token_created",
@@ -681,6 +738,8 @@ impl Fact {
         "priority_ended",
         "tenant_allotted",
         "fairness_noted",
+        "watermark_advanced",
+        "watermark_set",
     ];
 }
 

@@ -26,6 +26,7 @@ pub mod retry;
 pub mod term;
 pub mod time;
 pub mod transition;
+pub mod watermark;
 
 pub use ids::{JobId, LaneNo, ProjectId, SessionId, ShardNo, Stream, TenantId, TenantNo, TokenId};
 pub use job::{JobState, Priority};

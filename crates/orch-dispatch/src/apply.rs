@@ -155,6 +155,7 @@ impl Tenant {
                 }
                 self.index.stirred = true;
             }
+            Fact::WatermarkAdvanced { .. } | Fact::WatermarkSet { .. } => self.watermark_moved(record),
             Fact::TenantCreated { .. }
             | Fact::TokenCreated { .. }
             | Fact::TokenRevoked { .. }

@@ -160,6 +160,7 @@ impl Desk<'_> {
             lease_ms: lease.lease_ms,
             not_before: lease.not_before,
             execution_until: lease.execution_until,
+            watermarks: self.tenant.watermark_heads(self.tenant.lane(job.lane).key.source.as_deref()),
             carried: None,
         })
     }

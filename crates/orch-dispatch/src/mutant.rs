@@ -155,11 +155,17 @@ pub enum Mutant {
     KeysUnreadAreNew,
     /// Take keys for new that were used since the take-over.
     UsedKeysAreNew,
+    /// Let a report move a watermark wherever that is.
+    WatermarkWithoutCompare,
+    /// Let a report take a watermark back.
+    WatermarkGoesBack,
+    /// Keep watermarks in memory only.
+    WatermarkNotSaved,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 75] = [
+    pub const ALL: [Self; 78] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -235,6 +241,9 @@ impl Mutant {
         Self::ReserveForAll,
         Self::KeysUnreadAreNew,
         Self::UsedKeysAreNew,
+        Self::WatermarkWithoutCompare,
+        Self::WatermarkGoesBack,
+        Self::WatermarkNotSaved,
     ];
 }
 

@@ -35,4 +35,5 @@ mod standby;
 mod tenants;
 mod throttles;
 mod tokens;
+mod watermarks;
 mod workers;

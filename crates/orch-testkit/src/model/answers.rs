@@ -87,6 +87,10 @@ impl Model {
                     format!("version {version} of {}", doc.name())
                 })
             }
+            (Command::PutWatermark { tenant, source, axis, .. }, Answer::Config { version, .. }) => {
+                let now = self.tenants.get(tenant).map_or(0, |tenant| tenant.watermark(source, *axis).version);
+                ensure(now >= *version, TOLD, || format!("version {version} of the watermark of {source}"))
+            }
             (Command::Read(read), answer) => self.judge_read(read, answer),
             _ => Ok(()),
         }
@@ -275,6 +279,9 @@ impl Model {
             Ok(follow_ups) => {
                 ensure(ours, TOLD, || format!("the completion of {token} was taken and is not in the ledger"))?;
                 self.first_answer(completion.fingerprint, follow_ups)?;
+                if let Some(advance) = &completion.watermark {
+                    self.judge_advanced(token, advance)?;
+                }
                 for id in follow_ups {
                     ensure(self.job(token.tenant, *id).is_some(), TOLD, || format!("follow-up {id} is not there"))?;
                 }
@@ -295,6 +302,9 @@ impl Model {
                 let forgotten = last != Some((token.epoch, token.attempt));
                 let reported = end.is_some_and(|end| end.report.is_some());
                 ensure(forgotten || !reported, AGAIN, || format!("the same completion of {token} was refused: {ours}"))
+            }
+            Err(refusal) if refusal.code == Code::WatermarkConflict => {
+                self.judge_watermark_conflict(token, completion.watermark.as_deref())
             }
             Err(refusal) => self.judge_refused(token.tenant, &completion.follow_ups, None, refusal),
         }
@@ -398,6 +408,7 @@ impl Model {
             (Read::OpenJobs { tenant, .. }, Answer::OpenJobs(found)) => {
                 found.iter().try_for_each(|job| self.judge_seen(*tenant, job.id, Some(job)))
             }
+            (Read::Watermarks { tenant, .. }, Answer::Watermarks(found)) => self.judge_watermarks(*tenant, found),
             (Read::WorkersWanted { tenant, .. }, Answer::WorkersWanted(found)) => self.judge_wanted(*tenant, found),
             (Read::Summary(tenant), Answer::Summary(counts)) => self.judge_summary(*tenant, *counts),
             _ => Ok(()),
