@@ -53,6 +53,7 @@ mod tenant;
 mod throttle;
 mod token;
 mod toml_error;
+mod watermark;
 mod worker;
 
 use std::process::ExitCode;
@@ -133,6 +134,9 @@ enum Command {
     /// Priorities of targets for a while.
     #[command(subcommand)]
     Priority(priority::Command),
+    /// Watermarks, which say how far sources have been read: list, show, set.
+    #[command(subcommand)]
+    Watermark(watermark::Command),
     /// Worker sessions: list, drain.
     #[command(subcommand)]
     Worker(worker::Command),
@@ -283,6 +287,7 @@ async fn run_command(command: Command, connection: &Connection, output: &Output)
         Command::Resume(command) => pause::resume(command, &connection.client()?).await,
         Command::Priority(command) => priority::run(command, &connection.client()?, output).await,
         Command::Throttle(command) => throttle::run(command, &connection.client()?, output).await,
+        Command::Watermark(command) => watermark::run(command, &connection.client()?, output).await,
         Command::Worker(command) => worker::run(command, &connection.client()?, output).await,
         Command::Lane(command) => lane::run(command, &connection.client()?, output).await,
         Command::Explain(command) => explain::run(command, &connection.client()?, output).await,

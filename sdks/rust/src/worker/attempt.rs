@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use crate::clock;
 use crate::id::JobId;
 use crate::job::{Priority, Progress};
+use crate::watermark::WatermarkHead;
 use crate::worker::signal::Signal;
 use crate::worker::wire::{Lease, LogLine};
 
@@ -34,6 +35,7 @@ pub struct Grant {
     pub correlation_id: Option<String>,
     pub labels: BTreeMap<String, String>,
     pub checkpoint: Option<Box<RawValue>>,
+    pub watermarks: BTreeMap<String, WatermarkHead>,
 }
 
 /// What rides on the next heartbeat.
@@ -85,6 +87,7 @@ impl Attempt {
             correlation_id: lease.correlation_id,
             labels: lease.labels,
             checkpoint: lease.checkpoint,
+            watermarks: lease.watermarks,
         };
         let attempt = Self {
             grant,
