@@ -82,10 +82,12 @@ impl Model {
                 answer,
             ) => self.judge_settled(*tenant, *job, answer),
             (Command::PutConfig { tenant, doc, .. }, Answer::Config { version, .. }) => {
-                let found = self.tenants.get(tenant).and_then(|t| t.configs.get(&(doc.kind(), doc.name().to_owned())));
-                ensure(found.is_some_and(|(_, now, _)| now >= version), TOLD, || {
-                    format!("version {version} of {}", doc.name())
-                })
+                let key = (doc.kind(), doc.name().to_owned());
+                let now = self.tenants.get(tenant).and_then(|tenant| {
+                    // The same commit may hold its end as well.
+                    tenant.configs.get(&key).map(|(_, now, _)| *now).or(tenant.gone.get(&key).copied())
+                });
+                ensure(now.is_some_and(|now| now >= *version), TOLD, || format!("version {version} of {}", doc.name()))
             }
             (Command::PutWatermark { tenant, source, axis, .. }, Answer::Config { version, .. }) => {
                 let now = self.tenants.get(tenant).map_or(0, |tenant| tenant.watermark(source, *axis).version);
