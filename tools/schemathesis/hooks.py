@@ -244,6 +244,9 @@ def before_call(context, case, kwargs):
         # The long poll is measured elsewhere; here it would eat the whole time.
         if 20 < body["wait_ms"] <= 30_000:
             body["wait_ms"] = 20
+    if name in ("delete_tenant", "allot_tenant") and (case.path_parameters or {}).get("name") == "default":
+        # Whoever found the name in an answer: never the tenant that the run works in.
+        case.path_parameters["name"] = "scratch"
     meta = case.meta
     if meta is None or not meta.generation.mode.is_positive:
         return
