@@ -88,9 +88,14 @@ impl Cluster {
 
     /// Starts a replica that does not run.
     pub fn start(&mut self, place: &Place, replica: usize) -> Result<()> {
+        self.start_off(place, replica, None)
+    }
+
+    /// The same with a wall clock that is off.
+    pub fn start_off(&mut self, place: &Place, replica: usize, clock: Option<(&str, &str)>) -> Result<()> {
         let address = self.addresses[replica].trim_start_matches("http://");
         let (log, shards) = (format!("server-{replica}.log"), self.form.shards.to_string());
-        let how = Listening { address, log: &log, arguments: &["--shards", &shards] };
+        let how = Listening { address, log: &log, arguments: &["--shards", &shards], clock };
         self.replicas[replica] = Some(Server::start_at(place, &self.program, Some(self.token.clone()), how)?);
         Ok(())
     }
@@ -98,6 +103,14 @@ impl Cluster {
     /// Kills one (-9).
     pub fn kill(&mut self, replica: usize) {
         drop(self.replicas[replica].take());
+    }
+
+    /// Ends one in order.
+    pub async fn end(&mut self, replica: usize) -> Result<()> {
+        if let Some(replica) = self.replicas[replica].take() {
+            replica.stop().await?;
+        }
+        Ok(())
     }
 
     /// Ends all in order.

@@ -58,6 +58,8 @@ pub enum Subject {
     Flood,
     /// Replicas: one is killed, and what several cost.
     Failover,
+    /// Schedules whose owners change.
+    Firings,
     /// An upstream that all tenants share.
     Upstream,
 }
@@ -78,6 +80,7 @@ impl Subject {
             Self::Lists => "lists",
             Self::Flood => "flood",
             Self::Failover => "failover",
+            Self::Firings => "firings",
             Self::Upstream => "upstream",
         }
     }

@@ -12,6 +12,7 @@ mod document;
 mod failover;
 mod figures;
 mod finding;
+mod firings;
 mod flood;
 mod ground;
 mod held_transaction;

@@ -11,7 +11,7 @@ use crate::place::Commits;
 use crate::report::Row;
 use crate::settings::{Case, Face, Options, Settings};
 use crate::stand::Stand;
-use crate::{degradation, failover, flood, lists, memory, performance, soak, start_latency, upstream};
+use crate::{degradation, failover, firings, flood, lists, memory, performance, soak, start_latency, upstream};
 
 /// Measures the orchestrator under load, on SQLite and PostgreSQL.
 #[derive(Debug, Parser)]
@@ -33,6 +33,8 @@ pub enum Program {
     Flood(flood::Options),
     /// Replicas: one is killed under load, and what three of them cost.
     Failover(failover::Options),
+    /// Schedules while replicas are drained and killed.
+    Firings(firings::Options),
     /// Tenants that share an upstream which counts: whether it ever has to refuse, and what happens when it fails.
     Upstream(upstream::Options),
     /// A steady load with a short retention: what is kept must not grow.
@@ -54,6 +56,7 @@ impl Program {
             Self::Degradation(options) => &mut options.ground,
             Self::Flood(options) => &mut options.ground,
             Self::Failover(options) => &mut options.ground,
+            Self::Firings(options) => &mut options.ground,
             Self::Upstream(options) => &mut options.ground,
             Self::Soak(options) => &mut options.ground,
             Self::Report(options) => &mut options.ground,
@@ -79,6 +82,7 @@ impl Program {
             Self::Degradation(options) => degradation::run(options).await,
             Self::Flood(options) => flood::run(options).await,
             Self::Failover(options) => Box::pin(failover::run(options)).await,
+            Self::Firings(options) => Box::pin(firings::run(options)).await,
             Self::Upstream(options) => Box::pin(upstream::run(options)).await,
             Self::Soak(options) => soak::run(options).await,
             Self::Report(options) => Box::pin(performance::run(options)).await,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
-use xtask::apt;
+use xtask::faketime;
 use xtask::process::capture;
 
 const SLOW_SYNC: &str = include_str!("../slow_sync.c");
@@ -23,11 +23,7 @@ pub struct Preloads {
 impl Preloads {
     /// Finds, installs or builds them; what cannot be had is said.
     pub fn prepare(folder: &Path) -> Self {
-        let clock = find_clock().or_else(|| {
-            // Whether it helped shows in what is found then.
-            let _ = apt::install(&["faketime"]);
-            find_clock()
-        });
+        let clock = faketime::find_or_install();
         if clock.is_none() {
             println!("SKIPPED clock steps: no libfaketime");
         }
@@ -40,12 +36,6 @@ impl Preloads {
         };
         Self { clock, slow }
     }
-}
-
-fn find_clock() -> Option<PathBuf> {
-    let folders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
-    let files = folders.iter().map(|folder| Path::new(folder).join("faketime/libfaketimeMT.so.1"));
-    files.into_iter().find(|file| file.exists())
 }
 
 fn build_slow(folder: &Path) -> Result<PathBuf> {

@@ -8,10 +8,13 @@ use anyhow::{Context as _, Result};
 
 use crate::cargo::{Profile, build, root};
 use crate::postgres::{Cluster, Durability, find_or_install};
-use crate::redis;
+use crate::{faketime, redis};
 
 /// The measurement that starts other orchestrators.
 const PEERS: &str = "peers";
+
+/// The measurement in which one server's clock is off.
+const FIRINGS: &str = "firings";
 
 /// What the caller asked for.
 #[derive(Debug, clap::Args)]
@@ -33,6 +36,11 @@ pub fn run(options: &Options) -> Result<bool> {
         redis::install_if_missing()?;
         command.env("ORCH_BENCH_PEERS_FOLDER", root().join("bench/peers"));
         command.env("ORCH_BENCH_PEERS", root().join("target/bench/peers"));
+    }
+    if options.arguments.first().is_some_and(|first| first == FIRINGS)
+        && let Some(library) = faketime::find_or_install()
+    {
+        command.env("ORCH_BENCH_FAKETIME", library);
     }
     let cluster = match std::env::var_os("ORCH_BENCH_POSTGRES_URL") {
         Some(_) => None,

@@ -10,6 +10,7 @@ pub mod chance;
 pub mod chaos;
 pub mod clock;
 pub mod demo;
+pub mod faketime;
 pub mod gate;
 pub mod guard;
 pub mod guides;

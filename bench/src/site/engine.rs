@@ -147,6 +147,7 @@ impl EngineSite {
                 artifacts: Vec::new(),
                 follow_ups: Vec::new(),
                 took: Vec::new(),
+                watermark: None,
             }
         });
         let command = Command::Complete { tenants: self.tenants.clone(), completions: completions.collect() };

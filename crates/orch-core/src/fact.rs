@@ -15,6 +15,7 @@ use crate::job::{AttemptOutcome, Dependency, JobError, JobState, LaneKey, Origin
 use crate::schedule::{Firing, SkipCause};
 use crate::term::{CutCause, Slow};
 use crate::time::Timestamp;
+use crate::watermark::{Axis, Range};
 
 /// The version of the rules that decide; rises when the same commands would lead to other facts.
 pub const RULES_VERSION: u32 = 1;
@@ -596,6 +597,60 @@ pub enum Fact {
         /// The schedule.
         schedule: String,
     },
+    /// A worker's report moved the watermark of its job's source.
+    WatermarkAdvanced {
+        /// The attempt that was reported.
+        attempt: u32,
+        /// Which of the source's watermarks.
+        axis: Axis,
+        /// Where it was, as the report expected it; nothing at its first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Timestamp>,
+        /// Where it is.
+        high: Timestamp,
+        /// All of its holes now.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        holes: Vec<Range>,
+        /// The job.
+        job: JobId,
+        /// Back to when the source was read.
+        low: Timestamp,
+        /// All of its repairs now.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        repairs: Vec<Range>,
+        /// The source.
+        source: String,
+        /// Its version, from 1.
+        version: u64,
+    },
+    /// An operator set a watermark; it may have gone back.
+    WatermarkSet {
+        /// Which of the source's watermarks.
+        axis: Axis,
+        /// Who.
+        by: String,
+        /// Where it is; nothing: the source counts as never read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        high: Option<Timestamp>,
+        /// All of its holes.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        holes: Vec<Range>,
+        /// A record that is found behind it by more than this is late.
+        lateness_ms: u64,
+        /// Back to when the source was read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        low: Option<Timestamp>,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// All of its repairs.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        repairs: Vec<Range>,
+        /// The source.
+        source: String,
+        /// Its version, from 1.
+        version: u64,
+    },
     /// Rows without facts of their own were written: checkpoints, log lines (only in the shard's own stream).
     RowsKept {
         /// Checkpoints.
@@ -693,13 +748,15 @@ impl Fact {
             Self::ScheduleBuffered { .. } => "schedule_buffered",
             Self::SchedulePaused { .. } => "schedule_paused",
             Self::ScheduleResumed { .. } => "schedule_resumed",
+            Self::WatermarkAdvanced { .. } => "watermark_advanced",
+            Self::WatermarkSet { .. } => "watermark_set",
             Self::RowsKept { .. } => "rows_kept",
             Self::Turn { .. } => "turn",
         }
     }
 
     /// All kinds.
-    pub const KINDS: [&'static str; 39] = [
+    pub const KINDS: [&'static str; 41] = [
         "tenant_created",
         "config_set",
         "token_created",
@@ -739,6 +796,8 @@ impl Fact {
         "schedule_buffered",
         "schedule_paused",
         "schedule_resumed",
+        "watermark_advanced",
+        "watermark_set",
     ];
 }
 

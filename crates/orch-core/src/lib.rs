@@ -28,6 +28,7 @@ pub mod schedule;
 pub mod term;
 pub mod time;
 pub mod transition;
+pub mod watermark;
 
 pub use ids::{JobId, LaneNo, ProjectId, SessionId, ShardNo, StepNo, Stream, TenantId, TenantNo, TokenId};
 pub use job::{JobState, Priority};

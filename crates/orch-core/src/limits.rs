@@ -281,6 +281,20 @@ limits! {
     APPROVAL_MS_DEFAULT = 86_400_000, "approval_ms_default", "a day: whoever is asked sleeps once";
     /// Milliseconds that an approval may wait.
     APPROVAL_MS_MAX = 2_678_400_000, "approval_ms_max", "31 days; who has not decided by then will not";
+    /// Holes, or repairs, of a watermark; also those of one report.
+    WATERMARK_RANGES_MAX = 256, "watermark_ranges_max", "they are in memory and in each fact; beyond it the closest become one";
+    /// Late records that one report can name.
+    WATERMARK_LATE_MAX = 1_000, "watermark_late_max", "they open whole windows: more of them say little more";
+    /// Milliseconds that a record may be behind its watermark and not be late.
+    WATERMARK_LATENESS_MS_MAX = 31_622_400_000, "watermark_lateness_ms_max", "366 days; what is longer never looks back";
+    /// Milliseconds that a watermark may be ahead of now.
+    WATERMARK_AHEAD_MS_MAX = 172_800_000, "watermark_ahead_ms_max", "two days: dates end up to a day ahead, and zones differ by more than half of one";
+    /// Milliseconds of a repair's window, when nothing else is said.
+    WATERMARK_REPAIR_MS_DEFAULT = 86_400_000, "watermark_repair_ms_default", "a day: most upstreams let one ask for dates";
+    /// The shortest window of a repair.
+    WATERMARK_REPAIR_MS_MIN = 60_000, "watermark_repair_ms_min", "a minute: shorter ones would be too many";
+    /// The longest window of a repair.
+    WATERMARK_REPAIR_MS_MAX = 2_678_400_000, "watermark_repair_ms_max", "31 days; what is longer is a backfill";
     /// Milliseconds that a node's lease on its shards lasts.
     NODE_LEASE_MS = 4_000, "node_lease_ms", "first grant within 6 s of a kill";
 }

@@ -81,6 +81,8 @@ codes! {
     StaleLease = "stale_lease", false;
     /// The attempt ended with another result.
     CompletionConflict = "completion_conflict", false;
+    /// The watermark is not where the report expects it, or would go back.
+    WatermarkConflict = "watermark_conflict", false;
     /// The worker session is not known (any more): announce again.
     UnknownSession = "unknown_session", true;
     /// The digest of the bytes is another.

@@ -11,12 +11,13 @@ use orch_core::job::{JobError, JobState, LaneKey, Payload, Priority};
 use orch_core::lease::Token;
 use orch_core::refusal::Refusal;
 use orch_core::time::Timestamp;
+use orch_core::watermark::{Axis, Watermark};
 use serde::{Deserialize, Serialize};
 
 pub use orch_gates::adaptive::SharePoint;
 pub use orch_gates::{BreakerState, Cut};
 
-use crate::command::{Progress, ThrottleLimits};
+use crate::command::{Actor, Progress, ThrottleLimits};
 use crate::json_text;
 
 /// A lease as the worker gets it.
@@ -36,8 +37,23 @@ pub struct Grant {
     pub leave_by: Option<Timestamp>,
     /// When the attempt times out.
     pub execution_until: Timestamp,
+    /// Where the watermarks of its source are.
+    pub watermarks: Vec<WatermarkHead>,
     /// Payload and extra, if they were in memory; else the engine reads them.
     pub carried: Option<Carried>,
+}
+
+/// Where a watermark is, as a lease carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatermarkHead {
+    /// Which of its source's.
+    pub axis: Axis,
+    /// Back to when the source was read.
+    pub low: Option<Timestamp>,
+    /// Up to when.
+    pub high: Option<Timestamp>,
+    /// What is found behind it by more than this is late.
+    pub lateness_ms: u64,
 }
 
 /// What a lease carries besides its place.
@@ -478,6 +494,34 @@ pub struct PriorityFound {
     pub at: Timestamp,
 }
 
+/// Who moved a watermark last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MovedBy {
+    /// The report on an attempt of this job.
+    Job(JobId),
+    /// Who set it, and why.
+    Operator(Actor),
+}
+
+/// How far a source has been read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatermarkFound {
+    /// The source.
+    pub source: String,
+    /// Which of its watermarks.
+    pub axis: Axis,
+    /// Where it is.
+    pub watermark: Watermark,
+    /// Its version.
+    pub version: u64,
+    /// When it was moved last.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: MovedBy,
+    /// How far it is behind now, in milliseconds.
+    pub lag_ms: Option<u64>,
+}
+
 /// What a quota's work uses, and what it may have now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuotaFound {
@@ -633,4 +677,6 @@ pub enum Answer {
     Quotas(Vec<(String, QuotaFound)>),
     /// Permits for another shard's tenants.
     Permits(Permits),
+    /// Watermarks by source and axis.
+    Watermarks(Vec<WatermarkFound>),
 }

@@ -169,6 +169,7 @@ impl Tenant {
                 }
                 self.index.stirred = true;
             }
+            Fact::WatermarkAdvanced { .. } | Fact::WatermarkSet { .. } => self.watermark_moved(record),
             Fact::TenantCreated { .. }
             | Fact::TokenCreated { .. }
             | Fact::TokenRevoked { .. }

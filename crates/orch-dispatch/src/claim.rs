@@ -164,6 +164,7 @@ impl Desk<'_> {
             not_before: lease.not_before,
             leave_by: lease.leave_by,
             execution_until: lease.execution_until,
+            watermarks: self.tenant.watermark_heads(self.tenant.lane(job.lane).key.source.as_deref()),
             carried: None,
         })
     }

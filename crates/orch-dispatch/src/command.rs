@@ -16,6 +16,7 @@ use orch_core::refusal::Refusal;
 use orch_core::schedule::Firing;
 use orch_core::term::Slow;
 use orch_core::time::Timestamp;
+use orch_core::watermark::{Advance, Axis, Watermark};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Permits;
@@ -78,6 +79,8 @@ pub struct Completion {
     pub follow_ups: Vec<NewJob>,
     /// How long hosts took to answer the attempt's requests; refusals are not among them.
     pub took: Vec<Took>,
+    /// How far it read its job's source; only with a success.
+    pub watermark: Option<Box<Advance>>,
 }
 
 /// What a worker says became of an attempt.
@@ -538,6 +541,21 @@ pub enum Command {
         /// Who and why.
         actor: Actor,
     },
+    /// Say how far a source has been read, also back.
+    PutWatermark {
+        /// The tenant.
+        tenant: TenantNo,
+        /// The source.
+        source: String,
+        /// Which of its watermarks.
+        axis: Axis,
+        /// All of it.
+        watermark: Watermark,
+        /// What must hold.
+        expect: Expect,
+        /// Who and why.
+        actor: Actor,
+    },
     /// Mark a tenant for deletion.
     MarkTenant {
         /// The tenant.
@@ -590,6 +608,7 @@ impl Command {
             | Self::Prioritize { tenant, .. }
             | Self::EndPriority { tenant, .. }
             | Self::AllotTenant { tenant, .. }
+            | Self::PutWatermark { tenant, .. }
             | Self::MarkTenant { tenant, .. }
             | Self::RestoreTenant { tenant, .. }
             | Self::ResetBucket { tenant, .. }
@@ -761,6 +780,13 @@ pub enum Read {
         /// At most so many.
         limit: usize,
     },
+    /// How far sources have been read.
+    Watermarks {
+        /// The tenant.
+        tenant: TenantNo,
+        /// One; `None`: all.
+        source: Option<String>,
+    },
     /// Which of the tenant's jobs a rotation must leave. Platform-wide: for the sweeper.
     Rotation(TenantNo),
 }
@@ -791,6 +817,7 @@ impl Read {
             | Self::Breaker { tenant, .. }
             | Self::Schedule { tenant, .. }
             | Self::Explain { tenant, .. }
+            | Self::Watermarks { tenant, .. }
             | Self::OpenJobs { tenant, .. } => *tenant,
             Self::Marks | Self::Allotments => TenantNo::SYSTEM,
         }

@@ -24,6 +24,7 @@ impl Shard {
             check_quotas(tenant)?;
             check_holds(tenant, self.now)?;
             check_dependents(tenant)?;
+            check_watermarks(tenant)?;
         }
         Ok(())
     }
@@ -144,6 +145,15 @@ fn check_dependents(tenant: &Tenant) -> Result<(), String> {
     for (id, job) in tenant.jobs.iter().filter(|(_, job)| job.state == JobState::Blocked) {
         let edges = waits.get(id).copied().unwrap_or(0);
         ensure(edges == job.waits_for, || format!("{id} waits for {} jobs, {edges} would tell it", job.waits_for))?;
+    }
+    Ok(())
+}
+
+fn check_watermarks(tenant: &Tenant) -> Result<(), String> {
+    for (source, axis, kept) in tenant.all_watermarks() {
+        ensure(kept.watermark.is_sound(), || {
+            format!("{source} has an odd watermark ({axis:?}): {:?}", kept.watermark)
+        })?;
     }
     Ok(())
 }

@@ -51,6 +51,7 @@ mod tick;
 mod usage;
 mod waiting;
 mod warm;
+mod watermark;
 mod wheel;
 mod window;
 mod workforce;

@@ -165,11 +165,17 @@ pub enum Mutant {
     PausedFires,
     /// Go on with the instants after a recovery from the moment of the recovery.
     SchedulesNotSaved,
+    /// Let a report move a watermark wherever that is.
+    WatermarkWithoutCompare,
+    /// Let a report take a watermark back.
+    WatermarkGoesBack,
+    /// Keep watermarks in memory only.
+    WatermarkNotSaved,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 80] = [
+    pub const ALL: [Self; 83] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -250,6 +256,9 @@ impl Mutant {
         Self::OverlapIgnored,
         Self::PausedFires,
         Self::SchedulesNotSaved,
+        Self::WatermarkWithoutCompare,
+        Self::WatermarkGoesBack,
+        Self::WatermarkNotSaved,
     ];
 }
 

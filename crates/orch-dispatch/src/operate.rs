@@ -18,7 +18,7 @@ pub(crate) fn nothing_there() -> Refusal {
     Refusal::field(Code::NotFound, "target", "there is nothing of that name")
 }
 
-fn other_version(version: u64, wanted: u64) -> Refusal {
+pub(crate) fn other_version(version: u64, wanted: u64) -> Refusal {
     Refusal::new(Code::VersionConflict, format!("the current version is {version}, not {wanted}"))
 }
 

@@ -12,7 +12,7 @@ use crate::prepared::Prepared;
 use crate::shard::Shard;
 use crate::tenant::{Tenant, Versioned, of_kind};
 use crate::waiting::Held;
-use crate::{breaker, bucket, precedence, quota, throttle};
+use crate::{breaker, bucket, precedence, quota, throttle, watermark};
 
 impl Shard {
     /// Answers a question.
@@ -41,6 +41,7 @@ impl Shard {
             | Read::ExplainHost { tenant, .. }
             | Read::WaitingOn { tenant, .. }
             | Read::WorkersWanted { tenant, .. }
+            | Read::Watermarks { tenant, .. }
             | Read::OpenJobs { tenant, .. } => *tenant,
         };
         match read {
@@ -86,6 +87,9 @@ impl Shard {
             Read::OpenJobs { state, before, limit, .. } => {
                 let ids = open_ids(desk.tenant, state, before, limit);
                 Answer::OpenJobs(ids.into_iter().filter_map(seen).collect())
+            }
+            Read::Watermarks { source, .. } => {
+                Answer::Watermarks(watermark::found(desk.tenant, source.as_deref(), desk.at.now))
             }
             Read::Rotation(_) => Answer::Rotation(needed(desk.tenant)),
             // Answered above.

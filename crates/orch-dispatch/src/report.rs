@@ -101,6 +101,7 @@ impl Desk<'_> {
                 return before.unwrap_or(Err(refusal));
             }
         };
+        let moved = self.watermark_of(id, &completion)?;
         let key = follow_ups_key(&completion);
         let followed = match &completion.outcome {
             Report::Succeeded { .. } => {
@@ -110,6 +111,9 @@ impl Desk<'_> {
             _ => Vec::new(),
         };
         self.heard(id);
+        if let Some(fact) = moved {
+            self.emit(fact);
+        }
         self.register(id, token.attempt, &completion.artifacts);
         let mut report =
             Reported { fingerprint: completion.fingerprint, artifacts: completion.artifacts, ..Reported::default() };

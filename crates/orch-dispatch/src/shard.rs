@@ -240,6 +240,9 @@ impl Shard {
             if mutant::on(Mutant::PriorityLostAtRecovery) {
                 tenant.priorities.clear();
             }
+            if mutant::on(Mutant::WatermarkNotSaved) {
+                tenant.watermarks.clear();
+            }
             tenant.rebuild();
         }
         Ok(shard)
@@ -585,6 +588,9 @@ impl Shard {
                 let by_platform = tenants.contains(&TenantNo::SYSTEM);
                 let each = completions.into_iter().map(|mut completion| {
                     let token = completion.token;
+                    if completion.watermark.is_some() {
+                        self.at_desk(&tenants, token, readings, |desk| desk.watermark_fits(&completion))?;
+                    }
                     if !completion.took.is_empty() {
                         let took = std::mem::take(&mut completion.took);
                         let said = self.at_desk(&tenants, token, readings, |desk| desk.answers_took(token, &took));
@@ -660,6 +666,9 @@ impl Shard {
             Command::CreateToken(row) => desk.create_token(row),
             Command::RevokeToken { row, .. } => desk.revoke_token(row),
             Command::AllotTenant { allotment, actor, .. } => desk.allot(allotment, actor),
+            Command::PutWatermark { source, axis, watermark, expect, actor, .. } => {
+                desk.put_watermark((source, axis), watermark, expect, actor)
+            }
             Command::MarkTenant { actor, .. } => desk.mark_tenant(actor),
             Command::RestoreTenant { actor, .. } => desk.restore_tenant(actor),
             Command::ResetBucket { bucket, actor, .. } => desk.reset_bucket(bucket, actor),

@@ -28,6 +28,7 @@ use crate::quota::Use;
 use crate::schedule::{Course, Timetables};
 use crate::throttle::Throttle;
 use crate::warm::Warm;
+use crate::watermark::Watermarks;
 
 /// A declared thing's current version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,6 +129,8 @@ pub(crate) struct Tenant {
     pub priorities: BTreeMap<PauseTarget, Precedence>,
     /// Jobs accepted under the default key, by job type.
     pub keyless: BTreeMap<String, u64>,
+    /// How far its sources have been read, in event time.
+    pub watermarks: Watermarks,
     /// Virtual time of the last lane served.
     pub vtime: u64,
     /// Its share beside others.
@@ -211,6 +214,7 @@ impl Tenant {
             schedules: BTreeMap::new(),
             priorities: BTreeMap::new(),
             keyless: BTreeMap::new(),
+            watermarks: Watermarks::new(),
             vtime: 0,
             allotment: Allotment::default(),
             receipts: Receipts::default(),

@@ -181,6 +181,7 @@ pub(crate) fn reserved(command: &Command) -> bool {
             | Command::Permits(_)
             | Command::TakePermits(_)
             | Command::TripBreaker { .. }
+            | Command::PutWatermark { .. }
             | Command::ResetBreaker { .. }
             | Command::Drain { .. }
     )

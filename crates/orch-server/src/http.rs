@@ -39,6 +39,7 @@ pub mod tenants;
 pub mod texts;
 pub mod throttles;
 pub mod tokens;
+pub mod watermarks;
 pub mod words;
 pub mod workers;
 pub mod workforce;
@@ -86,6 +87,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(pauses::routes())
         .merge(priorities::routes())
         .merge(throttles::routes())
+        .merge(watermarks::routes())
         .merge(workers::routes())
         .merge(artifacts::routes())
         .merge(tenants::routes())

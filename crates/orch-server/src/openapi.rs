@@ -50,6 +50,7 @@ const SECURITY: &str = "token";
         (name = "pauses", description = "What operators hold back"),
         (name = "priorities", description = "What operators put before others for a while"),
         (name = "throttles", description = "What operators hold to limits for a while"),
+        (name = "watermarks", description = "How far sources have been read, in event time"),
         (name = "nodes", description = "The processes that serve the ledger"),
         (name = "shards", description = "Where tenants live, and which node serves them"),
         (name = "workers", description = "Worker sessions as operators see them"),

@@ -20,6 +20,7 @@ mod run_times;
 mod schedules;
 mod throttles;
 mod voices;
+mod watermarks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +32,7 @@ use orch_core::job::{AttemptOutcome, Dependency, JobState, LaneKey, Origin};
 use orch_core::lease::Token;
 use orch_core::port::Append;
 use orch_core::time::Timestamp;
+use orch_core::watermark::Axis;
 
 pub use breakers::{Breaker, Phase};
 pub use buckets::Bucket;
@@ -40,6 +42,7 @@ pub use log::{CallLog, Said};
 pub use run_times::RunTimes;
 pub use throttles::Throttle;
 pub use voices::Voices;
+pub use watermarks::Moved;
 
 /// A promise that did not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -239,6 +242,10 @@ pub struct Tenant {
     pub schedules: schedules::Courses,
     /// Grants by hour.
     pub grants: BTreeMap<Timestamp, u64>,
+    /// Watermarks, by source and axis.
+    pub watermarks: BTreeMap<(String, Axis), Moved>,
+    /// Attempts that moved a watermark, and where to.
+    pub advanced: BTreeSet<(JobId, u32, Axis, Option<Timestamp>)>,
 }
 
 impl Tenant {

@@ -205,7 +205,15 @@ impl World {
             Report::Failed(JobError::own("handler", "it did not work", true))
         };
         let (artifacts, follow_ups) = (Vec::new(), Vec::new());
-        let completion = Completion { token, outcome, fingerprint: [0; 16], artifacts, follow_ups, took: Vec::new() };
+        let completion = Completion {
+            token,
+            outcome,
+            fingerprint: [0; 16],
+            artifacts,
+            follow_ups,
+            took: Vec::new(),
+            watermark: None,
+        };
         self.run(Command::Complete { tenants: vec![TENANT], completions: vec![completion] });
     }
 

@@ -418,8 +418,15 @@ impl Stage {
         }
         let outcome = Report::Succeeded { result: None, result_sha256: None };
         let (artifacts, follow_ups) = (Vec::new(), Vec::new());
-        let completions =
-            vec![Completion { token, outcome, fingerprint: [0; 16], artifacts, follow_ups, took: Vec::new() }];
+        let completions = vec![Completion {
+            token,
+            outcome,
+            fingerprint: [0; 16],
+            artifacts,
+            follow_ups,
+            took: Vec::new(),
+            watermark: None,
+        }];
         self.submit(site, Command::Complete { tenants, completions }, For::Nobody);
         if self.workers[who].running == 8 {
             self.after(1, Event::Claim(who));

@@ -9,7 +9,7 @@ use orch_testkit::model::Counts;
 use orch_testkit::world::{Report, World};
 
 /// What every full run must have shown, beside each kind of fact.
-const RACES: [&str; 87] = [
+const RACES: [&str; 90] = [
     "a backlog was full",
     "a claim sent again was answered",
     "a grant came when what held it let go",
@@ -97,6 +97,9 @@ const RACES: [&str; 87] = [
     "recovered from the whole history behind an older snapshot",
     "the bucket of a shared host was deleted",
     "the database's clock is behind the ledger",
+    "a report would have taken a watermark back",
+    "a watermark was elsewhere",
+    "an operator took a watermark back",
 ];
 
 fn number(name: &str) -> Option<u64> {

@@ -54,6 +54,7 @@ mod tenant;
 mod throttle;
 mod token;
 mod toml_error;
+mod watermark;
 mod worker;
 
 use std::process::ExitCode;
@@ -137,6 +138,9 @@ enum Command {
     /// Priorities of targets for a while.
     #[command(subcommand)]
     Priority(priority::Command),
+    /// Watermarks, which say how far sources have been read: list, show, set.
+    #[command(subcommand)]
+    Watermark(watermark::Command),
     /// Worker sessions: list, drain.
     #[command(subcommand)]
     Worker(worker::Command),
@@ -288,6 +292,7 @@ async fn run_command(command: Command, connection: &Connection, output: &Output)
         Command::Resume(command) => pause::resume(command, &connection.client()?).await,
         Command::Priority(command) => priority::run(command, &connection.client()?, output).await,
         Command::Throttle(command) => throttle::run(command, &connection.client()?, output).await,
+        Command::Watermark(command) => watermark::run(command, &connection.client()?, output).await,
         Command::Worker(command) => worker::run(command, &connection.client()?, output).await,
         Command::Lane(command) => lane::run(command, &connection.client()?, output).await,
         Command::Explain(command) => explain::run(command, &connection.client()?, output).await,

@@ -32,6 +32,7 @@ use crate::tenants::Tenants;
 use crate::throttles::Throttles;
 use crate::tokens::Tokens;
 use crate::transport::{Answer, Call, Failure, Settings, Transport, segment};
+use crate::watermarks::Watermarks;
 use crate::workers::Workers;
 
 /// How long a call is repeated while the server cannot serve it.
@@ -271,6 +272,12 @@ impl Client {
     #[must_use]
     pub fn throttles(&self) -> Throttles<'_> {
         Throttles(self)
+    }
+
+    /// Calls about watermarks: how far sources have been read.
+    #[must_use]
+    pub fn watermarks(&self) -> Watermarks<'_> {
+        Watermarks(self)
     }
 
     /// Calls about nodes.

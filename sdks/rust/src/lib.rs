@@ -70,6 +70,8 @@ mod throttles;
 mod token;
 mod tokens;
 mod transport;
+mod watermark;
+mod watermarks;
 mod word;
 mod worker;
 mod workers;
@@ -127,6 +129,8 @@ pub use throttle::{Throttle, ThrottleOut};
 pub use throttles::Throttles;
 pub use token::{TokenFound, TokenIn, TokenOut};
 pub use tokens::Tokens;
+pub use watermark::{Advance, Axis, Range, Watermark, WatermarkHead, WatermarkIn};
+pub use watermarks::Watermarks;
 pub use worker::{
     Done, FollowUpOut, HandlerError, JobContext, Observation, ParentOut, Parents, UpstreamAnswer, Worker,
     WorkerBuilder, WorkerSummary,

@@ -34,6 +34,7 @@ use crate::error::Error;
 use handler::{Handler, Typed};
 
 pub use context::{FollowUpOut, JobContext, ParentOut, Parents};
+pub(crate) use done::ms;
 pub use done::{Done, Observation};
 pub use handler_error::HandlerError;
 pub use upstream::UpstreamAnswer;

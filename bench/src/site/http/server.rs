@@ -27,6 +27,8 @@ pub struct Listening<'a> {
     pub log: &'a str,
     /// Further arguments.
     pub arguments: &'a [&'a str],
+    /// Its wall clock is off: the library that does it, and by how much.
+    pub clock: Option<(&'a str, &'a str)>,
 }
 
 /// A running server. Dropping it kills it.
@@ -50,7 +52,12 @@ impl Server {
     /// The same on a place whose first tenant is there, with further arguments. `token` is that tenant's; without it,
     /// the program must say one.
     pub fn start_with(place: &Place, program: &Path, token: Option<String>, arguments: &[&str]) -> Result<Self> {
-        Self::start_at(place, program, token, Listening { address: "127.0.0.1:0", log: "server.log", arguments })
+        Self::start_at(
+            place,
+            program,
+            token,
+            Listening { address: "127.0.0.1:0", log: "server.log", arguments, clock: None },
+        )
     }
 
     /// The same at an address of the caller's choice.
@@ -61,6 +68,9 @@ impl Server {
             Place::Postgres(database) => command.args(["serve", "--database", database.url()]),
         };
         command.args(["--listen", how.address, "--json"]).args(how.arguments);
+        if let Some((library, by)) = how.clock {
+            command.env("LD_PRELOAD", library).env("FAKETIME", by).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
         let log_path = place.folder().join(how.log);
         let log = OpenOptions::new().create(true).append(true).open(&log_path)?;
         let mut child = command

@@ -181,6 +181,30 @@ pub(crate) fn samples() -> Vec<Fact> {
         Fact::ScheduleBuffered { nominal_at: at, schedule: "feed".into() },
         Fact::SchedulePaused { by: "me".into(), reason: Some("why".into()), schedule: "feed".into() },
         Fact::ScheduleResumed { by: "me".into(), reason: None, schedule: "feed".into() },
+        Fact::WatermarkAdvanced {
+            attempt: 2,
+            axis: Axis::Modified,
+            from: Some(Timestamp::from_millis(1_700_000_000_000)),
+            high: at,
+            holes: vec![Range { from: Timestamp::from_millis(1_700_000_000_050), to: at }],
+            job: job(1),
+            low: Timestamp::from_millis(1_600_000_000_000),
+            repairs: vec![Range { from: Timestamp::from_millis(1_600_000_000_000), to: at }],
+            source: "kev".into(),
+            version: 7,
+        },
+        Fact::WatermarkSet {
+            axis: Axis::Published,
+            by: "tok".into(),
+            high: Some(at),
+            holes: Vec::new(),
+            lateness_ms: 3_600_000,
+            low: Some(at),
+            reason: Some("read it again".into()),
+            repairs: Vec::new(),
+            source: "kev".into(),
+            version: 8,
+        },
     ]
 }
 

@@ -137,7 +137,8 @@ impl Stage {
         let outcome = Report::Succeeded { result: None, result_sha256: None };
         let (artifacts, follow_ups) = (Vec::new(), Vec::new());
         let fingerprint = self.id().into_bytes();
-        let completions = vec![Completion { token, outcome, fingerprint, artifacts, follow_ups, took: Vec::new() }];
+        let completions =
+            vec![Completion { token, outcome, fingerprint, artifacts, follow_ups, took: Vec::new(), watermark: None }];
         self.ask(Command::Complete { tenants: vec![TenantNo::SYSTEM], completions });
     }
 

@@ -172,8 +172,15 @@ impl Stage {
             };
             let fingerprint = self.id().into_bytes();
             let (artifacts, follow_ups) = (Vec::new(), Vec::new());
-            let completion =
-                Completion { token: grant.token, outcome, fingerprint, artifacts, follow_ups, took: Vec::new() };
+            let completion = Completion {
+                token: grant.token,
+                outcome,
+                fingerprint,
+                artifacts,
+                follow_ups,
+                took: Vec::new(),
+                watermark: None,
+            };
             self.ask(Command::Complete { tenants: vec![TENANT], completions: vec![completion] });
             self.woken();
         }

@@ -153,6 +153,7 @@ impl Stage {
             artifacts: Vec::new(),
             follow_ups,
             took: Vec::new(),
+            watermark: None,
         };
         let Answer::Completed(done) =
             self.ask(Command::Complete { tenants: vec![TENANT], completions: vec![completion] })

@@ -155,7 +155,8 @@ impl Stage {
         let took = took.iter().map(|ms| Took { host: HOST.to_owned(), latency_ms: *ms }).collect();
         let (outcome, fingerprint) = (Report::Succeeded { result: None, result_sha256: None }, [1; 16]);
         let (artifacts, follow_ups) = (Vec::new(), Vec::new());
-        let completions = vec![Completion { token, outcome, fingerprint, artifacts, follow_ups, took }];
+        let completions =
+            vec![Completion { token, outcome, fingerprint, artifacts, follow_ups, took, watermark: None }];
         self.ask(Command::Complete { tenants: vec![TENANT], completions });
     }
 

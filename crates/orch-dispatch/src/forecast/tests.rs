@@ -125,7 +125,15 @@ impl Stage {
             Report::Failed(JobError::own("handler", "it did not work", false))
         };
         let (token, artifacts, follow_ups) = (grant.token, Vec::new(), Vec::new());
-        let completion = Completion { token, outcome, fingerprint: [0; 16], artifacts, follow_ups, took: Vec::new() };
+        let completion = Completion {
+            token,
+            outcome,
+            fingerprint: [0; 16],
+            artifacts,
+            follow_ups,
+            took: Vec::new(),
+            watermark: None,
+        };
         self.ask(Command::Complete { tenants: vec![TENANT], completions: vec![completion] });
     }
 

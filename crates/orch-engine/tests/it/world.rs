@@ -112,6 +112,7 @@ impl World {
             artifacts: Vec::new(),
             follow_ups: Vec::new(),
             took: Vec::new(),
+            watermark: None,
         };
         let command = Command::Complete { tenants: vec![of], completions: vec![completion] };
         match self.engine.command(command).await.unwrap() {

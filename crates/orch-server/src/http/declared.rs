@@ -220,7 +220,7 @@ pub async fn delete<T: Declared>(
 }
 
 /// What `If-Match` asks for; without it, that there is none yet.
-fn expect(headers: &HeaderMap) -> Result<Expect, Problem> {
+pub(super) fn expect(headers: &HeaderMap) -> Result<Expect, Problem> {
     let Some(value) = headers.get(IF_MATCH) else { return Ok(Expect::Absent) };
     let text = value.to_str().unwrap_or_default().trim();
     if text == "*" {

@@ -212,6 +212,7 @@ pub fn face(code: Code) -> (StatusCode, &'static str) {
         Code::VersionRequired => (S::PRECONDITION_REQUIRED, "The change needs If-Match"),
         Code::StaleLease => (S::CONFLICT, "The lease is not current"),
         Code::CompletionConflict => (S::CONFLICT, "The attempt ended otherwise"),
+        Code::WatermarkConflict => (S::CONFLICT, "The watermark is elsewhere"),
         Code::UnknownSession => (S::NOT_FOUND, "The worker session is not known"),
         Code::DigestMismatch => (S::BAD_REQUEST, "The digest is another"),
         Code::FilterTooWide => (S::UNPROCESSABLE_ENTITY, "The filter is too wide"),

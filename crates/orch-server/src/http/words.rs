@@ -6,6 +6,7 @@ use orch_core::concurrency::PerKeyStrategy;
 use orch_core::connector::{ArtifactKind, Capability};
 use orch_core::job::{ArtifactRef, JobError, Priority};
 use orch_core::schedule::{Daylight, Misfire, Overlap};
+use orch_core::watermark::{Axis, Range};
 use orch_core::{Code, JobState, Refusal, Timestamp, limits};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
@@ -121,6 +122,11 @@ word_schema!(
     /// The words of `orch_core::schedule::Overlap`.
     OverlapWord,
     Overlap::ALL.iter().map(|word| word.as_str())
+);
+word_schema!(
+    /// The words of `orch_core::watermark::Axis`.
+    AxisWord,
+    Axis::ALL.into_iter().map(Axis::as_str)
 );
 word_schema!(
     /// The words of `orch_core::job::DependsOn`.
@@ -274,6 +280,29 @@ pub struct ProgressBody {
     #[serde(default)]
     #[schema(value_type = MessageText)]
     pub message: String,
+}
+
+/// A stretch of event time.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Range, example = json!({"from": "2026-01-14T00:00:00.000Z", "to": "2026-01-15T00:00:00.000Z"}))]
+pub struct RangeBody {
+    /// The first moment of it.
+    pub from: Moment,
+    /// The first moment after it.
+    pub to: Moment,
+}
+
+impl From<Range> for RangeBody {
+    fn from(Range { from, to }: Range) -> Self {
+        Self { from: Moment(from), to: Moment(to) }
+    }
+}
+
+impl From<RangeBody> for Range {
+    fn from(RangeBody { from, to }: RangeBody) -> Self {
+        Self { from: from.0, to: to.0 }
+    }
 }
 
 /// Who acts says why.

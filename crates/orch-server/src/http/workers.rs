@@ -1,5 +1,6 @@
 //! Workers: what operators see of them, and the routes of the worker contract, one file a call underneath.
 
+pub mod advance;
 pub mod claim;
 pub mod complete;
 pub mod follow_ups;

@@ -123,7 +123,7 @@ const PROBES: [(&str, u16); 104] = [
 ];
 
 /// As `PROBES`, for those whose name or place is the caller's own.
-const MORE_PROBES: [(&str, u16); 18] = [
+const MORE_PROBES: [(&str, u16); 21] = [
     ("get_job_detail", 404),
     ("get_job_summary", 404),
     ("put_artifact", 201),
@@ -142,6 +142,10 @@ const MORE_PROBES: [(&str, u16); 18] = [
     ("summarize_jobs", 200),
     ("summarize_quotas", 200),
     ("trip_breaker", 404),
+    ("get_watermark", 404),
+    ("list_watermarks", 200),
+    // By then a source of the caller's own has this name.
+    ("put_watermark", 201),
 ];
 
 /// Things of one tenant, all of whose names and ids hold no word of another's.
@@ -181,6 +185,8 @@ fn schedule() -> Value {
 async fn things(acme: &Client) -> Things {
     acme.declare(JOB_TYPE).await;
     acme.put(&format!("/sources/{SOURCE}"), json!({"kind": "x"})).await;
+    let read = json!({"high": "2024-01-14T00:00:00Z", "reason": "acme-secret-reason"});
+    assert_eq!(acme.put(&format!("/watermarks/{SOURCE}/published"), read).await.status, 201);
     acme.put(&format!("/projects/{PROJECT}"), json!({})).await;
     acme.put(&format!("/buckets/{BUCKET}"), bucket()).await;
     acme.put(&format!("/quotas/{QUOTA}"), json!({"active_max": 9})).await;
@@ -215,6 +221,7 @@ fn path_of(path: &str, operation: &str, things: &Things) -> String {
     let path = path.strip_prefix(orch_server::BASE).unwrap_or(path);
     let path =
         path.replace("{lane}", "1").replace("{id}", &things.job).replace("{job}", &things.dead).replace("{name}", name);
+    let path = path.replace("{source}", SOURCE).replace("{axis}", "published");
     let path = path.replace("{sha256}", &things.artifact).replace("{session}", &things.session);
     if operation == "list_parents" { format!("{path}?token={}", things.token) } else { path }
 }
@@ -245,6 +252,7 @@ fn body_of(operation: &str, things: &Things) -> Option<Value> {
         "create_schedule" => json!({"name": SCHEDULE, "timetable": {"cron": "0 2 29 2 *"}, "job": {"job_type": "own"}}),
         "put_schedule" => schedule(),
         "pause_schedule" | "resume_schedule" => json!({"reason": "mine"}),
+        "put_watermark" => json!({"high": "2024-01-15T00:00:00Z"}),
         "put_job_type" | "put_source" | "put_project" | "cancel_job" | "retry_job" => json!({}),
         "reprioritize_job" => json!({"priority": "low"}),
         "replay_dead_letter" | "discard_dead_letter" => json!({"reason": "mine"}),

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::app::{Client, TestApp, claim_id, job_id, on_each_ledger};
 
 /// Limits that the tests below meet and pass.
-const COVERED: [&str; 73] = [
+const COVERED: [&str; 79] = [
     "ahead_days_max",
     "artifact_bytes_max",
     "artifacts_max",
@@ -81,12 +81,18 @@ const COVERED: [&str; 73] = [
     "throttles_max",
     "tries_max",
     "urgent_reserve_percent_max",
+    "watermark_ahead_ms_max",
+    "watermark_late_max",
+    "watermark_lateness_ms_max",
+    "watermark_ranges_max",
+    "watermark_repair_ms_max",
+    "watermark_repair_ms_min",
     "weight_max",
     "window_duration_ms_max",
 ];
 
 /// Defaults, and limits that no single call can meet: of the owner's memory, its commits and its time.
-const NOT_OF_THE_API: [&str; 58] = [
+const NOT_OF_THE_API: [&str; 59] = [
     "ageing_ms",
     "approval_ms_default",
     "approval_ms_max",
@@ -142,6 +148,7 @@ const NOT_OF_THE_API: [&str; 58] = [
     "tries_default",
     "urgent_reserve_percent_default",
     "usage_period_ms",
+    "watermark_repair_ms_default",
     "window_budget",
     "window_bytes",
     "window_read",
@@ -178,6 +185,62 @@ async fn too_much(client: &Client, job: Value, field: &str) {
 }
 
 on_each_ledger! {
+    async fn what_a_watermark_says(app) {
+        let acme = app.acme().await;
+        acme.put("/sources/kev", json!({"kind": "kev"})).await;
+        acme.put("/watermarks/kev/published", json!({})).await;
+        let put = |body: Value| {
+            let acme = acme.clone();
+            async move { acme.json(Method::PUT, "/watermarks/kev/published", &[("if-match", "*")], body).await }
+        };
+        let ahead = |ms: i64| {
+            let most = i64::try_from(limits::WATERMARK_AHEAD_MS_MAX).unwrap();
+            orch_core::Timestamp::from_millis(app.engine.now().millis() + most + ms).to_rfc3339()
+        };
+        assert_eq!(put(json!({"high": ahead(-5_000)})).await.status, 200);
+        put(json!({"high": ahead(60_000)})).await.blames(422, "time_out_of_range", "high");
+        assert_eq!(put(json!({"lateness_ms": limits::WATERMARK_LATENESS_MS_MAX})).await.status, 200);
+        put(json!({"lateness_ms": limits::WATERMARK_LATENESS_MS_MAX + 1})).await.blames(422, "limit_exceeded", "lateness_ms");
+        let (low, high) = ("2020-01-01T00:00:00Z", "2024-01-01T00:00:00Z");
+        let ranges = |count: u64| vec![json!({"from": low, "to": high}); usize_of(count)];
+        for list in ["holes", "repairs"] {
+            let with = |count: u64| {
+                let mut body = json!({"low": low, "high": high});
+                body[list] = json!(ranges(count));
+                put(body)
+            };
+            assert_eq!(with(limits::WATERMARK_RANGES_MAX).await.status, 200);
+            with(limits::WATERMARK_RANGES_MAX + 1).await.blames(422, "limit_exceeded", list);
+        }
+        acme.declare("t").await;
+        acme.submit(json!({"job_type": "t", "source": "kev"})).await;
+        let session = acme.session(&["t"]).await;
+        let token = acme.claim(&session, 1).await[0]["token"].clone();
+        let report = |members: Value| {
+            let mut watermark = json!({"axis": "modified", "high": high});
+            watermark.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+            acme.complete(json!({"token": token, "outcome": "succeeded", "watermark": watermark}))
+        };
+        let late = |count: u64| json!(vec![low; usize_of(count)]);
+        for (field, members) in [
+            ("holes", json!({"holes": ranges(limits::WATERMARK_RANGES_MAX + 1)})),
+            ("filled", json!({"filled": ranges(limits::WATERMARK_RANGES_MAX + 1)})),
+            ("late", json!({"late": late(limits::WATERMARK_LATE_MAX + 1)})),
+            ("repair_ms", json!({"repair_ms": limits::WATERMARK_REPAIR_MS_MAX + 1})),
+            ("repair_ms", json!({"repair_ms": limits::WATERMARK_REPAIR_MS_MIN - 1})),
+        ] {
+            let refused = report(members).await;
+            let field = format!("watermark.{field}");
+            assert_eq!((&refused["code"], &refused["field"]), (&json!("limit_exceeded"), &json!(field)), "{refused}");
+        }
+        let most = json!({
+            "low": low, "holes": ranges(limits::WATERMARK_RANGES_MAX), "filled": ranges(limits::WATERMARK_RANGES_MAX),
+            "late": late(limits::WATERMARK_LATE_MAX), "repair_ms": limits::WATERMARK_REPAIR_MS_MAX
+        });
+        let done = report(most).await;
+        assert_eq!(done["status"], "ok", "{done}");
+    }
+
     async fn the_size_of_a_query(app) {
         let acme = app.acme().await;
         let padded = |chars: u64| format!("/jobs?query=state:failed{}", "+".repeat(usize_of(chars) - 12));

@@ -36,4 +36,5 @@ mod standby;
 mod tenants;
 mod throttles;
 mod tokens;
+mod watermarks;
 mod workers;

@@ -11,7 +11,7 @@ use orch_dispatch::Answer;
 use orch_dispatch::answer::{BeatAnswer, Enqueued, Grant, OpenCounts, OpenJob};
 use orch_dispatch::command::{Command, Completion, KeyUse, NewJob, Read};
 
-use super::{Judged, Model, Tenant, ensure};
+use super::{Judged, Model, ensure};
 
 const TOLD: &str = "3: what was told is in the ledger";
 const FENCE: &str = "4: a stale fence changes nothing";
@@ -82,16 +82,16 @@ impl Model {
                 answer,
             ) => self.judge_settled(*tenant, *job, answer),
             (Command::PutConfig { tenant, doc, .. }, Answer::Config { version, .. }) => {
-                // It may be deleted by now.
                 let key = (doc.kind(), doc.name().to_owned());
-                let of = |tenant: &Tenant| {
-                    let now = tenant.configs.get(&key).map(|(_, now, _)| *now);
-                    now.or_else(|| tenant.gone.get(&key).copied())
-                };
-                let found = self.tenants.get(tenant).and_then(of);
-                ensure(found.is_some_and(|now| now >= *version), TOLD, || {
-                    format!("version {version} of {}", doc.name())
-                })
+                let now = self.tenants.get(tenant).and_then(|tenant| {
+                    // The same commit may hold its end as well.
+                    tenant.configs.get(&key).map(|(_, now, _)| *now).or(tenant.gone.get(&key).copied())
+                });
+                ensure(now.is_some_and(|now| now >= *version), TOLD, || format!("version {version} of {}", doc.name()))
+            }
+            (Command::PutWatermark { tenant, source, axis, .. }, Answer::Config { version, .. }) => {
+                let now = self.tenants.get(tenant).map_or(0, |tenant| tenant.watermark(source, *axis).version);
+                ensure(now >= *version, TOLD, || format!("version {version} of the watermark of {source}"))
             }
             (Command::Read(read), answer) => self.judge_read(read, answer),
             _ => Ok(()),
@@ -281,6 +281,9 @@ impl Model {
             Ok(follow_ups) => {
                 ensure(ours, TOLD, || format!("the completion of {token} was taken and is not in the ledger"))?;
                 self.first_answer(completion.fingerprint, follow_ups)?;
+                if let Some(advance) = &completion.watermark {
+                    self.judge_advanced(token, advance)?;
+                }
                 for id in follow_ups {
                     ensure(self.job(token.tenant, *id).is_some(), TOLD, || format!("follow-up {id} is not there"))?;
                 }
@@ -301,6 +304,9 @@ impl Model {
                 let forgotten = last != Some((token.epoch, token.attempt));
                 let reported = end.is_some_and(|end| end.report.is_some());
                 ensure(forgotten || !reported, AGAIN, || format!("the same completion of {token} was refused: {ours}"))
+            }
+            Err(refusal) if refusal.code == Code::WatermarkConflict => {
+                self.judge_watermark_conflict(token, completion.watermark.as_deref())
             }
             Err(refusal) => self.judge_refused(token.tenant, &completion.follow_ups, None, refusal),
         }
@@ -404,6 +410,7 @@ impl Model {
             (Read::OpenJobs { tenant, .. }, Answer::OpenJobs(found)) => {
                 found.iter().try_for_each(|job| self.judge_seen(*tenant, job.id, Some(job)))
             }
+            (Read::Watermarks { tenant, .. }, Answer::Watermarks(found)) => self.judge_watermarks(*tenant, found),
             (Read::WorkersWanted { tenant, .. }, Answer::WorkersWanted(found)) => self.judge_wanted(*tenant, found),
             (Read::Summary(tenant), Answer::Summary(counts)) => self.judge_summary(*tenant, *counts),
             _ => Ok(()),

@@ -121,6 +121,7 @@ impl Model {
                 ensure(before != *allotment, "facts", || format!("{allotment:?} was allotted already"))
             }
             Fact::FairnessNoted { receipt } => fairness::noted(self.tenants.entry(no).or_default(), receipt, record.at),
+            Fact::WatermarkAdvanced { .. } | Fact::WatermarkSet { .. } => self.watermark_moved(no, record),
             Fact::TenantMarked { .. } => self.marked(no, true),
             Fact::TenantRestored { .. } => self.marked(no, false),
             Fact::PermitGiven { .. } | Fact::HostClosed { .. } => Err(bad("facts", "only `system` gives permits")),

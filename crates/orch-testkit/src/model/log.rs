@@ -8,6 +8,7 @@ use orch_core::fact::PauseTarget;
 use orch_core::ids::{ClaimId, JobId, SessionId, TenantNo, TokenId};
 use orch_core::job::Priority;
 use orch_core::lease::Token;
+use orch_core::watermark::{Advance, Axis, Watermark};
 use orch_dispatch::command::{ClaimParams, Command, Completion, KeyUse, NewJob, Report, SessionParams};
 
 /// What a report says.
@@ -89,6 +90,10 @@ pub struct CallLog {
     pub resets: BTreeSet<(TenantNo, String)>,
     /// Schedules that were paused (true) or resumed.
     pub schedule_pauses: BTreeSet<(TenantNo, String, bool)>,
+    /// What each attempt's reports say of watermarks.
+    pub advances: BTreeMap<(TenantNo, JobId, u32), Vec<Advance>>,
+    /// Where operators wanted watermarks.
+    pub watermarks: BTreeMap<(TenantNo, String, Axis), Vec<Watermark>>,
     /// Breakers that were tripped (true) or reset.
     pub trips: BTreeSet<(TenantNo, String, bool)>,
 }
@@ -110,6 +115,10 @@ impl CallLog {
                     let job = completion.token.job;
                     self.completes.extend(completion.follow_ups.iter().map(|follow_up| (follow_up.id, job)));
                     self.jobs(call, completion.token.tenant, &completion.follow_ups, None);
+                    if let Some(advance) = &completion.watermark {
+                        let of = (completion.token.tenant, job, completion.token.attempt);
+                        self.advances.entry(of).or_default().push((**advance).clone());
+                    }
                     if !completion.took.is_empty() {
                         self.upstreams.insert((completion.token.tenant, completion.token.job));
                     }
@@ -159,6 +168,9 @@ impl CallLog {
             }
             Command::EndThrottle { tenant, target, .. } => {
                 self.throttles.insert((*tenant, target.clone(), false));
+            }
+            Command::PutWatermark { tenant, source, axis, watermark, .. } => {
+                self.watermarks.entry((*tenant, source.clone(), *axis)).or_default().push(watermark.clone());
             }
             Command::AllotTenant { tenant, allotment, .. } => self.allotments.push((*tenant, *allotment)),
             Command::MarkTenant { tenant, .. } => {

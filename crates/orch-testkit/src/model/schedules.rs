@@ -50,6 +50,12 @@ impl Course {
         next(&self.doc, self.decided)
     }
 
+    /// It is paused.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
     /// Instants that are over and not decided.
     fn owes(&self, at: Timestamp) -> bool {
         self.next().is_some_and(|next| next <= at)

@@ -6,13 +6,15 @@ use orch_core::fact::PauseTarget;
 use orch_core::ids::{JobId, LaneNo, TenantNo, TokenId};
 use orch_core::job::{JobState, Priority};
 use orch_core::port::TokenRow;
+use orch_core::time::Timestamp;
+use orch_core::watermark::{Axis, Range, Watermark};
 use orch_dispatch::command::{Actor, Expect, KeyUse, Read, ThrottleLimits};
 use orch_dispatch::{Answer, Command};
 use rand::Rng;
 
 use super::call::Call;
 use super::setup::{self, SOURCE, TYPES};
-use super::{Event, Outcome, World};
+use super::{Event, Outcome, World, worker};
 use crate::model::{Phase, Tenant};
 
 #[derive(Debug, Default)]
@@ -140,13 +142,18 @@ impl Operator {
                 Command::Reprioritize { tenant, job, priority, actor: actor() }
             }
             90..94 => throttle(world, tenant),
-            94 if world.chance(500) => {
-                let schedule = setup::SCHEDULES[world.rng.random_range(0..setup::SCHEDULES.len())].to_owned();
-                Command::PauseSchedule { tenant, schedule, pause: world.chance(500), actor: actor() }
+            94 if world.chance(400) => {
+                let any = setup::SCHEDULES[world.rng.random_range(0..setup::SCHEDULES.len())].to_owned();
+                let mut schedules = world.model.tenants.get(&tenant)?.schedules.iter();
+                let paused = schedules.find(|(_, course)| course.is_paused()).map(|(name, _)| name.clone());
+                let pause = paused.is_none();
+                Command::PauseSchedule { tenant, schedule: paused.unwrap_or(any), pause, actor: actor() }
             }
+            94 if world.chance(500) => put_watermark(world, tenant),
             94 => trip_or_reset(world, tenant),
             95 if world.chance(500) => allot(world, tenant),
             95 => token(world, tenant),
+            96 if world.chance(700) => put_watermark(world, tenant),
             96 => Command::ResetBucket { tenant, bucket: setup::BUCKET.to_owned(), actor: actor() },
             97..99 => deletion(world)?,
             _ => {
@@ -215,6 +222,23 @@ fn allot(world: &mut World, tenant: TenantNo) -> Command {
         _ => Allotment { strategy: Strategy::MaxLimit, active_max: some, ..usual },
     };
     Command::AllotTenant { tenant, allotment, actor: actor() }
+}
+
+/// A watermark is set, rather back than on: so a source is read again.
+fn put_watermark(world: &mut World, tenant: TenantNo) -> Command {
+    let moved = world.model.tenants.get(&tenant).and_then(|tenant| tenant.watermarks.keys().next());
+    let axis = moved.map_or(Axis::Modified, |(_, axis)| *axis);
+    let known = world.model.tenants.get(&tenant).map(|tenant| tenant.watermark(SOURCE, axis).watermark);
+    let at = known.and_then(|watermark| watermark.high).unwrap_or(worker::EVENTS_BEGIN);
+    let minutes = |at: Timestamp, n: i64| Timestamp::from_millis(at.millis() + n * 60_000);
+    let high = world.chance(900).then(|| minutes(at, world.rng.random_range(-40..10)));
+    let low = high.map(|high| minutes(high, -world.rng.random_range(0..3_000)));
+    let hole = low.zip(high).filter(|_| world.chance(300)).map(|(from, to)| Range { from, to });
+    let holes = hole.filter(|hole| hole.from < hole.to).into_iter().collect();
+    let (lateness_ms, repairs) = (world.rng.random_range(0..3_600_000), Vec::new());
+    let watermark = Watermark { high, holes, lateness_ms, low, repairs };
+    let expect = if world.chance(800) { Expect::Any } else { Expect::Version(world.rng.random_range(1..4)) };
+    Command::PutWatermark { tenant, source: SOURCE.to_owned(), axis, watermark, expect, actor: actor() }
 }
 
 /// A breaker is opened; or closed, rather if it is open.
@@ -336,6 +360,7 @@ fn question(world: &mut World, tenant: TenantNo) -> Read {
             let states = [JobState::Blocked, JobState::Scheduled, JobState::Leased, JobState::Running];
             Read::OpenJobs { tenant, state: states[world.rng.random_range(0..4)], before: None, limit: 20 }
         }
+        6 if world.database_now().millis() % 2 == 0 => Read::Watermarks { tenant, source: None },
         6 => Read::Configs { tenant, kind: ConfigKind::JobType },
         // Either is asked without another draw.
         _ if world.database_now().millis() % 2 == 0 => Read::WorkersWanted { tenant, job_type: None, target_ms: 1 },

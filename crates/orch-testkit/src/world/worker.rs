@@ -6,6 +6,7 @@ use orch_core::job::ArtifactRef;
 use orch_core::lease::Token;
 use orch_core::refusal::Code;
 use orch_core::time::Timestamp;
+use orch_core::watermark::{Advance, Axis, Range, Watermark};
 use orch_dispatch::answer::{BeatAnswer, Grant};
 use orch_dispatch::command::{
     Beat, ClaimParams, Completion, KeyUse, Progress, Report, SessionParams, Took, UpstreamSaid,
@@ -18,6 +19,9 @@ use super::call::Call;
 use super::setup::{HOST, TYPES};
 use super::{BEGIN, CallNo, Event, Outcome, World, submitter};
 use crate::fixture;
+
+/// Where reading begins, in event time: so far back that no watermark comes near now.
+pub(super) const EVENTS_BEGIN: Timestamp = Timestamp::from_millis(BEGIN - 90 * 86_400_000);
 
 /// How long the upstream is as it is.
 const SPELL_MS: i64 = 2_000;
@@ -572,6 +576,31 @@ fn forge(world: &mut World, token: Token) -> Token {
     }
 }
 
+/// How far an attempt read its source: mostly on from where its watermark is; else from where that is not, or back.
+fn watermark(world: &mut World, token: Token) -> Option<Box<Advance>> {
+    let tenant = world.model.tenants.get(&token.tenant)?;
+    let source = tenant.source_of(token)?.to_owned();
+    let axis = Axis::ALL[world.rng.random_range(0..Axis::ALL.len())];
+    let Watermark { high: known, holes, repairs, .. } = tenant.watermark(&source, axis).watermark;
+    let minutes = |at: Timestamp, n: i64| Timestamp::from_millis(at.millis() + n * 60_000);
+    let at = known.unwrap_or(EVENTS_BEGIN);
+    // Whoever is refused tries again, so that everything comes to its end all the same.
+    let wrong = if world.draining { 60 } else { 200 };
+    let elsewhere = world.chance(wrong).then(|| minutes(at, world.rng.random_range(-20..20)));
+    let step = if world.chance(wrong) { world.rng.random_range(-30..0) } else { world.rng.random_range(0..30) };
+    let high = minutes(at, step);
+    let (left, read_again) = (Range { from: at, to: high }, holes.into_iter().chain(repairs).next());
+    let late = (0..world.rng.random_range(0..3)).map(|_| minutes(at, world.rng.random_range(-3_000..10)));
+    Some(Box::new(Advance {
+        late: late.collect(),
+        low: world.chance(100).then(|| minutes(high, world.rng.random_range(-6_000..=0))),
+        filled: read_again.filter(|_| world.chance(500)).into_iter().collect(),
+        holes: (known.is_some() && step > 0 && world.chance(200)).then_some(left).into_iter().collect(),
+        repair_ms: world.chance(500).then_some(3_600_000),
+        ..Advance::to(axis, elsewhere.or(known), high)
+    }))
+}
+
 /// A report on an attempt.
 fn invent(world: &mut World, token: Token, canceled: bool) -> Completion {
     let outcome = match world.rng.random_range(0..100) {
@@ -595,6 +624,8 @@ fn invent(world: &mut World, token: Token, canceled: bool) -> Completion {
             follow_ups.push(job);
         }
     }
+    let reads = matches!(outcome, Report::Succeeded { .. });
+    let watermark = if reads { watermark(world, token) } else { None };
     let artifact = world.chance(100).then(|| ArtifactRef {
         media_type: "application/json".to_owned(),
         sha256: "0".repeat(64),
@@ -608,5 +639,6 @@ fn invent(world: &mut World, token: Token, canceled: bool) -> Completion {
         artifacts: artifact.into_iter().collect(),
         follow_ups,
         took: took(world),
+        watermark,
     }
 }

@@ -13,4 +13,5 @@ mod selections;
 mod server;
 mod settings;
 mod transcript;
+mod watermarks;
 mod worker;

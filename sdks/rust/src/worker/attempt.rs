@@ -11,6 +11,7 @@ use crate::clock;
 use crate::id::JobId;
 use crate::job::{Priority, Progress};
 use crate::schedule::Firing;
+use crate::watermark::WatermarkHead;
 use crate::worker::signal::Signal;
 use crate::worker::wire::{Lease, LogLine};
 
@@ -38,6 +39,7 @@ pub struct Grant {
     pub firing: Option<Firing>,
     pub labels: BTreeMap<String, String>,
     pub checkpoint: Option<Box<RawValue>>,
+    pub watermarks: BTreeMap<String, WatermarkHead>,
 }
 
 /// What rides on the next heartbeat.
@@ -91,6 +93,7 @@ impl Attempt {
             firing: lease.firing,
             labels: lease.labels,
             checkpoint: lease.checkpoint,
+            watermarks: lease.watermarks,
         };
         let attempt = Self {
             grant,

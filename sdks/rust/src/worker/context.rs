@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,6 +19,7 @@ use crate::job::{JobIn, JobState, LogLevel, Priority, Progress};
 use crate::page::{Items, Page};
 use crate::schedule::Firing;
 use crate::transport::Call;
+use crate::watermark::{Advance, Axis, WatermarkHead};
 use crate::worker::attempt::Attempt;
 use crate::worker::done::ms;
 use crate::worker::logs;
@@ -111,6 +113,20 @@ impl JobContext {
     #[must_use]
     pub fn source(&self) -> Option<&str> {
         self.attempt.grant.source.as_deref()
+    }
+
+    /// Where a watermark of the source was when this job was handed out; `None`: it was never moved.
+    #[must_use]
+    pub fn watermark(&self, axis: &Axis) -> Option<&WatermarkHead> {
+        self.attempt.grant.watermarks.get(axis.as_str())
+    }
+
+    /// Begins to say that the source was read up to `high`, from where its watermark was. Hand it back with
+    /// [`crate::Done::watermark`].
+    #[must_use]
+    pub fn advance(&self, axis: Axis, high: Timestamp) -> Advance {
+        let expected = self.watermark(&axis).and_then(|head| head.high);
+        Advance::new(axis, expected, high)
     }
 
     /// The priority.

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::artifact::ArtifactRef;
 use crate::error::Error;
 use crate::job::JobIn;
+use crate::watermark::Advance;
 
 /// A success: a result, outputs, and jobs that become real together with it.
 #[derive(Debug, Default)]
@@ -16,6 +17,7 @@ pub struct Done {
     pub(crate) artifacts: Vec<ArtifactRef>,
     pub(crate) follow_ups: Vec<JobIn>,
     pub(crate) observations: Vec<Observation>,
+    pub(crate) watermark: Option<Box<Advance>>,
 }
 
 /// How an upstream behaved, for the orchestrator's pace.
@@ -75,6 +77,14 @@ impl Done {
     #[must_use]
     pub fn follow_up(mut self, job: JobIn) -> Self {
         self.follow_ups.push(job);
+        self
+    }
+
+    /// With how far the job's source was read; [`crate::JobContext::advance`] begins one. If the watermark is not where it
+    /// was expected, the job is tried again.
+    #[must_use]
+    pub fn watermark(mut self, advance: Advance) -> Self {
+        self.watermark = Some(Box::new(advance));
         self
     }
 

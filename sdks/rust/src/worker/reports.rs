@@ -13,6 +13,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::error::Error;
 use crate::job::JobError;
 use crate::transport::Call;
+use crate::watermark::Advance;
 use crate::worker::session::{back_off, chain, is_final};
 use crate::worker::shared::Shared;
 use crate::worker::wire::{CompleteIn, ItemOut, ItemsOut, Report};
@@ -80,7 +81,8 @@ fn batch(pending: &mut VecDeque<Report>) -> Vec<Report> {
 fn weight(report: &Report) -> usize {
     let result = report.result.as_ref().map_or(0, |result| result.get().len());
     let follow_ups: usize = report.follow_ups.iter().map(|job| job.payload_len() + 512).sum();
-    512 + result + follow_ups + report.artifacts.len() * 256
+    let watermark = report.watermark.as_deref().map_or(0, Advance::weight);
+    512 + result + follow_ups + watermark + report.artifacts.len() * 256
 }
 
 /// Sends one batch until it is answered. Returns what must be reported in the stead of refused reports.
@@ -165,11 +167,13 @@ fn refused(shared: &Shared, report: &Report, answer: ItemOut) -> Option<Report> 
     }
     tracing::warn!(token = %report.token, code, detail, "a report was refused; the attempt fails with the reason");
     let field = answer.field.map(|field| format!(" ({field})")).unwrap_or_default();
+    // Another attempt begins where the watermark is now; nothing else that is refused gets better by itself.
+    let moved = code == "watermark_conflict";
     let error = JobError {
         class: Some("handler".to_owned()),
-        code: "report_refused".to_owned(),
+        code: if moved { code.clone() } else { "report_refused".to_owned() },
         message: format!("{code}{field}: {detail}").chars().take(2_000).collect(),
-        retryable: false,
+        retryable: moved,
         ..JobError::default()
     };
     Some(Report {
@@ -180,6 +184,7 @@ fn refused(shared: &Shared, report: &Report, answer: ItemOut) -> Option<Report> 
         error: Some(error),
         observations: Vec::new(),
         follow_ups: Vec::new(),
+        watermark: None,
         substitute: true,
     })
 }

@@ -226,6 +226,7 @@ fn report(attempt: &Attempt, outcome: Outcome) -> Report {
             error: None,
             observations: done.observations,
             follow_ups: done.follow_ups,
+            watermark: done.watermark,
             substitute: false,
         },
         Err(error) => {
@@ -238,6 +239,7 @@ fn report(attempt: &Attempt, outcome: Outcome) -> Report {
                 observations: told.observation.into_iter().collect(),
                 error: (!told.canceled).then_some(told.error),
                 follow_ups: Vec::new(),
+                watermark: None,
                 substitute: false,
             }
         }

@@ -10,6 +10,7 @@ use crate::artifact::ArtifactRef;
 use crate::id::JobId;
 use crate::job::{JobError, JobIn, LogLevel, Priority, Progress};
 use crate::schedule::Firing;
+use crate::watermark::{Advance, WatermarkHead};
 use crate::worker::done::Observation;
 
 /// A worker announces itself.
@@ -89,6 +90,9 @@ pub struct Lease {
     pub labels: BTreeMap<String, String>,
     #[serde(default)]
     pub checkpoint: Option<Box<RawValue>>,
+    /// By axis.
+    #[serde(default)]
+    pub watermarks: BTreeMap<String, WatermarkHead>,
 }
 
 fn lease_ms() -> u64 {
@@ -156,6 +160,8 @@ pub struct Report {
     pub observations: Vec<Observation>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub follow_ups: Vec<JobIn>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watermark: Option<Box<Advance>>,
     /// The server refused the handler's own report, and this one says so in its stead.
     #[serde(skip)]
     pub substitute: bool,

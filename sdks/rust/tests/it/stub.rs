@@ -360,6 +360,7 @@ fn grant(world: &mut World, body: &Value) -> Vec<Value> {
             "job_type": job.job_type, "project": "default", "source": null, "priority": "normal",
             "payload": job.payload, "tenant": "default", "correlation_id": null, "labels": {"a": "b"},
             "checkpoint": job.checkpoint, "a_member_of_tomorrow": 1,
+            "watermarks": {"modified": {"low": null, "high": "2024-01-15T00:00:00.000Z", "lateness_ms": 0}},
         }));
         world.leases.insert(token, StubLease { job, heard_at: now() });
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use orch_client::{Client, Done, Error, HandlerError, JobContext, JobIn, Worker, WorkerBuilder, WorkerSummary};
+use orch_client::{Axis, Client, Done, Error, HandlerError, JobContext, JobIn, Worker, WorkerBuilder, WorkerSummary};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
@@ -115,6 +115,41 @@ async fn a_report_that_cannot_be_taken_ends_the_job_with_the_reason() {
     let report = &stub.report(&ids[0])["report"];
     assert_eq!((&report["outcome"], &report["error"]["code"]), (&json!("failed"), &json!("report_refused")));
     assert_eq!(report["error"]["message"], json!("limit_exceeded: said the stub"));
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn how_far_it_was_read_goes_with_the_report() {
+    let stub = Stub::start(30_000);
+    let worker = start(builder(&stub).handler("read", |ctx: JobContext, high: jiff::Timestamp| async move {
+        assert_eq!(ctx.watermark(&Axis::Published), None);
+        let advance = ctx.advance(Axis::Modified, high).late("2024-01-14T08:00:00Z".parse()?);
+        Ok(Done::empty().watermark(advance.repair(Duration::from_secs(3_600))))
+    }));
+    let ids = stub.add("read", [json!("2024-01-16T00:00:00Z")]);
+    all_done(&stub, 1).await;
+    let watermark = json!({
+        "axis": "modified", "expected": "2024-01-15T00:00:00Z", "high": "2024-01-16T00:00:00Z",
+        "late": ["2024-01-14T08:00:00Z"], "repair_ms": 3_600_000
+    });
+    assert_eq!(stub.report(&ids[0])["report"]["watermark"], watermark);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_report_whose_watermark_was_moved_by_another_is_tried_again() {
+    let stub = Stub::start(30_000);
+    let ids = stub.add("read", [json!("2024-01-16T00:00:00Z")]);
+    stub.change(|world| {
+        world.refuse.insert(ids[0].clone(), "watermark_conflict");
+    });
+    let worker = start(builder(&stub).handler("read", |ctx: JobContext, high: jiff::Timestamp| async move {
+        Ok(Done::empty().watermark(ctx.advance(Axis::Modified, high)))
+    }));
+    all_done(&stub, 1).await;
+    let report = &stub.report(&ids[0])["report"];
+    assert_eq!((&report["outcome"], &report["error"]["code"]), (&json!("failed"), &json!("watermark_conflict")));
+    assert_eq!(report["error"]["retryable"], json!(true));
     worker.stop().await;
 }
 

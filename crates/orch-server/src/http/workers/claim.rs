@@ -9,6 +9,7 @@ use orch_core::ids::ClaimId;
 use orch_core::job::Priority;
 use orch_core::lease::Token;
 use orch_core::{JobId, SessionId, Timestamp, limits};
+use orch_dispatch::answer::WatermarkHead;
 use orch_dispatch::command::ClaimParams;
 use orch_engine::Claimed;
 use serde::{Deserialize, Serialize};
@@ -123,12 +124,34 @@ pub struct LeaseOut {
     firing: Option<FiringRefOut>,
     /// Labels.
     labels: BTreeMap<String, String>,
+    /// Where the source's watermarks were when the lease was granted, by axis; left out when there are none.
+    #[serde(default)]
+    watermarks: Option<BTreeMap<String, WatermarkHeadOut>>,
     /// The payload as it was sent.
     #[schema(value_type = serde_json::Value)]
     payload: serde_json::Value,
     /// The last checkpoint that an attempt of this job saved.
     #[schema(value_type = Option<serde_json::Value>)]
     checkpoint: Option<serde_json::Value>,
+}
+
+/// Where a watermark was when a lease was granted. An advance names its `high` as `expected`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = WatermarkHead)]
+pub struct WatermarkHeadOut {
+    /// Back to when the source was read.
+    low: Option<Moment>,
+    /// Up to when; null: it counts as never read.
+    high: Option<Moment>,
+    /// A record that is found behind it by more than this is late.
+    lateness_ms: u64,
+}
+
+impl From<&WatermarkHead> for WatermarkHeadOut {
+    fn from(WatermarkHead { low, high, lateness_ms, .. }: &WatermarkHead) -> Self {
+        Self { low: low.map(Moment), high: high.map(Moment), lateness_ms: *lateness_ms }
+    }
 }
 
 /// All of a lease but the JSON that passes through.
@@ -160,6 +183,8 @@ struct LeaseHead<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     firing: Option<FiringRefOut>,
     labels: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    watermarks: BTreeMap<&'static str, WatermarkHeadOut>,
 }
 
 /// A value in its text form.
@@ -246,6 +271,7 @@ fn write(Claimed { leases, drain }: &Claimed, tenant: &str, now: Timestamp) -> R
             correlation_id: lease.extra.correlation_id.as_deref(),
             firing: lease.extra.firing.as_ref().map(FiringRefOut::from),
             labels: &lease.extra.labels,
+            watermarks: grant.watermarks.iter().map(|head| (head.axis.as_str(), head.into())).collect(),
         };
         serde_json::to_writer(&mut out, &head).map_err(|error| Problem::internal(&error.to_string()))?;
         // The head's closing brace makes room for what passes through.

@@ -12,6 +12,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::advance::AdvanceIn;
 use super::stale;
 use crate::access::{Caller, Scope, require};
 use crate::http::error::Problem;
@@ -68,6 +69,9 @@ pub struct CompletionIn {
     #[serde(default, deserialize_with = "objects")]
     #[schema(max_items = 1000)]
     pub follow_ups: Vec<JobIn>,
+    /// How far the job's source was read; only with `succeeded`. If it cannot be taken, the whole report is refused.
+    #[serde(default, deserialize_with = "maybe_object")]
+    pub watermark: Option<AdvanceIn>,
 }
 
 /// What became of an attempt.
@@ -139,7 +143,8 @@ impl From<Result<Vec<JobId>, Refusal>> for CompletedOut {
 
 /// Reports what became of attempts.
 ///
-/// The same report again gets the same answer; another one gets `completion_conflict`.
+/// The same report again gets the same answer; another one gets `completion_conflict`. One whose watermark is not where
+/// it expects it gets `watermark_conflict`, and its attempt stays open.
 #[utoipa::path(
     post, path = "/worker/complete", tag = "worker", request_body = CompleteIn,
     responses((status = 200, body = ItemsOut<CompletedOut>, description = "One answer a report, in order"))
@@ -224,8 +229,12 @@ fn completion_of(engine: &Engine, item: CompletionIn) -> Result<Completion, Refu
     if !follow_ups.is_empty() {
         content.part(&fingerprint_of_call(&follow_ups));
     }
+    let watermark = item.watermark.map(AdvanceIn::into_advance).transpose()?.map(Box::new);
+    if let Some(advance) = &watermark {
+        content.part(format!("{advance:?}").as_bytes());
+    }
     let took = item.observations.into_iter().filter_map(ObservationIn::took).collect();
-    Ok(Completion { token, outcome, fingerprint: content.finish(), artifacts, follow_ups, took })
+    Ok(Completion { token, outcome, fingerprint: content.finish(), artifacts, follow_ups, took, watermark })
 }
 
 impl ObservationIn {
@@ -247,6 +256,9 @@ fn check(item: &CompletionIn) -> Result<(), Refusal> {
     }
     if !item.follow_ups.is_empty() && !succeeded {
         return only("follow_ups", "succeeded");
+    }
+    if item.watermark.is_some() && !succeeded {
+        return only("watermark", "succeeded");
     }
     if item.error.is_some() && succeeded {
         return only("error", "failed");

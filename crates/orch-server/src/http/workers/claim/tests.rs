@@ -4,6 +4,7 @@ use bytes::Bytes;
 use orch_core::ids::Incarnation;
 use orch_core::job::LaneKey;
 use orch_core::port::JobExtra;
+use orch_core::watermark::Axis;
 use orch_core::{ShardNo, TenantNo};
 use orch_dispatch::answer::Grant;
 use orch_engine::Lease;
@@ -31,7 +32,19 @@ fn lease(attempt: u32, payload: &'static str, checkpoint: Option<&'static str>) 
     let not_before = (attempt > 1).then(|| at.plus_ms(80));
     let leave_by = not_before.map(|at| at.plus_ms(20));
     let until = at.plus_ms(30_000);
-    let grant = Grant { token, lane, until, lease_ms: 30_000, not_before, leave_by, execution_until, carried: None };
+    let head = WatermarkHead { axis: Axis::Modified, low: None, high: Some(at), lateness_ms: 7 };
+    let watermarks = if attempt > 1 { vec![head] } else { Vec::new() };
+    let grant = Grant {
+        token,
+        lane,
+        until,
+        lease_ms: 30_000,
+        not_before,
+        leave_by,
+        execution_until,
+        watermarks,
+        carried: None,
+    };
     let extra = JobExtra { labels: [("a".to_owned(), "\"}".to_owned())].into(), ..JobExtra::default() };
     Lease { grant, payload: Bytes::from(payload), extra, checkpoint: checkpoint.map(Bytes::from) }
 }
@@ -59,6 +72,12 @@ fn what_is_written_is_what_the_document_describes() {
     assert_eq!(read[1].not_before.map(|at| at.0), leases[1].grant.not_before);
     assert_eq!(read[1].leave_by.map(|at| at.0), leases[1].grant.leave_by);
     assert_eq!((read[0].source.as_deref(), read[1].source.as_deref()), (None, Some("kev")));
+    let head = read[1].watermarks.as_ref().and_then(|heads| heads.get("modified")).unwrap();
+    assert_eq!(
+        (head.low, head.high.map(|at| at.0), head.lateness_ms),
+        (None, Some(Timestamp::from_millis(1_700_000_000_000)), 7)
+    );
+    assert!(read[0].watermarks.is_none());
     assert_eq!((read[1].checkpoint.clone(), read[0].checkpoint.clone()), (Some(serde_json::json!([1])), None));
     assert!(String::from_utf8(text).unwrap().contains(r#""payload":{ "z":1.50 },"checkpoint":null}"#));
 }
