@@ -432,6 +432,8 @@ pub struct ScheduleFound {
     /// Nominal instants that wait for its open jobs, in order.
     pub waiting: Vec<Timestamp>,
     /// Open jobs that it asked for.
+    pub open_count: u64,
+    /// The first hundred of them.
     pub open: Vec<JobId>,
     /// Jobs in a row that failed.
     pub failures: u32,
@@ -668,7 +670,7 @@ pub enum Answer {
     /// A breaker; `None`: there is none of that name.
     Breaker(Option<BreakerFound>),
     /// A schedule as it stands; `None`: there is none of that name.
-    Schedule(Option<ScheduleFound>),
+    Schedule(Option<Box<ScheduleFound>>),
     /// Open jobs in one state.
     OpenJobs(Vec<OpenJob>),
     /// What a rotation must leave.

@@ -83,7 +83,7 @@ impl Shard {
             Read::Bucket { name, .. } => Answer::Bucket(bucket::found(desk.tenant, &name, desk.at.now)),
             Read::Quotas(_) => Answer::Quotas(quota::found(desk.tenant, desk.at.now)),
             Read::Breaker { name, .. } => Answer::Breaker(breaker::found(desk.tenant, &name, desk.at.now)),
-            Read::Schedule { name, .. } => Answer::Schedule(desk.tenant.schedule_found(&name)),
+            Read::Schedule { name, .. } => Answer::Schedule(desk.tenant.schedule_found(&name).map(Box::new)),
             Read::OpenJobs { state, before, limit, .. } => {
                 let ids = open_ids(desk.tenant, state, before, limit);
                 Answer::OpenJobs(ids.into_iter().filter_map(seen).collect())

@@ -33,6 +33,8 @@ use crate::wheel::{Watched, Wheel};
 
 /// Nominal instants that are decided at once; the others follow a moment later. Each may accept a job and cancel another.
 const DECIDED_AT_ONCE: usize = 256;
+/// Open jobs that are named of one.
+const OPEN_SHOWN: usize = 100;
 /// A paused schedule's instants are noted so often.
 const PAUSED_LOOK_MS: u64 = 60_000;
 
@@ -247,7 +249,8 @@ impl Tenant {
             decided_until: course.decided,
             next_at: self.next_due(doc).filter(|_| course.paused.is_none()),
             waiting: course.waiting.into(),
-            open: course.open.into_iter().collect(),
+            open_count: course.open.len() as u64,
+            open: course.open.into_iter().take(OPEN_SHOWN).collect(),
             failures: course.failures,
             fired: course.fired,
             skipped: course.skipped,
@@ -282,10 +285,12 @@ impl Desk<'_> {
         let now = self.at.now;
         self.pause_itself(&doc);
         let (due, more) = self.tenant.due(&doc, now);
-        let mut skips = None;
+        let (mut skips, mut comes_at) = (None, Timestamp::ZERO);
         for (place, at) in due.iter().enumerate() {
             let last = place + 1 == due.len() && !more;
-            match self.not_kept(&doc, *at, last) {
+            // Instants come in order: one waits for the jitter of those before it, and is not late by that.
+            comes_at = comes_at.max(at.plus_ms(doc.jitter_of(*at)));
+            match self.not_kept(&doc, comes_at, last) {
                 Some(cause) => self.skip_instant(&doc, &mut skips, *at, cause, None),
                 None => self.come(&doc, *at, &mut skips),
             }
@@ -310,9 +315,9 @@ impl Desk<'_> {
         }
     }
 
-    /// Why a due instant does not come; `None`: it comes.
-    fn not_kept(&self, doc: &Schedule, at: Timestamp, last: bool) -> Option<SkipCause> {
-        let late = self.at.now.ms_since(at.plus_ms(doc.jitter_of(at)));
+    /// Why an instant that was to come at this moment does not; `None`: it comes.
+    fn not_kept(&self, doc: &Schedule, comes_at: Timestamp, last: bool) -> Option<SkipCause> {
+        let late = self.at.now.ms_since(comes_at);
         if self.tenant.schedules.get(&doc.name)?.paused.is_some() && !mutant::on(Mutant::PausedFires) {
             return Some(SkipCause::Paused);
         }

@@ -269,14 +269,19 @@ const STATUS: View = View {
         ("NEXT AT", "/next_at"),
         ("LAST", "/last_nominal_at"),
         ("LAST JOB", "/last_job"),
-        ("OPEN", "/open"),
+        ("OPEN", "/open_count"),
         ("WAITING", "/waiting"),
         ("FIRED", "/fired"),
         ("SKIPPED", "/skipped"),
         ("MISSED", "/missed"),
         ("PAUSED", "/paused/reason"),
     ],
-    wide: &[("DECIDED UNTIL", "/decided_until"), ("FAILURES", "/failures"), ("PAUSED BY", "/paused/by")],
+    wide: &[
+        ("DECIDED UNTIL", "/decided_until"),
+        ("OPEN JOBS", "/open"),
+        ("FAILURES", "/failures"),
+        ("PAUSED BY", "/paused/by"),
+    ],
 };
 
 const INSTANTS: View = View { name: "/at", columns: &[("AT", "/at"), ("LOCAL", "/local")], wide: &[] };

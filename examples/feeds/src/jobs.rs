@@ -1,9 +1,10 @@
-//! The five job types of a run of feeds, their policies, and the handlers that a worker needs.
+//! The job types of a run of feeds, their policies, and the handlers that a worker needs.
 //!
 //! ```text
 //! discover ──► fetch ──succeeded──► parse ──┐
 //!          ──► fetch ──succeeded──► parse ──┼──done──► merge ──succeeded──► export
-//!          ──► …                            ┘            └──► reject, one for each duplicate
+//!          ──► …                            ┘            ├──► reject, one for each duplicate
+//!                                                      └──► mark, one for each feed
 //! ```
 //! Every handler may run twice: ids are derived (see `ids`), outputs are named by digest.
 
@@ -21,11 +22,13 @@ mod export;
 mod failure;
 mod fetch;
 pub mod ids;
+mod mark;
 mod merge;
 mod parse;
 mod reject;
 
 pub use export::{Exported, FeedTotals};
+pub use mark::MarkPayload;
 pub use merge::Merging;
 
 /// Lists every feed and makes the jobs of the run.
@@ -40,6 +43,9 @@ pub const MERGE: &str = "feeds.merge";
 pub const EXPORT: &str = "feeds.export";
 /// Fails for good, naming a duplicate and what it is a duplicate of.
 pub const REJECT: &str = "feeds.reject";
+
+/// Notes how far its source was read.
+pub const MARK: &str = "feeds.mark";
 
 /// The label that all jobs of a run carry: the id of its discover job.
 pub const RUN_LABEL: &str = "run";
@@ -122,6 +128,7 @@ pub fn job_types(terms: LeaseTerms) -> Vec<JobType> {
         job_type(MERGE, "merges what was parsed", 20, 1_000),
         job_type(EXPORT, "checks the export and names its digest", 20, 1_000),
         job_type(REJECT, "names a duplicate", 1, 1_000),
+        job_type(MARK, "notes how far a source was read", 20, 250),
     ]
 }
 
@@ -161,4 +168,5 @@ pub fn handlers(builder: WorkerBuilder, reader: &Reader) -> WorkerBuilder {
         .handler(MERGE, merge::run)
         .handler(EXPORT, export::run)
         .handler(REJECT, reject::run)
+        .handler(MARK, mark::run)
 }

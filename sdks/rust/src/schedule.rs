@@ -177,6 +177,9 @@ pub struct ScheduleStatus {
     pub waiting: Vec<Timestamp>,
     /// Open jobs that it asked for.
     #[serde(default)]
+    pub open_count: u64,
+    /// The first hundred of them.
+    #[serde(default)]
     pub open: Vec<JobId>,
     /// Jobs in a row that failed.
     #[serde(default)]

@@ -74,7 +74,7 @@ impl Clockwork {
 
     fn found(&mut self) -> ScheduleFound {
         match self.ask(Command::Read(Read::Schedule { tenant: TENANT, name: "feed".into() })) {
-            Answer::Schedule(Some(found)) => found,
+            Answer::Schedule(Some(found)) => *found,
             answer => panic!("{answer:?}"),
         }
     }
@@ -218,6 +218,19 @@ fn what_is_too_old_is_left_out_in_steps() {
     assert!((3_530..=3_550).contains(&skipped), "{skipped}");
     assert!((11..=15).contains(&fired), "what is less than ten seconds late comes: {fired}");
     clockwork.is_complete(since, 1_000);
+}
+
+#[test]
+fn whoever_waits_for_the_jitter_of_another_is_not_late() {
+    let doc = Schedule { misfire: Misfire::Skip, overlap: Overlap::Allow, jitter_ms: 30 * MINUTE, ..minutely() };
+    let mut clockwork = Clockwork::new(doc);
+    let since = clockwork.stage.now;
+    clockwork.pass(120 * MINUTE, 1_000);
+    let (fired, missed) = clockwork.counts("misfire");
+    assert!(missed == 0 && fired > 80, "{fired} came, {missed} did not");
+    let late = clockwork.rows.iter().map(|row| row.at.ms_since(row.nominal_at)).max();
+    assert!(late <= Some(30 * MINUTE + 1_000), "{late:?}");
+    assert!(clockwork.rows.is_sorted_by_key(|row| row.nominal_at) && since < clockwork.rows[0].nominal_at);
 }
 
 #[test]

@@ -201,6 +201,8 @@ pub struct ScheduleStatusOut {
     /// Nominal instants that wait for its open jobs, in order.
     pub waiting: Vec<Moment>,
     /// Open jobs that it asked for.
+    pub open_count: u64,
+    /// The first hundred of them.
     #[schema(value_type = Vec<JobIdText>)]
     pub open: Vec<JobId>,
     /// Jobs in a row that failed.
@@ -362,6 +364,7 @@ impl From<ScheduleFound> for ScheduleStatusOut {
             decided_until: Moment(found.decided_until),
             next_at: found.next_at.map(Moment),
             waiting: found.waiting.into_iter().map(Moment).collect(),
+            open_count: found.open_count,
             open: found.open,
             failures: found.failures,
             fired: found.fired,
@@ -504,7 +507,7 @@ pub async fn get_schedule_status(
     require(&caller, Scope::Read)?;
     query.none()?;
     match app.engine().command(Command::Read(Read::Schedule { tenant: caller.tenant(), name })).await? {
-        Answer::Schedule(Some(found)) => Ok(Json(found.into())),
+        Answer::Schedule(Some(found)) => Ok(Json((*found).into())),
         Answer::Schedule(None) => Err(Problem::not_found(ScheduleBody::NAME)),
         answer => Err(unexpected(&answer)),
     }

@@ -7,7 +7,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use orch_client::{Done, Error, HandlerError, JobContext, JobIn, JobState};
 use serde::{Deserialize, Serialize};
 
-use super::{FEED_LABEL, MergePayload, REJECT, RUN_LABEL, discover, failure, ids, parse::Parsed};
+use super::{
+    FEED_LABEL, MARK, MarkPayload, MergePayload, REJECT, RUN_LABEL, discover, failure, ids, mark, parse::Parsed,
+};
 use crate::{
     export::Export,
     feed::Feed,
@@ -46,6 +48,7 @@ pub(super) async fn run(ctx: JobContext, payload: MergePayload) -> Result<Done, 
     };
     let (parsed, entries) = (counted(|_| 1), counted(|parsed| parsed.entries));
     let loaded = loaded(&ctx, parents).await?;
+    let marks = mark::read(&loaded);
     ctx.progress(60, "merging");
     let merging = tokio::task::spawn_blocking(move || {
         let merged = merge(loaded);
@@ -57,6 +60,7 @@ pub(super) async fn run(ctx: JobContext, payload: MergePayload) -> Result<Done, 
     for duplicates in duplicates.chunks(FOLLOW_UPS_MAX) {
         discover::make(&ctx, &rejects(&ctx, duplicates)?).await?;
     }
+    discover::make(&ctx, &marking(&ctx, &marks)?).await?;
     let merging = Merging {
         documents: payload.documents,
         parsed,
@@ -102,14 +106,26 @@ async fn loaded(ctx: &JobContext, parents: Vec<Parsed>) -> Result<Vec<Entry>, Ha
     Ok(loaded.into_iter().flatten().collect())
 }
 
-fn rejects(ctx: &JobContext, duplicates: &[Duplicate]) -> Result<Vec<JobIn>, Error> {
+/// A note for each feed of which something was read.
+fn marking(ctx: &JobContext, marks: &BTreeMap<Feed, MarkPayload>) -> Result<Vec<JobIn>, Error> {
+    let of = |(feed, mark): (&Feed, &MarkPayload)| follow_up(ctx, MARK, (*feed, feed.name()), mark);
+    marks.iter().map(of).collect()
+}
+
+/// A job of this run for a feed.
+fn follow_up<P: Serialize>(
+    ctx: &JobContext,
+    job_type: &str,
+    (feed, subject): (Feed, &str),
+    payload: &P,
+) -> Result<JobIn, Error> {
     let run = ctx.labels().get(RUN_LABEL).cloned().unwrap_or_default();
-    let mut jobs = Vec::with_capacity(duplicates.len());
-    for duplicate in duplicates {
-        let id = ids::derived(ctx.job_id(), REJECT, &duplicate.rejected);
-        let job = JobIn::new(REJECT, duplicate)?.id(id).idempotency_key(id.to_string());
-        let job = job.source(duplicate.feed.name()).label(FEED_LABEL, duplicate.feed.name());
-        jobs.push(job.label(RUN_LABEL, run.clone()).correlation_id(&run));
-    }
-    Ok(jobs)
+    let id = ids::derived(ctx.job_id(), job_type, subject);
+    let job = JobIn::new(job_type, payload)?.id(id).idempotency_key(id.to_string());
+    let job = job.source(feed.name()).label(FEED_LABEL, feed.name());
+    Ok(job.label(RUN_LABEL, run.clone()).correlation_id(&run))
+}
+
+fn rejects(ctx: &JobContext, duplicates: &[Duplicate]) -> Result<Vec<JobIn>, Error> {
+    duplicates.iter().map(|of| follow_up(ctx, REJECT, (of.feed, &of.rejected), of)).collect()
 }

@@ -4,12 +4,12 @@ mod site;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use orch_client::{JobId, JobIn, JobOut, JobQuery, JobState};
+use orch_client::{Axis, JobId, JobIn, JobOut, JobQuery, JobState};
 use orch_feeds::{
     document::DocumentCode,
     feed::Feed,
     generate::{Expected, Plan, generate},
-    jobs::{self, DiscoverPayload, EXPORT, Exported, MERGE, PARSE, REJECT, RUN_LABEL, ids},
+    jobs::{self, DiscoverPayload, EXPORT, Exported, MARK, MERGE, PARSE, REJECT, RUN_LABEL, ids},
     location::Location,
     reading::{Reading, read_folder},
     upstream::{Fate, Trouble, Upstream},
@@ -41,6 +41,9 @@ async fn run(site: &Site, location: Location, expected: &Expected) -> (JobId, Ex
         let reject = ids::derived(merge, REJECT, &duplicate.rejected);
         let reject = site.client.jobs().wait(&reject, PATIENCE).await.expect("ends");
         assert_eq!(reject.state, JobState::Failed);
+    }
+    for feed in Feed::ALL {
+        succeeded(site, ids::derived(merge, MARK, feed.name())).await;
     }
     (run, serde_json::from_value(exported).expect("an export's result"))
 }
@@ -112,9 +115,13 @@ async fn a_run_comes_to_the_same_export_with_1_4_and_32_handlers() {
         assert!(bytes == reading.export.bytes, "the export's bytes differ");
         let jobs = all_jobs(&site, run).await;
         let documents: u64 = reading.summary.feeds.values().map(|counts| counts.documents).sum();
-        assert_eq!(jobs.len() as u64, 3 + 2 * documents + expected.duplicates.len() as u64);
+        assert_eq!(jobs.len() as u64, 3 + 2 * documents + expected.duplicates.len() as u64 + Feed::ALL.len() as u64);
         check_dead_letters(&jobs, &expected);
         assert_eq!(working.end().await.completed, jobs.len() as u64);
+        for feed in Feed::ALL {
+            let mark = site.client.watermarks().get(feed.name(), &Axis::Published).await.expect("a watermark");
+            assert!(mark.low < mark.high && mark.version == 1, "the same again moves nothing: {mark:?}");
+        }
     }
     site.close().await;
 }
