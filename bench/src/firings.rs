@@ -119,8 +119,8 @@ pub async fn run(options: Options) -> Result<Summary> {
     let mut row = Row { clock_off: library.is_some(), ..Row::default() };
     for change in 0..changes {
         let replica = change % FORM.replicas;
-        // Each replica is drained and killed as often.
-        if (change / FORM.replicas).is_multiple_of(2) {
+        // Drains and kills in turn; of three replicas each has as many of both.
+        if change.is_multiple_of(2) {
             cluster.end(replica).await.with_context(|| format!("drain {change}"))?;
             row.drains += 1;
         } else {

@@ -15,7 +15,7 @@ use rand::Rng;
 use super::call::Call;
 use super::setup::{self, SOURCE, TYPES};
 use super::{Event, Outcome, World, worker};
-use crate::model::{Phase, Tenant};
+use crate::model::{Job, Phase, Tenant};
 
 #[derive(Debug, Default)]
 pub(super) struct Operator {
@@ -82,8 +82,8 @@ impl Operator {
         let tenant = world.any_tenant();
         Some(match world.rng.random_range(0..100) {
             0..25 => {
-                // Those that wait in their lane are the ones that a window read may be showing.
-                let ready = if world.chance(700) { waiting(world, tenant, JobState::Ready) } else { None };
+                // Those that only the ledger knows are the ones that a window read may be showing.
+                let ready = if world.chance(700) { fresh(world, tenant) } else { None };
                 Command::Cancel { tenant, job: ready.or_else(|| target(world, tenant))?, actor: actor() }
             }
             25..40 => {
@@ -123,7 +123,7 @@ impl Operator {
                 } else if world.profile.breakers.is_some() && world.chance(200) {
                     let name = any_breaker(world);
                     setup::breaker(world, name)
-                } else if world.chance(250) {
+                } else if world.chance(60) {
                     setup::schedule(world)
                 } else if world.chance(300) {
                     setup::blackout(world)
@@ -272,7 +272,12 @@ fn resume_all(world: &World) -> Vec<Command> {
         let ends = |kind: &ConfigKind| matches!(kind, ConfigKind::Quota | ConfigKind::Schedule);
         let quotas = tenant.configs.keys().filter(move |(kind, _)| ends(kind));
         let deletes = quotas.map(move |(kind, name)| delete(tenant_no, *kind, name));
-        resumes.chain(resets).chain(deletes).collect::<Vec<_>>()
+        let stopped = tenant.schedules.iter().filter(|(_, course)| course.is_paused());
+        let goes_on = stopped.map(move |(name, _)| {
+            let schedule = name.clone();
+            Command::PauseSchedule { tenant: tenant_no, schedule, pause: false, actor: actor() }
+        });
+        resumes.chain(resets).chain(goes_on).chain(deletes).collect::<Vec<_>>()
     };
     world.model.tenants.iter().flat_map(of).collect()
 }
@@ -292,8 +297,17 @@ fn target(world: &mut World, tenant: TenantNo) -> Option<JobId> {
 
 /// A job in this state, if there is one.
 fn waiting(world: &mut World, tenant: TenantNo, state: JobState) -> Option<JobId> {
+    any_of(world, tenant, |job| job.state == state && !job.settled)
+}
+
+/// A job that waits in its lane and that only the ledger knows.
+fn fresh(world: &mut World, tenant: TenantNo) -> Option<JobId> {
+    any_of(world, tenant, |job| job.state == JobState::Ready && job.fresh && job.attempt == 0)
+}
+
+fn any_of(world: &mut World, tenant: TenantNo, which: impl Fn(&Job) -> bool) -> Option<JobId> {
     let jobs = &world.model.tenants.get(&tenant)?.jobs;
-    let all: Vec<_> = jobs.iter().filter(|(_, job)| job.state == state && !job.settled).map(|(id, _)| *id).collect();
+    let all: Vec<_> = jobs.iter().filter(|(_, job)| which(job)).map(|(id, _)| *id).collect();
     (!all.is_empty()).then(|| all[world.rng.random_range(0..all.len())])
 }
 

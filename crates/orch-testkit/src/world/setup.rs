@@ -239,7 +239,7 @@ impl Setup {
             if world.chance(400) {
                 docs.push(blackout(world));
             }
-            if world.chance(500) {
+            if world.chance(250) {
                 docs.push(schedule(world));
             }
             docs.push(ConfigDoc::Project(Project { name: PROJECT.to_owned(), ..Project::default() }));
