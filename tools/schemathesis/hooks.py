@@ -51,6 +51,9 @@ RELATIONS = [
     ("limit_exceeded", re.compile(r"^(burst|reserved)$")),  # not above `per_hour_max`, `active_max`
     ("invalid_field", re.compile(r"^(burst|reserved|priority|weight|active_max)$")),  # a quota says something, and means it; so does a share
     ("invalid_field", re.compile(r"^calendar(\.|$)")),  # a rule that makes sense, and comes
+    ("invalid_field", re.compile(r"^timetable(\.|$)")),  # one rule that makes sense, and comes
+    ("invalid_field", re.compile(r"^ends_at$")),  # behind `starts_at`
+    ("limit_exceeded", re.compile(r"^catch_up_ms$")),  # with `fire_all`, no more than may be made good for at once
     ("invalid_field", re.compile(r"^until$")),  # a throttle ends later than now
     ("limit_exceeded", re.compile(r"^until$")),  # and at most seven days from now
     ("invalid_field", re.compile(r"^lead_ms$")),  # only where it drains
