@@ -1,8 +1,10 @@
 //! Times of the wall clock that a cron expression or a recurrence rule (RFC 5545) names, without a zone.
 
-use chrono::{DateTime, Datelike as _, Months, NaiveDateTime, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use croner::Cron;
 use croner::parser::CronParser;
+use orch_core::limits::{EXCEPT_MAX, RULE_CHARS_MAX};
+use orch_core::refusal::{Code, Refusal};
 use rrule::{Frequency, RRuleSet};
 
 /// Beginnings that a recurrence rule may count: they are counted each time.
@@ -13,6 +15,34 @@ const COUNT_MAX: u32 = 1_000;
 pub(crate) enum Beginnings {
     Cron(Box<Cron>),
     Recurrence(Box<RRuleSet>),
+}
+
+/// Refuses rules that are too long to be read; `path` names what they stand in.
+pub(crate) fn check_rule_chars(path: &str, cron: Option<&str>, rrule: Option<&str>) -> Result<(), Refusal> {
+    for (field, text) in [("cron", cron), ("rrule", rrule)] {
+        if let Some(text) = text.filter(|text| text.len() as u64 > RULE_CHARS_MAX) {
+            let why = format!("`{field}` has {} characters; at most {RULE_CHARS_MAX} are allowed", text.len());
+            return Err(Refusal::field(Code::LimitExceeded, format!("{path}.{field}"), why));
+        }
+    }
+    Ok(())
+}
+
+/// Reads the days of an `except`; `path` names what it stands in.
+pub(crate) fn read_days(path: &str, days: &[String]) -> Result<Vec<NaiveDate>, Refusal> {
+    if days.len() as u64 > EXCEPT_MAX {
+        let why = format!("`except` has {} days; at most {EXCEPT_MAX} are allowed", days.len());
+        return Err(Refusal::field(Code::LimitExceeded, format!("{path}.except"), why));
+    }
+    let day = |(place, text): (usize, &String)| {
+        // Ten characters: what reads it takes fewer digits, too.
+        let whole = if text.len() == 10 { text.as_str() } else { "" };
+        NaiveDate::parse_from_str(whole, "%Y-%m-%d").map_err(|_| {
+            let why = format!("`{text}` is no day such as 2026-12-24");
+            Refusal::field(Code::InvalidField, format!("{path}.except[{place}]"), why)
+        })
+    };
+    days.iter().enumerate().map(day).collect()
 }
 
 /// Reads a recurrence rule; a refusal names the field.

@@ -9,10 +9,10 @@ use jiff::civil;
 use jiff::tz::TimeZone;
 use orch_core::Timestamp;
 use orch_core::calendar::CalendarRule;
-use orch_core::limits::{EXCEPT_MAX, RULE_CHARS_MAX, WINDOW_DURATION_MS_MAX};
+use orch_core::limits::{EXCEPT_MAX, WINDOW_DURATION_MS_MAX};
 use orch_core::refusal::{Code, Refusal};
 
-use crate::beginnings::{Beginnings, read_cron, read_recurrence};
+use crate::beginnings::{Beginnings, check_rule_chars, read_cron, read_days, read_recurrence};
 use crate::zones;
 
 /// A rule that does not come within so many years of a moment never comes.
@@ -45,23 +45,8 @@ impl Calendar {
                 format!("`duration_ms` is {}; it must lie between 1 and {WINDOW_DURATION_MS_MAX}", rule.duration_ms);
             return Err(Refusal::field(Code::LimitExceeded, format!("{path}.duration_ms"), why));
         }
-        if rule.except.len() as u64 > EXCEPT_MAX {
-            let why = format!("`except` has {} days; at most {EXCEPT_MAX} are allowed", rule.except.len());
-            return Err(Refusal::field(Code::LimitExceeded, format!("{path}.except"), why));
-        }
-        for (field, text) in [("cron", &rule.cron), ("rrule", &rule.rrule)] {
-            if let Some(text) = text.as_ref().filter(|text| text.len() as u64 > RULE_CHARS_MAX) {
-                let why = format!("`{field}` has {} characters; at most {RULE_CHARS_MAX} are allowed", text.len());
-                return Err(Refusal::field(Code::LimitExceeded, format!("{path}.{field}"), why));
-            }
-        }
-        let day = |(place, text): (usize, &String)| {
-            let wrong = |_| refuse(&format!("except[{place}]"), format!("`{text}` is no day such as 2026-12-24"));
-            // Ten characters: what reads it takes fewer digits, too.
-            let whole = if text.len() == 10 { text.as_str() } else { "" };
-            NaiveDate::parse_from_str(whole, "%Y-%m-%d").map_err(wrong)
-        };
-        let except = rule.except.iter().enumerate().map(day).collect::<Result<_, _>>()?;
+        check_rule_chars(path, rule.cron.as_deref(), rule.rrule.as_deref())?;
+        let except = read_days(path, &rule.except)?;
         let beginnings = match (&rule.cron, &rule.rrule) {
             (Some(cron), None) if rule.starts_at.is_none() => read_cron(cron).map_err(|why| refuse("cron", why))?,
             (Some(_), None) => return Err(refuse("starts_at", "a cron expression has no first beginning".to_owned())),
@@ -137,9 +122,7 @@ impl Calendar {
     /// A moment on the zone's wall clock, as RFC 3339 has it.
     #[must_use]
     pub fn local(&self, at: Timestamp) -> String {
-        let Ok(moment) = jiff::Timestamp::from_millisecond(at.millis()) else { return String::new() };
-        let offset = self.zone.to_offset(moment);
-        moment.display_with_offset(offset).to_string()
+        zones::local(&self.zone, at)
     }
 
     /// The earliest and the latest time that the wall clock showed around a moment: the same, but for the hours in

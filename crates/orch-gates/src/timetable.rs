@@ -7,15 +7,17 @@
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use jiff::tz::TimeZone;
 use orch_core::Timestamp;
-use orch_core::limits::{CATCH_UP_FIRINGS_MAX, EVERY_MS_MAX, EVERY_MS_MIN, EXCEPT_MAX, RULE_CHARS_MAX};
+use orch_core::limits::{CATCH_UP_FIRINGS_MAX, EVERY_MS_MAX, EVERY_MS_MIN, EXCEPT_MAX};
 use orch_core::refusal::{Code, Refusal};
 use orch_core::schedule::{self, Daylight, Misfire, Schedule};
 
-use crate::beginnings::{Beginnings, read_cron, read_recurrence};
+use crate::beginnings::{Beginnings, check_rule_chars, read_cron, read_days, read_recurrence};
 use crate::zones;
 
 /// A timetable that does not come within so many years of a moment never comes.
 const YEARS_MAX: i64 = 10;
+/// Where a schedule has its timetable.
+const PATH: &str = "timetable";
 const YEAR_SECONDS: i64 = 366 * 86_400;
 /// Days on end that may be excepted.
 const SKIPPED_MAX: u64 = EXCEPT_MAX + 1;
@@ -78,7 +80,7 @@ impl Timetable {
     pub fn read_in(doc: &Schedule, zone: TimeZone) -> Result<Self, Refusal> {
         let table = &doc.timetable;
         let rule = read_rule(table, &zone)?;
-        let except = read_days(&table.except)?;
+        let except = read_days(PATH, &table.except)?;
         Ok(Self { rule, daylight: table.daylight, except, zone, starts_at: doc.starts_at, ends_at: doc.ends_at })
     }
 
@@ -137,8 +139,7 @@ impl Timetable {
     /// A moment on the zone's wall clock, as RFC 3339 has it.
     #[must_use]
     pub fn local(&self, at: Timestamp) -> String {
-        let Ok(moment) = jiff::Timestamp::from_millisecond(at.millis()) else { return String::new() };
-        moment.display_with_offset(self.zone.to_offset(moment)).to_string()
+        zones::local(&self.zone, at)
     }
 
     fn next_of_interval(&self, ms: i64, from: i64, after: i64) -> Option<i64> {
@@ -230,20 +231,11 @@ fn clock(seconds: i64) -> Option<NaiveDateTime> {
 }
 
 fn refuse(field: &str, why: String) -> Refusal {
-    Refusal::field(Code::InvalidField, format!("timetable.{field}"), why)
-}
-
-fn exceeds(field: &str, why: String) -> Refusal {
-    Refusal::field(Code::LimitExceeded, format!("timetable.{field}"), why)
+    Refusal::field(Code::InvalidField, format!("{PATH}.{field}"), why)
 }
 
 fn read_rule(table: &schedule::Timetable, zone: &TimeZone) -> Result<Rule, Refusal> {
-    for (field, text) in [("cron", &table.cron), ("rrule", &table.rrule)] {
-        if let Some(text) = text.as_ref().filter(|text| text.len() as u64 > RULE_CHARS_MAX) {
-            let why = format!("`{field}` has {} characters; at most {RULE_CHARS_MAX} are allowed", text.len());
-            return Err(exceeds(field, why));
-        }
-    }
+    check_rule_chars(PATH, table.cron.as_deref(), table.rrule.as_deref())?;
     match (&table.cron, &table.rrule, table.every_ms) {
         (Some(_), None, None) if table.from.is_some() => {
             Err(refuse("from", "a cron expression has no first time: see `starts_at` of the schedule".to_owned()))
@@ -265,7 +257,7 @@ fn read_rule(table: &schedule::Timetable, zone: &TimeZone) -> Result<Rule, Refus
 fn read_interval(ms: u64, from: Option<&str>, zone: &TimeZone) -> Result<Rule, Refusal> {
     if !(EVERY_MS_MIN..=EVERY_MS_MAX).contains(&ms) {
         let why = format!("`every_ms` is {ms}; it must lie between {EVERY_MS_MIN} and {EVERY_MS_MAX}");
-        return Err(exceeds("every_ms", why));
+        return Err(Refusal::field(Code::LimitExceeded, format!("{PATH}.every_ms"), why));
     }
     if !ms.is_multiple_of(1_000) {
         return Err(refuse("every_ms", format!("`every_ms` is {ms}; it must be whole seconds")));
@@ -282,20 +274,6 @@ fn read_interval(ms: u64, from: Option<&str>, zone: &TimeZone) -> Result<Rule, R
         }
     };
     Ok(Rule::Every { ms: i64::try_from(ms).unwrap_or(i64::MAX), from })
-}
-
-/// Days that are excepted.
-fn read_days(days: &[String]) -> Result<Vec<NaiveDate>, Refusal> {
-    if days.len() as u64 > EXCEPT_MAX {
-        return Err(exceeds("except", format!("`except` has {} days; at most {EXCEPT_MAX} are allowed", days.len())));
-    }
-    let day = |(place, text): (usize, &String)| {
-        // Ten characters: what reads it takes fewer digits, too.
-        let whole = if text.len() == 10 { text.as_str() } else { "" };
-        NaiveDate::parse_from_str(whole, "%Y-%m-%d")
-            .map_err(|_| refuse(&format!("except[{place}]"), format!("`{text}` is no day such as 2026-12-24")))
-    };
-    days.iter().enumerate().map(day).collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! its machine has.
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
+use orch_core::Timestamp;
 
 /// The version of the database, such as `2026a`.
 #[must_use]
@@ -13,6 +14,13 @@ pub fn version() -> &'static str {
 #[must_use]
 pub fn find(name: &str) -> Option<TimeZone> {
     TimeZoneDatabase::bundled().get(name).ok()
+}
+
+/// A moment on a zone's wall clock, as RFC 3339 has it.
+#[must_use]
+pub fn local(zone: &TimeZone, at: Timestamp) -> String {
+    let Ok(moment) = jiff::Timestamp::from_millisecond(at.millis()) else { return String::new() };
+    moment.display_with_offset(zone.to_offset(moment)).to_string()
 }
 
 /// What is said of a name that is none.
