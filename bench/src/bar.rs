@@ -54,6 +54,14 @@ pub const SHARES_APART: f64 = 1.0;
 pub const PROBES: f64 = 1.0;
 /// Tries that jobs spend while a breaker is open.
 pub const TRIES_OPEN: f64 = 0.0;
+/// What a step of the largest graph costs, compared with the smallest, at most.
+pub const STEP_RATIO: f64 = 1.3;
+/// The start of fresh jobs beside a backfill, compared with none, at most.
+pub const BACKFILL_RATIO: f64 = 1.5;
+/// Percent of real ends that lie within the simulated band, at least.
+pub const WITHIN_BAND: f64 = 85.0;
+/// How wide that band is, in percent of the time to its middle, at most.
+pub const BAND_WIDTH: f64 = 40.0;
 
 /// The bar of a load.
 pub fn of(face: Face, case: Case, keys: bool) -> Option<LoadBar> {

@@ -62,6 +62,12 @@ pub enum Subject {
     Firings,
     /// An upstream that all tenants share.
     Upstream,
+    /// Runs of large graphs.
+    Graphs,
+    /// Fresh work beside a backfill.
+    Backfill,
+    /// Ends that were simulated, beside real ones.
+    Simulation,
 }
 
 impl Subject {
@@ -82,6 +88,9 @@ impl Subject {
             Self::Failover => "failover",
             Self::Firings => "firings",
             Self::Upstream => "upstream",
+            Self::Graphs => "graphs",
+            Self::Backfill => "backfill",
+            Self::Simulation => "simulation",
         }
     }
 }

@@ -5,6 +5,7 @@
 //! `ledger_shapes`.
 
 mod arrivals;
+mod backfill;
 mod bar;
 mod cluster;
 mod degradation;
@@ -14,6 +15,7 @@ mod figures;
 mod finding;
 mod firings;
 mod flood;
+mod graphs;
 mod ground;
 mod held_transaction;
 mod job;
@@ -28,6 +30,7 @@ mod program;
 mod progress;
 mod report;
 mod settings;
+mod simulation;
 mod site;
 mod soak;
 mod stand;

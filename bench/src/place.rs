@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::Result;
 use orch_bench::postgres::{self, OwnDatabase};
 use orch_bench::process;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use crate::ground::Ground;
@@ -37,7 +37,7 @@ impl PostgresPlace {
 }
 
 /// What the ledger promises and how it is set, for the report.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Commits {
     /// The database.
     pub database: Database,

@@ -11,7 +11,10 @@ use crate::place::Commits;
 use crate::report::Row;
 use crate::settings::{Case, Face, Options, Settings};
 use crate::stand::Stand;
-use crate::{degradation, failover, firings, flood, lists, memory, performance, soak, start_latency, upstream};
+use crate::{
+    backfill, degradation, failover, firings, flood, graphs, lists, memory, performance, simulation, soak,
+    start_latency, upstream,
+};
 
 /// Measures the orchestrator under load, on SQLite and PostgreSQL.
 #[derive(Debug, Parser)]
@@ -37,6 +40,12 @@ pub enum Program {
     Firings(firings::Options),
     /// Tenants that share an upstream which counts: whether it ever has to refuse, and what happens when it fails.
     Upstream(upstream::Options),
+    /// Runs of large graphs, compared with as many jobs without a run.
+    Graphs(graphs::Options),
+    /// Fresh work beside a backfill that takes what is idle.
+    Backfill(backfill::Options),
+    /// Simulated ends of work, compared with real ones.
+    Simulation(simulation::Options),
     /// A steady load with a short retention: what is kept must not grow.
     Soak(soak::Options),
     /// Everything with a bar, written to a page.
@@ -58,6 +67,9 @@ impl Program {
             Self::Failover(options) => &mut options.ground,
             Self::Firings(options) => &mut options.ground,
             Self::Upstream(options) => &mut options.ground,
+            Self::Graphs(options) => &mut options.ground,
+            Self::Backfill(options) => &mut options.ground,
+            Self::Simulation(options) => &mut options.ground,
             Self::Soak(options) => &mut options.ground,
             Self::Report(options) => &mut options.ground,
             Self::Peers(_) => return self,
@@ -84,6 +96,9 @@ impl Program {
             Self::Failover(options) => Box::pin(failover::run(options)).await,
             Self::Firings(options) => Box::pin(firings::run(options)).await,
             Self::Upstream(options) => Box::pin(upstream::run(options)).await,
+            Self::Graphs(options) => graphs::run(options).await,
+            Self::Backfill(options) => Box::pin(backfill::run(options)).await,
+            Self::Simulation(options) => Box::pin(simulation::run(options)).await,
             Self::Soak(options) => soak::run(options).await,
             Self::Report(options) => Box::pin(performance::run(options)).await,
             Self::Peers(options) => peers::run(options).await.map(|()| Summary::default()),

@@ -83,8 +83,8 @@ impl PageRun {
 
 impl Programs {
     fn build(profile: &Profile) -> Result<Self> {
-        let made = build(profile, &["orch", "orch-feeds"])?;
-        let [orch, _] = made.as_slice() else { bail!("two programs were asked for") };
+        let made = build(profile, &["orch", "orch-feeds", "orch-analysis"])?;
+        let [orch, ..] = made.as_slice() else { bail!("programs were asked for") };
         if !matches!(profile, Profile::Built(_)) {
             let status = cargo(&["build", "--quiet", "--package", "orch-client", "--example", EXAMPLE]).status()?;
             if !status.success() {

@@ -45,6 +45,12 @@ const FULL: &[&str] = &[
     "flood --ledger postgres",
     "flood --ledger sqlite",
     "failover --ledger postgres",
+    "graphs --ledger postgres",
+    "graphs --ledger sqlite",
+    "backfill --ledger postgres",
+    "backfill --ledger sqlite",
+    "simulation --ledger postgres",
+    "simulation --ledger sqlite",
 ];
 
 const QUICK: &[&str] = &[
@@ -64,6 +70,12 @@ const QUICK: &[&str] = &[
     "flood --ledger postgres --quick",
     "flood --ledger sqlite --quick",
     "failover --ledger postgres --quick",
+    "graphs --ledger postgres --quick",
+    "graphs --ledger sqlite --quick",
+    "backfill --ledger postgres --quick",
+    "backfill --ledger sqlite --quick",
+    "simulation --ledger postgres --quick",
+    "simulation --ledger sqlite --quick",
 ];
 
 const SMOKE: &[&str] = &[
@@ -83,6 +95,9 @@ const SMOKE: &[&str] = &[
     "flood --ledger postgres --tenants 20 --seconds 3",
     "flood --ledger sqlite --tenants 20 --seconds 3",
     "failover --ledger postgres --kills 1 --pairs 1 --jobs 10000",
+    "graphs --ledger postgres --quick --steps 100,300 --shape fan",
+    "backfill --ledger postgres --quick --seconds 3",
+    "simulation --ledger sqlite --trials 2",
 ];
 
 /// The commands of a report, in order.

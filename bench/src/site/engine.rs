@@ -13,6 +13,7 @@ use orch_core::config::{ConfigDoc, JobType};
 use orch_core::fact::PauseTarget;
 use orch_core::ids::{ClaimId, JobId, SessionId, TenantNo};
 use orch_core::job::{Dependency, DependsOn, JobError, LaneKey, Priority, sha256_hex};
+use orch_core::lease::Token;
 use orch_core::port::{BlobStore, Ledger};
 use orch_dispatch::command::{Actor, ClaimParams, Completion, Expect, KeyUse, NewJob, Report, SessionParams};
 use orch_dispatch::{Answer, Command};
@@ -68,6 +69,23 @@ impl EngineSite {
         Ok(Self { engine, tenants: Vec::new(), claims: AtomicU64::new(0), completed: AtomicU64::new(0) })
     }
 
+    /// The engine, for what no load has a verb for.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Its first tenant.
+    pub fn tenant(&self) -> TenantNo {
+        self.tenants[0]
+    }
+
+    /// Declares something for its first tenant.
+    pub async fn declare(&self, doc: ConfigDoc) -> Result<()> {
+        let (tenant, expect) = (self.tenant(), Expect::Any);
+        self.engine.command(Command::PutConfig { tenant, doc, expect }).await?;
+        Ok(())
+    }
+
     fn new_job(&self, job: Job, ids: &[JobId], place: usize) -> NewJob {
         let (job_type, group) = (job.job_type().to_owned(), job.group());
         let source = job.source().map(str::to_owned);
@@ -98,10 +116,13 @@ impl EngineSite {
             correlation_id: None,
             origin: None,
             firing: None,
+            part: None,
+            window: None,
         }
     }
 
-    async fn session(&self, worker: Crewman) -> Result<SessionId> {
+    /// Announces a worker that takes so many jobs at a time.
+    pub async fn session(&self, worker: Crewman) -> Result<SessionId> {
         let session = SessionId::of(self.tenants[0], "bench", &worker.number.to_string());
         let params = SessionParams {
             session,
@@ -116,7 +137,8 @@ impl EngineSite {
         Ok(session)
     }
 
-    async fn claim(&self, session: SessionId, max: usize) -> Result<Vec<Lease>> {
+    /// Asks for leases, and waits for them a little.
+    pub async fn claim(&self, session: SessionId, max: usize) -> Result<Vec<Lease>> {
         let now = self.engine.now();
         let claim = self.claims.fetch_add(1, Ordering::Relaxed);
         let params = ClaimParams {
@@ -134,21 +156,19 @@ impl EngineSite {
         if task == Task::FailSome && self.completed.fetch_add(1, Ordering::Relaxed).is_multiple_of(FAIL) {
             return Report::Failed(JobError::own("handler", "it was to fail", false));
         }
-        Report::Succeeded { result: None, result_sha256: None }
+        success()
     }
 
-    async fn complete(&self, leases: Vec<Lease>, task: Task) -> Result<usize> {
-        let completions = leases.into_iter().map(|lease| {
-            let token = lease.grant.token;
-            Completion {
-                token,
-                outcome: self.outcome(task),
-                fingerprint: token.job.0.into_bytes(),
-                artifacts: Vec::new(),
-                follow_ups: Vec::new(),
-                took: Vec::new(),
-                watermark: None,
-            }
+    /// Reports what became of attempts; returns how many they were.
+    pub async fn report(&self, reports: Vec<(Token, Report)>) -> Result<usize> {
+        let completions = reports.into_iter().map(|(token, outcome)| Completion {
+            token,
+            outcome,
+            fingerprint: token.job.0.into_bytes(),
+            artifacts: Vec::new(),
+            follow_ups: Vec::new(),
+            took: Vec::new(),
+            watermark: None,
         });
         let command = Command::Complete { tenants: self.tenants.clone(), completions: completions.collect() };
         let Answer::Completed(items) = self.engine.command(command).await? else {
@@ -161,6 +181,11 @@ impl EngineSite {
         }
         Ok(items.len())
     }
+}
+
+/// A success without a result.
+pub fn success() -> Report {
+    Report::Succeeded { result: None, result_sha256: None }
 }
 
 #[async_trait]
@@ -193,7 +218,8 @@ impl Site for EngineSite {
             if worker.task == Task::Hold {
                 continue;
             }
-            let done = self.complete(leases, worker.task).await?;
+            let reports = leases.iter().map(|lease| (lease.grant.token, self.outcome(worker.task))).collect();
+            let done = self.report(reports).await?;
             progress.complete.add(claimed.elapsed());
             progress.add_done(done);
         }

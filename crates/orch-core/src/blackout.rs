@@ -65,6 +65,15 @@ impl BlackoutAction {
 }
 
 impl Blackout {
+    /// It may hold work for this source and host; of a job type that is not known it may, whatever that is.
+    #[must_use]
+    pub fn concerns(&self, source: &str, host: Option<&str>, job_type: Option<&str>) -> bool {
+        let of_source = self.source.as_deref().is_none_or(|own| own == source);
+        let of_host = self.host.as_deref().is_none_or(|own| host == Some(own));
+        let of_type = job_type.is_none_or(|name| self.job_type.as_deref().is_none_or(|own| own == name));
+        of_source && of_host && of_type
+    }
+
     /// Does it hold work of this job type, for this source, which has this host?
     #[must_use]
     pub fn holds(&self, job_type: Option<&str>, source: Option<&str>, host: Option<&str>) -> bool {

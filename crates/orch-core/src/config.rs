@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::blackout::Blackout;
 use crate::concurrency::{self, PerKeyStrategy};
 use crate::connector::Connector;
+use crate::graph::Graph;
 use crate::limits;
 use crate::quota::Quota;
 use crate::refusal::{Code, Refusal};
@@ -274,6 +275,8 @@ pub enum ConfigKind {
     Blackout,
     /// A schedule.
     Schedule,
+    /// A graph.
+    Graph,
 }
 
 /// One version of a declared thing.
@@ -296,6 +299,8 @@ pub enum ConfigDoc {
     Blackout(Box<Blackout>),
     /// A schedule.
     Schedule(Box<Schedule>),
+    /// A graph.
+    Graph(Box<Graph>),
 }
 
 impl ConfigDoc {
@@ -311,6 +316,7 @@ impl ConfigDoc {
             Self::Breaker(_) => ConfigKind::Breaker,
             Self::Blackout(_) => ConfigKind::Blackout,
             Self::Schedule(_) => ConfigKind::Schedule,
+            Self::Graph(_) => ConfigKind::Graph,
         }
     }
 
@@ -326,6 +332,7 @@ impl ConfigDoc {
             Self::Breaker(doc) => &doc.name,
             Self::Blackout(doc) => &doc.name,
             Self::Schedule(doc) => &doc.name,
+            Self::Graph(doc) => &doc.name,
         }
     }
 
@@ -343,6 +350,7 @@ impl ConfigDoc {
             Self::Breaker(doc) => doc.check(),
             Self::Blackout(doc) => doc.check(),
             Self::Schedule(doc) => doc.check(),
+            Self::Graph(doc) => doc.check(),
         }
     }
 }

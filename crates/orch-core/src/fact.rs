@@ -3,15 +3,19 @@
 //! A fact's bytes are canonical JSON (RFC 8785): members stand in sorted order in each struct below, numbers are
 //! integers, so that plain `serde_json` writes the canonical form; tests compare it with a canonicaliser.
 
+mod kind;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::allotment::{Allotment, WEIGHT_USUAL};
+use crate::backfill::{BackfillSpec, WindowOf};
 use crate::config::{ConfigDoc, ConfigKind};
 use crate::fairness::Receipt;
-use crate::ids::{ClaimId, JobId, LaneNo, SessionId, TenantId, TenantNo, TokenId};
+use crate::ids::{BackfillId, ClaimId, JobId, LaneNo, RunId, SessionId, StepNo, TenantId, TenantNo, TokenId};
 use crate::job::{AttemptOutcome, Dependency, JobError, JobState, LaneKey, Origin, Priority};
+use crate::run::{Counts, Fault, Outcome, PartOf, RunOutcome, RunSpec, SkipReason, Verdict};
 use crate::schedule::{Firing, SkipCause};
 use crate::term::{CutCause, Slow};
 use crate::time::Timestamp;
@@ -187,10 +191,16 @@ pub enum Fact {
         /// Where it comes from.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         origin: Option<Origin>,
+        /// Which part of a run it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        part: Option<PartOf>,
         /// SHA-256 of its payload.
         payload_sha256: String,
         /// `blocked`, `scheduled` or `ready`.
         state: JobState,
+        /// The window of a backfill that it reads.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        window: Option<WindowOf>,
     },
     /// A waiting job went into its lane; its order key is this fact's seq.
     JobReady {
@@ -287,6 +297,9 @@ pub enum Fact {
         /// What went wrong.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<JobError>,
+        /// What its run needs of its result: JSON text of those members that conditions and maps look into.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        found: Option<String>,
         /// For a lost lease: the last sign of life that was reckoned with.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         heard_at: Option<Timestamp>,
@@ -651,6 +664,170 @@ pub enum Fact {
         /// Its version, from 1.
         version: u64,
     },
+    /// A run began.
+    RunStarted {
+        /// Its graph.
+        graph: String,
+        /// The run.
+        run: RunId,
+        /// What was asked for.
+        spec: Box<RunSpec>,
+        /// The graph's version; 0: it came with the call.
+        version: u64,
+    },
+    /// Steps of a run will not begin.
+    StepsSkipped {
+        /// Why.
+        reason: SkipReason,
+        /// The run.
+        run: RunId,
+        /// The steps.
+        steps: Vec<StepNo>,
+    },
+    /// A part of a run ended without a job.
+    PartFailed {
+        /// More about it: the refusal.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+        /// Why.
+        fault: Fault,
+        /// The item's place in the list, where it is one of a map.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        index: Option<u32>,
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: StepNo,
+    },
+    /// A map ended with the last of its items.
+    MapEnded {
+        /// How many ended how.
+        counts: Counts,
+        /// How it ended.
+        outcome: Outcome,
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: StepNo,
+    },
+    /// Somebody is asked whether a run goes on.
+    ApprovalAsked {
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: StepNo,
+        /// No answer by then is a no.
+        until: Timestamp,
+    },
+    /// It was decided.
+    ApprovalDecided {
+        /// Who decided; nobody, if it expired or was withdrawn.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: StepNo,
+        /// What was decided.
+        verdict: Verdict,
+    },
+    /// The end of a run was asked for: what has not begun does not, and what is under way is asked to stop.
+    RunCancelRequested {
+        /// Who asked.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// The run.
+        run: RunId,
+    },
+    /// A run is held: no step begins, and none of its jobs is handed out.
+    RunPaused {
+        /// Who asked.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// The run.
+        run: RunId,
+    },
+    /// A run goes on.
+    RunResumed {
+        /// Who asked.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// The run.
+        run: RunId,
+    },
+    /// A run ended with the last of its steps.
+    RunFinished {
+        /// How many of its steps ended how.
+        counts: Counts,
+        /// How it ended.
+        outcome: RunOutcome,
+        /// The run.
+        run: RunId,
+    },
+    /// A backfill was asked for.
+    BackfillCreated {
+        /// The backfill.
+        backfill: BackfillId,
+        /// What was asked for.
+        spec: Box<BackfillSpec>,
+    },
+    /// Windows of a backfill on end, in its order, are not read: they were read already.
+    BackfillSkipped {
+        /// The backfill.
+        backfill: BackfillId,
+        /// How many.
+        count: u32,
+        /// The place of the first in its order.
+        place: u32,
+    },
+    /// A backfill is held, by somebody or by itself: no window begins.
+    BackfillPaused {
+        /// The backfill.
+        backfill: BackfillId,
+        /// Who.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A backfill goes on.
+    BackfillResumed {
+        /// The backfill.
+        backfill: BackfillId,
+        /// Who.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The end of a backfill was asked for: no window begins any more, and those that are open are asked to stop.
+    BackfillCancelRequested {
+        /// The backfill.
+        backfill: BackfillId,
+        /// Who.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A backfill ended with the last of its windows.
+    BackfillFinished {
+        /// The backfill.
+        backfill: BackfillId,
+        /// How many windows ended how; those that never began are canceled.
+        counts: Counts,
+        /// How it ended: failed, if a window did.
+        outcome: RunOutcome,
+    },
     /// Rows without facts of their own were written: checkpoints, log lines (only in the shard's own stream).
     RowsKept {
         /// Checkpoints.
@@ -670,135 +847,6 @@ pub enum Fact {
         /// The tenant.
         tenant: TenantNo,
     },
-}
-
-impl Fact {
-    /// The job that the fact speaks of, if it speaks of one.
-    #[must_use]
-    pub fn job(&self) -> Option<JobId> {
-        match self {
-            Self::JobEnqueued { job, .. }
-            | Self::JobReady { job, .. }
-            | Self::JobScheduled { job, .. }
-            | Self::LeaseGranted { job, .. }
-            | Self::LeaseAcked { job, .. }
-            | Self::AttemptEnded { job, .. }
-            | Self::JobFinished { job, .. }
-            | Self::CancelRequested { job, .. }
-            | Self::JobReprioritized { job, .. }
-            | Self::DeadLetterSettled { job, .. } => Some(*job),
-            _ => None,
-        }
-    }
-
-    /// Seq of the same job's fact before this one; `None` at its first and for facts outside the chain.
-    #[must_use]
-    pub fn prev(&self) -> Option<u64> {
-        match self {
-            Self::JobReady { prev, .. }
-            | Self::JobScheduled { prev, .. }
-            | Self::LeaseGranted { prev, .. }
-            | Self::LeaseAcked { prev, .. }
-            | Self::AttemptEnded { prev, .. }
-            | Self::JobFinished { prev, .. }
-            | Self::JobReprioritized { prev, .. }
-            | Self::CancelRequested { prev, .. } => Some(*prev),
-            _ => None,
-        }
-    }
-
-    /// The fact's kind, as its tag stands in JSON.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::TenantCreated { .. } => "tenant_created",
-            Self::ConfigSet { .. } => "config_set",
-            Self::TokenCreated { .. } => "token_created",
-            Self::TokenRevoked { .. } => "token_revoked",
-            Self::LaneOpened { .. } => "lane_opened",
-            Self::JobEnqueued { .. } => "job_enqueued",
-            Self::JobReady { .. } => "job_ready",
-            Self::JobScheduled { .. } => "job_scheduled",
-            Self::LeaseGranted { .. } => "lease_granted",
-            Self::LeaseAcked { .. } => "lease_acked",
-            Self::AttemptEnded { .. } => "attempt_ended",
-            Self::JobFinished { .. } => "job_finished",
-            Self::CancelRequested { .. } => "cancel_requested",
-            Self::JobReprioritized { .. } => "job_reprioritized",
-            Self::Paused { .. } => "paused",
-            Self::Resumed { .. } => "resumed",
-            Self::DeadLetterSettled { .. } => "dead_letter_settled",
-            Self::TenantMarked { .. } => "tenant_marked",
-            Self::TenantRestored { .. } => "tenant_restored",
-            Self::BucketCut { .. } => "bucket_cut",
-            Self::BucketClosed { .. } => "bucket_closed",
-            Self::BucketReset { .. } => "bucket_reset",
-            Self::PermitGiven { .. } => "permit_given",
-            Self::HostClosed { .. } => "host_closed",
-            Self::ConfigDeleted { .. } => "config_deleted",
-            Self::BreakerTripped { .. } => "breaker_tripped",
-            Self::BreakerReset { .. } => "breaker_reset",
-            Self::Throttled { .. } => "throttled",
-            Self::ThrottleEnded { .. } => "throttle_ended",
-            Self::Prioritized { .. } => "prioritized",
-            Self::PriorityEnded { .. } => "priority_ended",
-            Self::TenantAllotted { .. } => "tenant_allotted",
-            Self::FairnessNoted { .. } => "fairness_noted",
-            Self::ScheduleSkipped { .. } => "schedule_skipped",
-            Self::ScheduleBuffered { .. } => "schedule_buffered",
-            Self::SchedulePaused { .. } => "schedule_paused",
-            Self::ScheduleResumed { .. } => "schedule_resumed",
-            Self::WatermarkAdvanced { .. } => "watermark_advanced",
-            Self::WatermarkSet { .. } => "watermark_set",
-            Self::RowsKept { .. } => "rows_kept",
-            Self::Turn { .. } => "turn",
-        }
-    }
-
-    /// All kinds.
-    pub const KINDS: [&'static str; 41] = [
-        "tenant_created",
-        "config_set",
-        "token_created",
-        "token_revoked",
-        "lane_opened",
-        "job_enqueued",
-        "job_ready",
-        "job_scheduled",
-        "lease_granted",
-        "lease_acked",
-        "attempt_ended",
-        "job_finished",
-        "cancel_requested",
-        "paused",
-        "resumed",
-        "dead_letter_settled",
-        "rows_kept",
-        "turn",
-        "tenant_marked",
-        "tenant_restored",
-        "bucket_cut",
-        "bucket_closed",
-        "bucket_reset",
-        "permit_given",
-        "host_closed",
-        "config_deleted",
-        "breaker_tripped",
-        "breaker_reset",
-        "throttled",
-        "throttle_ended",
-        "job_reprioritized",
-        "prioritized",
-        "priority_ended",
-        "tenant_allotted",
-        "fairness_noted",
-        "schedule_skipped",
-        "schedule_buffered",
-        "schedule_paused",
-        "schedule_resumed",
-        "watermark_advanced",
-        "watermark_set",
-    ];
 }
 
 // The form that `skip_serializing_if` wants.

@@ -107,6 +107,10 @@ id!(
     RunId, "run"
 );
 id!(
+    /// One backfill.
+    BackfillId, "bkf"
+);
+id!(
     /// One boot of one worker process.
     SessionId, "wks"
 );

@@ -189,6 +189,8 @@ pub enum OriginKind {
     DeadLetter,
     /// A worker asked for it while working on another job.
     FollowUp,
+    /// A finished job's work is done once more, before others.
+    Replay,
 }
 
 /// Where a job comes from.

@@ -4,6 +4,7 @@
 //! `fact.rs` for what the ledger records, and `port.rs` for what a ledger must do.
 
 pub mod allotment;
+pub mod backfill;
 pub mod blackout;
 pub mod block;
 pub mod calendar;
@@ -24,13 +25,14 @@ pub mod query;
 pub mod quota;
 pub mod refusal;
 pub mod retry;
+pub mod run;
 pub mod schedule;
 pub mod term;
 pub mod time;
 pub mod transition;
 pub mod watermark;
 
-pub use ids::{JobId, LaneNo, ProjectId, SessionId, ShardNo, StepNo, Stream, TenantId, TenantNo, TokenId};
+pub use ids::{JobId, LaneNo, ProjectId, RunId, SessionId, ShardNo, StepNo, Stream, TenantId, TenantNo, TokenId};
 pub use job::{JobState, Priority};
 pub use refusal::{Code, Refusal};
 pub use time::Timestamp;

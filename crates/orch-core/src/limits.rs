@@ -275,6 +275,36 @@ limits! {
     MAP_ITEMS_MAX = 10_000, "map_items_max", "the widest fan-out that is promised";
     /// Inputs of its run that one step may use.
     STEP_INPUTS_MAX = 32, "step_inputs_max", "each is a member of its payload";
+    /// Bytes of a run's inputs.
+    RUN_INPUTS_BYTES_MAX = 64 << 10, "run_inputs_bytes_max", "they stand in memory while it is open";
+    /// Facts of runs that one command leads to at once.
+    RUN_FACTS_AT_ONCE = 512, "run_facts_at_once", "a wide fan-out takes several commits, and others come between";
+    /// Windows of a backfill.
+    BACKFILL_WINDOWS_MAX = 1_000_000, "backfill_windows_max", "as many jobs as a shard holds at once; more is several";
+    /// Milliseconds of a backfill's window, when nothing else is said.
+    BACKFILL_WINDOW_MS_DEFAULT = 86_400_000, "backfill_window_ms_default", "a day: what most feeds are cut by";
+    /// The same, at least.
+    BACKFILL_WINDOW_MS_MIN = 60_000, "backfill_window_ms_min", "a minute; what is shorter asks too often";
+    /// The same, at most.
+    BACKFILL_WINDOW_MS_MAX = 31_622_400_000, "backfill_window_ms_max", "366 days";
+    /// Windows of a backfill that are open at the same time, when nothing else is said.
+    BACKFILL_PARALLELISM_DEFAULT = 4, "backfill_parallelism_default", "it goes on, and leaves workers to others";
+    /// The same, at most.
+    BACKFILL_PARALLELISM_MAX = 1_000, "backfill_parallelism_max", "they are in memory, and canceled at once";
+    /// Open backfills of a tenant.
+    BACKFILLS_OPEN_MAX = 100, "backfills_open_max", "each is looked at as its windows end";
+    /// Windows in a row that fail before a backfill pauses itself.
+    BACKFILL_FAILURES_MAX = 20, "backfill_failures_max", "what fails so often fails for all";
+    /// Stretches of event time that are known as read by backfills, of each source and axis.
+    BACKFILL_STRETCHES_MAX = 1_000, "backfill_stretches_max", "neighbours are one; beyond that the shortest is forgotten";
+    /// Characters of a ticket.
+    TICKET_CHARS_MAX = 128, "ticket_chars_max", "the platform's audit field";
+    /// Graphs of a tenant.
+    GRAPHS_MAX = 1_000, "graphs_max", "each is in its owner's memory";
+    /// Open runs of a tenant.
+    OPEN_RUNS_MAX = 100_000, "open_runs_max", "their steps are in memory; beyond that new ones get 429";
+    /// Bytes of a graph as it is written down.
+    GRAPH_BYTES_MAX = 4 << 20, "graph_bytes_max", "it is one fact, and in memory while runs follow it";
     /// Values that one condition compares with.
     CONDITION_VALUES_MAX = 100, "condition_values_max", "each is compared when a parent ends";
     /// Milliseconds that an approval waits when nothing else is said.

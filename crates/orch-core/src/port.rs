@@ -3,17 +3,23 @@
 //! Each method is one transaction. No transaction object crosses this seam. Times are arguments, except where a
 //! method says that the database's own clock is read (ownership only).
 
+mod run;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::backfill::WindowOf;
 use crate::block::Block;
 use crate::config::ConfigKind;
-use crate::ids::{Incarnation, JobId, LaneNo, NodeId, ShardNo, Stream, TenantId, TenantNo, TokenId};
+use crate::ids::{BackfillId, Incarnation, JobId, LaneNo, NodeId, RunId, ShardNo, Stream, TenantId, TenantNo, TokenId};
 use crate::job::{ArtifactRef, JobError, JobState};
+use crate::run::PartOf;
 use crate::time::Timestamp;
+
+pub use run::{BackfillEndRow, BackfillFound, BackfillRow, RunEndRow, RunFound, RunPageParams, RunRow};
 
 /// Why a ledger did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -199,6 +205,12 @@ pub struct JobExtra {
     /// See `JobSpec`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<crate::job::Origin>,
+    /// Which part of a run it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<PartOf>,
+    /// The window of a backfill that it reads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowOf>,
 }
 
 /// What the `output` of a done row holds.
@@ -384,7 +396,9 @@ pub struct FiringRow {
     pub at: Timestamp,
     /// The job; `None`: there is none.
     pub job: Option<JobId>,
-    /// Why there is none: the word of a `SkipCause`.
+    /// The run; `None`: there is none.
+    pub run: Option<RunId>,
+    /// Why there is neither: the word of a `SkipCause`.
     pub cause: Option<String>,
 }
 
@@ -434,6 +448,14 @@ pub struct Append {
     pub artifacts: Vec<ArtifactRow>,
     /// Nominal instants of schedules that were decided.
     pub firings: Vec<FiringRow>,
+    /// Runs that began.
+    pub runs: Vec<RunRow>,
+    /// Runs that ended.
+    pub run_ends: Vec<RunEndRow>,
+    /// Backfills that were asked for.
+    pub backfills: Vec<BackfillRow>,
+    /// Backfills that ended.
+    pub backfill_ends: Vec<BackfillEndRow>,
     /// A snapshot of the state after an earlier commit; replaces the shard's last.
     pub snapshot: Option<SnapshotRow>,
 }
@@ -455,6 +477,10 @@ impl Append {
             && self.logs.is_empty()
             && self.artifacts.is_empty()
             && self.firings.is_empty()
+            && self.runs.is_empty()
+            && self.run_ends.is_empty()
+            && self.backfills.is_empty()
+            && self.backfill_ends.is_empty()
             && self.snapshot.is_none()
     }
 }
@@ -674,6 +700,33 @@ pub trait Ledger: Send + Sync + 'static {
     /// A page of what became of the nominal instants of one of the tenant's schedules.
     async fn firing_page(&self, tenant: TenantNo, params: &FiringPageParams) -> Result<Vec<FiringRow>, StoreError>;
 
+    /// The document of one version of a declared thing, as JSON; `None`: there is no such version, or it says that it is
+    /// declared no more.
+    async fn config_get(
+        &self,
+        tenant: TenantNo,
+        kind: ConfigKind,
+        name: &str,
+        version: u64,
+    ) -> Result<Option<Bytes>, StoreError>;
+
+    /// One of the tenant's runs.
+    async fn run_get(&self, tenant: TenantNo, run: RunId) -> Result<Option<RunFound>, StoreError>;
+
+    /// A page of the tenant's runs. Their ends come without their courses.
+    async fn run_page(&self, tenant: TenantNo, params: &RunPageParams) -> Result<Vec<RunFound>, StoreError>;
+
+    /// One of the tenant's backfills.
+    async fn backfill_get(&self, tenant: TenantNo, backfill: BackfillId) -> Result<Option<BackfillFound>, StoreError>;
+
+    /// The tenant's backfills, newest first, with a `seq` below `before`, at most `limit`.
+    async fn backfill_page(
+        &self,
+        tenant: TenantNo,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<BackfillFound>, StoreError>;
+
     /// Final jobs of the tenant by lane and state.
     async fn done_count(&self, tenant: TenantNo) -> Result<Vec<DoneCount>, StoreError>;
 
@@ -727,6 +780,13 @@ pub trait Ledger: Send + Sync + 'static {
     /// One step of forgetting what became of nominal instants: removes some of the tenant's that were decided before a
     /// moment. Returns how many; 0: there are no more.
     async fn firing_rotate(&self, tenant: TenantNo, before: Timestamp) -> Result<u64, StoreError>;
+
+    /// One step of forgetting runs: removes some of the tenant's that ended before a moment. Returns how many; 0: there
+    /// are no more.
+    async fn run_rotate(&self, tenant: TenantNo, before: Timestamp) -> Result<u64, StoreError>;
+
+    /// The same of backfills.
+    async fn backfill_rotate(&self, tenant: TenantNo, before: Timestamp) -> Result<u64, StoreError>;
 
     /// The tenant's jobs that rotation removed, counted by the hour in which they ended, from the hour of `since` on; by
     /// hour, lane, state and error class.

@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::concurrency::{DEFAULT_KEY, key_at};
 use crate::config::{JobType, check_labels, check_name, check_range};
+use crate::ids::{JobId, RunId};
 use crate::job::{LaneKey, Priority};
 use crate::limits;
 use crate::refusal::{Code, Refusal};
 use crate::time::Timestamp;
 
-/// Asks for a job at each of the nominal instants of its timetable: once, or it is noted why not.
+/// Asks for a job, or a run, at each of the nominal instants of its timetable: once, or it is noted why not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Schedule {
@@ -28,14 +29,18 @@ pub struct Schedule {
     /// A firing comes up to so many milliseconds after its nominal instant, always as many after the same one.
     #[serde(skip_serializing_if = "is_zero")]
     pub jitter_ms: u64,
-    /// What it asks for.
-    pub job: ScheduledJob,
+    /// What it asks for, where that is a job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<ScheduledJob>,
     /// What becomes of nominal instants that could not be kept.
     pub misfire: Misfire,
     /// The name; unique in the tenant.
     pub name: String,
     /// What becomes of a nominal instant while a job of the schedule is open.
     pub overlap: Overlap,
+    /// What it asks for, where that is a run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<ScheduledRun>,
     /// No nominal instant before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub starts_at: Option<Timestamp>,
@@ -94,6 +99,52 @@ pub struct ScheduledJob {
     /// Its source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+}
+
+/// The run that a schedule asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScheduledRun {
+    /// Its graph; the version that is declared when it begins.
+    pub graph: String,
+    /// Its inputs: an object as canonical JSON text.
+    pub inputs: String,
+    /// Free labels.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// The project of its jobs, where steps do not say another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+}
+
+/// What a firing asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Asked {
+    /// A job.
+    Job(JobId),
+    /// A run.
+    Run(RunId),
+}
+
+impl Asked {
+    /// The job, if it is one.
+    #[must_use]
+    pub fn job(self) -> Option<JobId> {
+        match self {
+            Self::Job(job) => Some(job),
+            Self::Run(_) => None,
+        }
+    }
+
+    /// The run, if it is one.
+    #[must_use]
+    pub fn run(self) -> Option<RunId> {
+        match self {
+            Self::Job(_) => None,
+            Self::Run(run) => Some(run),
+        }
+    }
 }
 
 /// Which firing of which schedule asked for a job.
@@ -204,10 +255,11 @@ impl Default for Schedule {
             ends_at: None,
             failures_max: None,
             jitter_ms: 0,
-            job: ScheduledJob::default(),
+            job: None,
             misfire: Misfire::default(),
             name: String::new(),
             overlap: Overlap::default(),
+            run: None,
             starts_at: None,
             timetable: Timetable::default(),
         }
@@ -232,13 +284,9 @@ impl ScheduledJob {
     /// Where it waits, given what is declared of its type.
     #[must_use]
     pub fn lane(&self, job_type: &JobType, project: &str) -> LaneKey {
-        let found = || {
-            let pointer = job_type.concurrency_key_pointer.as_deref()?;
-            let payload = serde_json::from_str(&self.payload).unwrap_or_default();
-            Some(key_at(&payload, pointer).unwrap_or_else(|| DEFAULT_KEY.to_owned()))
-        };
+        let concurrency_key = self.concurrency_key.clone().or_else(|| key_in(job_type, &self.payload));
         LaneKey {
-            concurrency_key: self.concurrency_key.clone().or_else(found),
+            concurrency_key,
             job_type: self.job_type.clone(),
             priority: self.priority,
             project: self.project.clone().unwrap_or_else(|| project.to_owned()),
@@ -246,7 +294,8 @@ impl ScheduledJob {
         }
     }
 
-    fn check(&self) -> Result<(), Refusal> {
+    /// Checks each field.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
         check_name("job_type", &self.job_type)?;
         for (field, name) in [("project", &self.project), ("source", &self.source)] {
             name.iter().try_for_each(|name| check_name(field, name))?;
@@ -257,6 +306,24 @@ impl ScheduledJob {
         check_range("payload", self.payload.len() as u64, 0, limits::SCHEDULE_PAYLOAD_BYTES_MAX)?;
         check_labels("labels", &self.labels)
     }
+}
+
+impl ScheduledRun {
+    /// Checks each field.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        check_name("graph", &self.graph)?;
+        self.project.iter().try_for_each(|name| check_name("project", name))?;
+        check_range("inputs", self.inputs.len() as u64, 0, limits::RUN_INPUTS_BYTES_MAX)?;
+        check_labels("labels", &self.labels)
+    }
+}
+
+/// The concurrency key that a type's pointer finds in a payload (JSON text), where the type has one.
+#[must_use]
+pub fn key_in(job_type: &JobType, payload: &str) -> Option<String> {
+    let pointer = job_type.concurrency_key_pointer.as_deref()?;
+    let payload = serde_json::from_str(payload).unwrap_or_default();
+    Some(key_at(&payload, pointer).unwrap_or_else(|| DEFAULT_KEY.to_owned()))
 }
 
 impl Schedule {
@@ -274,7 +341,14 @@ impl Schedule {
         {
             return Err(Refusal::field(Code::InvalidField, "ends_at", "`ends_at` does not lie after `starts_at`"));
         }
-        self.job.check().map_err(|refusal| refusal.under("job"))
+        match (&self.job, &self.run) {
+            (Some(job), None) => job.check().map_err(|refusal| refusal.under("job")),
+            (None, Some(run)) => run.check().map_err(|refusal| refusal.under("run")),
+            (None, None) => Err(Refusal::field(Code::InvalidField, "job", "one of `job` and `run` is needed")),
+            (Some(_), Some(_)) => {
+                Err(Refusal::field(Code::InvalidField, "run", "a schedule asks for a `job` or a `run`, not for both"))
+            }
+        }
     }
 
     /// How long after its nominal instant a firing comes, in milliseconds: always the same, and evenly spread.
@@ -300,7 +374,7 @@ mod tests {
 
     fn named(name: &str) -> Schedule {
         let job = ScheduledJob { job_type: "fetch".into(), payload: "{}".into(), ..ScheduledJob::default() };
-        Schedule { name: name.to_owned(), job, ..Schedule::default() }
+        Schedule { name: name.to_owned(), job: Some(job), ..Schedule::default() }
     }
 
     fn field(schedule: &Schedule) -> String {
@@ -317,11 +391,16 @@ mod tests {
         let at = |ms| Some(Timestamp::from_millis(ms));
         assert_eq!(field(&Schedule { starts_at: at(5), ends_at: at(5), ..named("s") }), "ends_at");
         let mut schedule = named("s");
-        schedule.job.job_type.clear();
+        schedule.job.as_mut().unwrap().job_type.clear();
         assert_eq!(field(&schedule), "job.job_type");
         schedule = named("s");
-        schedule.job.deadline_ms = Some(0);
+        schedule.job.as_mut().unwrap().deadline_ms = Some(0);
         assert_eq!(field(&schedule), "job.deadline_ms");
+        schedule.run = Some(ScheduledRun { graph: "g".into(), ..ScheduledRun::default() });
+        assert_eq!(field(&schedule), "run");
+        schedule.job = None;
+        assert!(schedule.check().is_ok());
+        assert_eq!(field(&Schedule { job: None, ..named("s") }), "job");
     }
 
     #[test]
@@ -339,7 +418,7 @@ mod tests {
     #[test]
     fn the_key_is_found_in_the_payload() {
         let mut of = JobType::named("fetch");
-        let job = ScheduledJob { payload: r#"{"feed":"nvd"}"#.into(), ..named("s").job };
+        let job = ScheduledJob { payload: r#"{"feed":"nvd"}"#.into(), ..named("s").job.unwrap() };
         assert_eq!(job.lane(&of, "p").concurrency_key, None);
         of.concurrency_key_pointer = Some("/feed".into());
         assert_eq!(job.lane(&of, "p").concurrency_key.as_deref(), Some("nvd"));

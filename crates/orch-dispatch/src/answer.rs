@@ -6,12 +6,15 @@ use orch_core::allotment::Allotment;
 use orch_core::config::ConfigDoc;
 use orch_core::fact::PauseTarget;
 use orch_core::fairness::Receipt;
-use orch_core::ids::{JobId, LaneNo, SessionId, TenantNo};
+use orch_core::graph::Graph;
+use orch_core::ids::{BackfillId, JobId, LaneNo, RunId, SessionId, StepNo, TenantNo};
 use orch_core::job::{JobError, JobState, LaneKey, Payload, Priority};
 use orch_core::lease::Token;
 use orch_core::refusal::Refusal;
+use orch_core::run::Counts;
+use orch_core::schedule::Asked;
 use orch_core::time::Timestamp;
-use orch_core::watermark::{Axis, Watermark};
+use orch_core::watermark::{Axis, Range, Watermark};
 use serde::{Deserialize, Serialize};
 
 pub use orch_gates::adaptive::SharePoint;
@@ -19,6 +22,8 @@ pub use orch_gates::{BreakerState, Cut};
 
 use crate::command::{Actor, Progress, ThrottleLimits};
 use crate::json_text;
+use crate::run::RunCourse;
+use crate::simulate::Copied;
 
 /// A lease as the worker gets it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -434,7 +439,7 @@ pub struct ScheduleFound {
     /// Open jobs that it asked for.
     pub open_count: u64,
     /// The first hundred of them.
-    pub open: Vec<JobId>,
+    pub open: Vec<Asked>,
     /// Jobs in a row that failed.
     pub failures: u32,
     /// Nominal instants that had a job.
@@ -444,7 +449,7 @@ pub struct ScheduleFound {
     /// Of those, the ones that could not be kept because nobody served.
     pub missed: u64,
     /// The last nominal instant that had a job, and the job.
-    pub last: Option<(Timestamp, JobId)>,
+    pub last: Option<(Timestamp, Asked)>,
     /// It is paused.
     pub paused: Option<SchedulePause>,
 }
@@ -587,6 +592,87 @@ pub struct TenantAllotted {
     pub allotment: Allotment,
 }
 
+/// Where an open run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Under way.
+    Running,
+    /// Held.
+    Paused,
+    /// Its end was asked for.
+    Canceling,
+}
+
+/// Where an open backfill is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackfillState {
+    /// Under way.
+    Running,
+    /// Held.
+    Paused,
+    /// Its end was asked for.
+    Canceling,
+}
+
+/// An open backfill as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenBackfillFound {
+    /// Where it is.
+    pub state: BackfillState,
+    /// How many windows it looks at.
+    pub windows: u32,
+    /// How many of them, in its order, have begun or were left out.
+    pub next: u32,
+    /// How many ended how; `skipped` are those that were read already.
+    pub counts: Counts,
+    /// Its open windows: number, stretch, and what reads it.
+    pub open: Vec<(u32, Range, Asked)>,
+    /// Its open windows.
+    pub open_count: u32,
+    /// Windows that did not succeed, by number; the first ten thousand.
+    pub failed: Vec<u32>,
+    /// Who holds it.
+    pub paused: Option<Stopped>,
+    /// Who asked for its end.
+    pub canceled: Option<Stopped>,
+}
+
+/// Who held or ended something, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopped {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// An open run as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenRunFound {
+    /// Where it is.
+    pub state: RunState,
+    /// How many of its steps ended how, so far.
+    pub counts: Counts,
+    /// Who asked for its end.
+    pub canceled: Option<Stopped>,
+    /// Who holds it.
+    pub paused: Option<Stopped>,
+    /// Its open jobs.
+    pub open_jobs: u64,
+    /// The first thousand of them, by step and item; only where all was asked for.
+    pub open: Vec<(StepNo, Option<u32>, JobId)>,
+    /// Where its steps are; only where all was asked for.
+    pub course: Option<RunCourse>,
+}
+
+/// A graph, in an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundGraph(#[serde(with = "json_text")] pub Graph);
+
 /// The answer to a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
@@ -671,6 +757,30 @@ pub enum Answer {
     Breaker(Option<BreakerFound>),
     /// A schedule as it stands; `None`: there is none of that name.
     Schedule(Option<Box<ScheduleFound>>),
+    /// A run that was begun; `replayed` when the same was asked for before.
+    Run {
+        /// Which.
+        run: RunId,
+        /// It was there.
+        replayed: bool,
+    },
+    /// An open run with all of its steps, and its graph; `None`: it is not open.
+    OpenRun(Option<Box<(OpenRunFound, FoundGraph)>>),
+    /// Open runs, in the order asked; `None`: it is not open.
+    OpenRuns(Vec<Option<OpenRunFound>>),
+    /// Open runs with their seqs, the latest first.
+    OpenRunSeqs(Vec<(u64, RunId)>),
+    /// A backfill that was made; `replayed` when the same call made it before.
+    Backfill {
+        /// Which.
+        backfill: BackfillId,
+        /// It was there.
+        replayed: bool,
+    },
+    /// Open backfills, in the order asked; `None`: it is not open.
+    OpenBackfills(Vec<Option<OpenBackfillFound>>),
+    /// A copy of the shard's state.
+    Copied(Box<Copied>),
     /// Open jobs in one state.
     OpenJobs(Vec<OpenJob>),
     /// What a rotation must leave.

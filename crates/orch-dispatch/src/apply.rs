@@ -5,6 +5,7 @@ use orch_core::config::{ConfigDoc, ConfigKind, JobType};
 use orch_core::fact::{Fact, NextTry, PauseTarget, Record};
 use orch_core::ids::{JobId, LaneNo};
 use orch_core::job::{AttemptOutcome, DependsOn, JobState};
+use orch_core::schedule::Asked;
 use orch_core::time::Timestamp;
 use orch_core::transition::{Event, next};
 use orch_gates::Cut;
@@ -64,7 +65,7 @@ impl Tenant {
                 self.change(*job, record.seq, Event::Acknowledged);
             }
             Fact::AttemptEnded { .. } => self.attempt_ended(record, wheel),
-            Fact::JobFinished { cause, job, lane, state, .. } => {
+            Fact::JobFinished { cause, found, job, lane, state, .. } => {
                 let good = breaker::said_of_finished(*cause);
                 self.attempt_over(*job, good, record.at);
                 if good == Some(true) {
@@ -73,8 +74,13 @@ impl Tenant {
                 if *state == JobState::Succeeded || mutant::on(Mutant::RunTimesOfFailures) {
                     self.run_time(*job, *lane, record.at);
                 }
+                let part = self.jobs.get(job).and_then(|job| job.part.as_deref().copied());
                 self.finished(*job, *state, *lane);
-                self.schedule_ended(*job, *state, record.at, wheel);
+                self.schedule_ended(Asked::Job(*job), *state, record.at, wheel);
+                self.window_ended(Asked::Job(*job), *state);
+                if let Some(part) = part {
+                    self.job_of_run_ended(part, *state, found.as_deref(), record.at);
+                }
             }
             Fact::ScheduleSkipped { cause, count, first_at, last_at, schedule, .. } => {
                 self.schedule_skipped(schedule, (*first_at, *last_at), *count, *cause);
@@ -121,6 +127,8 @@ impl Tenant {
             Fact::TenantMarked { erase_at, .. } => self.erase_at = Some(*erase_at),
             Fact::TenantRestored { .. } => {
                 self.erase_at = None;
+                self.stir_runs();
+                self.stir_backfills();
                 self.refresh_all();
             }
             Fact::BucketCut { bucket, cause, from, in_flight, slow, to, .. } => {
@@ -169,6 +177,22 @@ impl Tenant {
                 }
                 self.index.stirred = true;
             }
+            Fact::RunStarted { .. }
+            | Fact::StepsSkipped { .. }
+            | Fact::PartFailed { .. }
+            | Fact::MapEnded { .. }
+            | Fact::ApprovalAsked { .. }
+            | Fact::ApprovalDecided { .. }
+            | Fact::RunCancelRequested { .. }
+            | Fact::RunPaused { .. }
+            | Fact::RunResumed { .. }
+            | Fact::RunFinished { .. } => self.run_fact(record, wheel),
+            Fact::BackfillCreated { .. }
+            | Fact::BackfillSkipped { .. }
+            | Fact::BackfillPaused { .. }
+            | Fact::BackfillResumed { .. }
+            | Fact::BackfillCancelRequested { .. }
+            | Fact::BackfillFinished { .. } => self.backfill_fact(record),
             Fact::WatermarkAdvanced { .. } | Fact::WatermarkSet { .. } => self.watermark_moved(record),
             Fact::TenantCreated { .. }
             | Fact::TokenCreated { .. }
@@ -227,8 +251,19 @@ impl Tenant {
     }
 
     fn enqueued(&mut self, record: &Record, wheel: &mut Wheel) {
-        let Fact::JobEnqueued { job: id, lane, deadline, not_before, depends_on, firing, open_parents, state, .. } =
-            &record.body
+        let Fact::JobEnqueued {
+            job: id,
+            lane,
+            deadline,
+            not_before,
+            depends_on,
+            firing,
+            open_parents,
+            part,
+            state,
+            window,
+            ..
+        } = &record.body
         else {
             return;
         };
@@ -238,9 +273,16 @@ impl Tenant {
             self.begin_waiting(*lane, record.at, wheel);
         }
         if let Some(firing) = firing {
-            self.schedule_fired(firing, *id);
+            self.schedule_fired(firing, Asked::Job(*id));
         }
-        if self.is_fresh(*lane, *state, *deadline, firing.is_some()) {
+        if let Some(part) = part {
+            self.part_began(*part, *id, record.at);
+        }
+        if let Some(window) = window {
+            self.window_began(window, Asked::Job(*id));
+        }
+        let known = firing.is_some() || part.is_some() || window.is_some();
+        if self.is_fresh(*lane, *state, *deadline, known) {
             self.lane_mut(*lane).fresh += 1;
             self.refresh_lane(*lane);
             return;
@@ -265,6 +307,8 @@ impl Tenant {
             reported: None,
             error: None,
             order_key: record.seq,
+            part: part.map(Box::new),
+            held: false,
             progress: None,
         };
         self.watch(*id, &job, wheel);
@@ -308,14 +352,20 @@ impl Tenant {
 
     /// Into the lane again, under a new order key above every other.
     pub fn enter_lane(&mut self, id: JobId, no: LaneNo, record: &Record, wheel: &mut Wheel) {
-        self.begin_waiting(no, record.at, wheel);
+        let holds = self.run_holds(id);
+        if !holds {
+            self.begin_waiting(no, record.at, wheel);
+        }
         let job = self.jobs.get_mut(&id).expect("only a job held in memory enters its lane again");
         if !(mutant::on(Mutant::ReenterBelowHead) && job.attempt > 0) {
             job.order_key = record.seq;
         }
         job.due_at = None;
+        job.held = holds;
         let key = job.order_key;
-        self.lane_mut(no).again.insert(key, id);
+        if !holds {
+            self.lane_mut(no).again.insert(key, id);
+        }
         self.refresh_lane(no);
     }
 
@@ -533,6 +583,8 @@ impl Job {
             reported: None,
             error: None,
             order_key: seq,
+            part: None,
+            held: false,
             progress: None,
         }
     }

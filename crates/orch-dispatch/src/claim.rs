@@ -51,9 +51,16 @@ impl Tenant {
     /// The lane to grant from next, among those whose job type is in `types` and that nothing holds.
     pub(crate) fn next_lane(&self, types: &[String], now: Timestamp) -> Option<LaneNo> {
         let open = self.admitted(types).filter(|group| self.lets(group, now));
-        // A permit in hand is used first: it does not last.
-        let free = |group: &Group| group.shared == Shared::Free;
-        open.filter_map(|group| Some((free(group), self.first_lane(group, now)?))).min().map(|(_, (_, no))| no)
+        // Backfills get what nobody else wants, unless somebody said otherwise.
+        let below = |group: &Group, no: LaneNo| {
+            group.backfill && self.precedence(no, now).is_none() && !mutant::on(Mutant::BackfillsInTurn)
+        };
+        let first = |group: &Group| {
+            let (place, no) = self.first_lane(group, now)?;
+            // A permit in hand is used first: it does not last.
+            Some((below(group, no), group.shared == Shared::Free, place, no))
+        };
+        open.filter_map(first).min().map(|(_, _, _, no)| no)
     }
 
     /// When `next_lane` may know one, at the earliest, if nothing but throttles, buckets, breakers and blackouts holds all.

@@ -2,17 +2,22 @@
 //!
 //! Fields are checked at the edge (`orch-engine`); here only what needs state is decided.
 
+mod read;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use orch_core::allotment::Allotment;
+use orch_core::backfill::{BackfillSpec, WindowOf};
 use orch_core::config::{ConfigDoc, ConfigKind};
 use orch_core::fact::PauseTarget;
-use orch_core::ids::{ClaimId, JobId, LaneNo, SessionId, ShardNo, TenantNo};
+use orch_core::graph::Graph;
+use orch_core::ids::{BackfillId, ClaimId, JobId, RunId, SessionId, ShardNo, TenantNo};
 use orch_core::job::{ArtifactRef, Dependency, JobError, LaneKey, Origin, Payload, Priority};
 use orch_core::lease::Token;
 use orch_core::port::{TenantRow, TokenRow};
 use orch_core::refusal::Refusal;
+use orch_core::run::{PartOf, RunSpec};
 use orch_core::schedule::Firing;
 use orch_core::term::Slow;
 use orch_core::time::Timestamp;
@@ -21,6 +26,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::Permits;
 use crate::json_text;
+
+pub use read::Read;
 
 /// An idempotency key in use: the hash of (subject, operation, key) and of what is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +69,10 @@ pub struct NewJob {
     pub origin: Option<Origin>,
     /// The firing that asks for it.
     pub firing: Option<Firing>,
+    /// The part of a run that it is.
+    pub part: Option<PartOf>,
+    /// The window of a backfill that it reads.
+    pub window: Option<WindowOf>,
 }
 
 /// A worker's report on one attempt.
@@ -255,6 +266,33 @@ pub struct Actor {
     pub reason: Option<String>,
 }
 
+/// A backfill that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedBackfill(#[serde(with = "json_text")] pub BackfillSpec);
+
+/// A run that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewRun {
+    /// Its id.
+    pub run: RunId,
+    /// What it executes.
+    pub graph: WhichGraph,
+    /// What is asked for. Its graph is set by the owner.
+    #[serde(with = "json_text")]
+    pub spec: RunSpec,
+}
+
+/// What a run executes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WhichGraph {
+    /// The declared graph of this name, as it stands.
+    Declared(String),
+    /// One that comes with the call.
+    Own(#[serde(with = "json_text")] Graph),
+    /// A version of a declared graph, for a repair; 0: one that came with a call.
+    Version(#[serde(with = "json_text")] Graph, u64),
+}
+
 /// What a throttle holds its target to, and how long. One of the two is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ThrottleLimits {
@@ -412,6 +450,92 @@ pub enum Command {
         pause: bool,
         /// Who and why.
         actor: Actor,
+    },
+    /// Begin a run.
+    StartRun {
+        /// The tenant.
+        tenant: TenantNo,
+        /// What.
+        new: Box<NewRun>,
+        /// The call's own key.
+        key: Option<KeyUse>,
+    },
+    /// End an open run: what has not begun does not, and what is under way is asked to stop.
+    CancelRun {
+        /// The tenant.
+        tenant: TenantNo,
+        /// Which.
+        run: RunId,
+        /// Who and why.
+        actor: Actor,
+    },
+    /// Hold an open run, or let it go on.
+    PauseRun {
+        /// The tenant.
+        tenant: TenantNo,
+        /// Which.
+        run: RunId,
+        /// It is to be held.
+        pause: bool,
+        /// Who and why.
+        actor: Actor,
+    },
+    /// Say yes or no where a run asks.
+    DecideApproval {
+        /// The tenant.
+        tenant: TenantNo,
+        /// Which run.
+        run: RunId,
+        /// The name of the step that asks.
+        step: String,
+        /// Yes.
+        approve: bool,
+        /// What the caller may do.
+        scopes: Vec<String>,
+        /// Who and why.
+        actor: Actor,
+    },
+    /// Read a stretch of event time again, window by window.
+    CreateBackfill {
+        /// The tenant.
+        tenant: TenantNo,
+        /// Its id.
+        backfill: BackfillId,
+        /// What.
+        spec: Box<AskedBackfill>,
+        /// The call's own key.
+        key: Option<KeyUse>,
+    },
+    /// Hold an open backfill, or let it go on.
+    PauseBackfill {
+        /// The tenant.
+        tenant: TenantNo,
+        /// Which.
+        backfill: BackfillId,
+        /// It is to be held.
+        pause: bool,
+        /// Who and why.
+        actor: Actor,
+    },
+    /// End an open backfill.
+    CancelBackfill {
+        /// The tenant.
+        tenant: TenantNo,
+        /// Which.
+        backfill: BackfillId,
+        /// Who and why.
+        actor: Actor,
+    },
+    /// Make a new job of a final one, before others.
+    Replay {
+        /// The tenant.
+        tenant: TenantNo,
+        /// Which.
+        job: JobId,
+        /// The id of the new one.
+        new_id: JobId,
+        /// The call's own key.
+        key: Option<KeyUse>,
     },
     /// Is this attempt's lease current? (For reads under a fence.)
     CheckLease {
@@ -615,6 +739,14 @@ impl Command {
             | Self::TripBreaker { tenant, .. }
             | Self::ResetBreaker { tenant, .. }
             | Self::PauseSchedule { tenant, .. }
+            | Self::StartRun { tenant, .. }
+            | Self::CancelRun { tenant, .. }
+            | Self::PauseRun { tenant, .. }
+            | Self::DecideApproval { tenant, .. }
+            | Self::CreateBackfill { tenant, .. }
+            | Self::PauseBackfill { tenant, .. }
+            | Self::CancelBackfill { tenant, .. }
+            | Self::Replay { tenant, .. }
             | Self::Drain { tenant, .. } => *tenant,
             Self::CreateToken(row) => row.tenant,
             Self::OpenSession(params) => params.session.tenant(),
@@ -664,162 +796,4 @@ impl Command {
 #[must_use]
 pub fn speaks_for(tenants: &[TenantNo], no: TenantNo) -> bool {
     tenants.contains(&no) || tenants.contains(&TenantNo::SYSTEM)
-}
-
-/// A question to the owner's memory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Read {
-    /// The open states of jobs; those not held in memory are answered `None` (ready in their lane, final, or unknown).
-    Jobs {
-        /// The tenant.
-        tenant: TenantNo,
-        /// Which.
-        ids: Vec<JobId>,
-    },
-    /// The tenant's lanes.
-    Lanes(TenantNo),
-    /// Counts of open jobs.
-    Summary(TenantNo),
-    /// The current version of a declared thing.
-    Config {
-        /// The tenant.
-        tenant: TenantNo,
-        /// The kind.
-        kind: ConfigKind,
-        /// The name.
-        name: String,
-    },
-    /// The current versions of all declared things of a kind, by name.
-    Configs {
-        /// The tenant.
-        tenant: TenantNo,
-        /// The kind.
-        kind: ConfigKind,
-    },
-    /// The worker sessions that the tenant may see.
-    Workers(TenantNo),
-    /// The tenants that are marked for deletion. Platform-wide: for administrators.
-    Marks,
-    /// What tenants are allotted, for whom something was set. Platform-wide: for administrators.
-    Allotments,
-    /// What a tenant was due and received.
-    Fairness(TenantNo),
-    /// What is paused.
-    Pauses(TenantNo),
-    /// What is throttled.
-    Throttles(TenantNo),
-    /// Which targets have a priority for a while.
-    Priorities(TenantNo),
-    /// How many jobs each job type has had under the default key.
-    Keyless(TenantNo),
-    /// Why a job or a lane waits.
-    Explain {
-        /// The tenant.
-        tenant: TenantNo,
-        /// The lane.
-        lane: LaneNo,
-        /// The job, with its order key while it is fresh; without one it is asked of the lane's next job.
-        job: Option<(JobId, u64)>,
-    },
-    /// How many workers job types could use.
-    WorkersWanted {
-        /// The tenant.
-        tenant: TenantNo,
-        /// One; `None`: all that are declared.
-        job_type: Option<String>,
-        /// Within which time the waiting work is to end.
-        target_ms: u64,
-    },
-    /// The first gate that holds each of these lanes.
-    WaitingOn {
-        /// The tenant.
-        tenant: TenantNo,
-        /// Which.
-        lanes: Vec<LaneNo>,
-    },
-    /// What governs a host.
-    ExplainHost {
-        /// The tenant.
-        tenant: TenantNo,
-        /// The host.
-        host: String,
-    },
-    /// What holds a tenant's work.
-    ExplainTenant(TenantNo),
-    /// What was spent of a bucket, and what it admits now.
-    Bucket {
-        /// The tenant.
-        tenant: TenantNo,
-        /// Its name.
-        name: String,
-    },
-    /// What the work of each quota uses.
-    Quotas(TenantNo),
-    /// A schedule as it stands.
-    Schedule {
-        /// The tenant.
-        tenant: TenantNo,
-        /// Its name.
-        name: String,
-    },
-    /// What a breaker does now, and what it counts.
-    Breaker {
-        /// The tenant.
-        tenant: TenantNo,
-        /// Its name.
-        name: String,
-    },
-    /// Open jobs in a state that is held in memory (blocked, scheduled, leased, running), ids falling from `before`.
-    OpenJobs {
-        /// The tenant.
-        tenant: TenantNo,
-        /// The state.
-        state: orch_core::JobState,
-        /// Only ids below.
-        before: Option<JobId>,
-        /// At most so many.
-        limit: usize,
-    },
-    /// How far sources have been read.
-    Watermarks {
-        /// The tenant.
-        tenant: TenantNo,
-        /// One; `None`: all.
-        source: Option<String>,
-    },
-    /// Which of the tenant's jobs a rotation must leave. Platform-wide: for the sweeper.
-    Rotation(TenantNo),
-}
-
-impl Read {
-    /// Whose things are read.
-    #[must_use]
-    pub fn tenant(&self) -> TenantNo {
-        match self {
-            Self::Jobs { tenant, .. }
-            | Self::Lanes(tenant)
-            | Self::Summary(tenant)
-            | Self::Config { tenant, .. }
-            | Self::Configs { tenant, .. }
-            | Self::Workers(tenant)
-            | Self::Pauses(tenant)
-            | Self::Fairness(tenant)
-            | Self::Rotation(tenant)
-            | Self::Quotas(tenant)
-            | Self::ExplainTenant(tenant)
-            | Self::Throttles(tenant)
-            | Self::Keyless(tenant)
-            | Self::Priorities(tenant)
-            | Self::ExplainHost { tenant, .. }
-            | Self::WaitingOn { tenant, .. }
-            | Self::WorkersWanted { tenant, .. }
-            | Self::Bucket { tenant, .. }
-            | Self::Breaker { tenant, .. }
-            | Self::Schedule { tenant, .. }
-            | Self::Explain { tenant, .. }
-            | Self::Watermarks { tenant, .. }
-            | Self::OpenJobs { tenant, .. } => *tenant,
-            Self::Marks | Self::Allotments => TenantNo::SYSTEM,
-        }
-    }
 }

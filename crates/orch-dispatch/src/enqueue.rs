@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use orch_core::backfill::BACKFILL_LABEL;
 use orch_core::config::ConfigKind;
 use orch_core::fact::{EndCause, Fact};
 use orch_core::ids::{JobId, LaneNo};
@@ -9,6 +10,7 @@ use orch_core::job::{Dependency, DependsOn, JobError, JobState, LaneKey};
 use orch_core::limits;
 use orch_core::port::{JobExtra, JobRow, KeyRow};
 use orch_core::refusal::{Code, Refusal};
+use orch_core::run::RUN_LABEL;
 
 use crate::answer::{Answer, Carried, Enqueued};
 use crate::command::{KeyUse, NewJob};
@@ -164,19 +166,28 @@ impl Desk<'_> {
         Ok(Plan { replays, order })
     }
 
-    fn check_job(&self, job: &NewJob) -> Result<(), Refusal> {
-        let lane = &job.lane;
-        if self.tenant.job_type(&lane.job_type).is_none() {
-            let detail = format!("there is no job type `{}`", lane.job_type);
+    /// What a job names is there.
+    pub fn check_names(&self, job_type: &str, source: Option<&str>, project: &str) -> Result<(), Refusal> {
+        if self.tenant.job_type(job_type).is_none() {
+            let detail = format!("there is no job type `{job_type}`");
             return Err(Refusal::field(Code::UnknownJobType, "job_type", detail));
         }
-        if let Some(source) = lane.source.as_deref().filter(|name| self.tenant.source(name).is_none()) {
+        if let Some(source) = source.filter(|name| self.tenant.source(name).is_none()) {
             return Err(Refusal::field(Code::UnknownSource, "source", format!("there is no source `{source}`")));
         }
-        let project = &lane.project;
+        self.check_project(project)
+    }
+
+    /// The project is there.
+    pub fn check_project(&self, project: &str) -> Result<(), Refusal> {
         if project != DEFAULT_PROJECT && self.tenant.config(ConfigKind::Project, project).is_none() {
             return Err(Refusal::field(Code::UnknownProject, "project", format!("there is no project `{project}`")));
         }
+        Ok(())
+    }
+
+    fn check_job(&self, job: &NewJob) -> Result<(), Refusal> {
+        self.check_names(&job.lane.job_type, job.lane.source.as_deref(), &job.lane.project)?;
         if let Some(misfit) = &job.misfit {
             return Err(misfit.clone());
         }
@@ -210,7 +221,9 @@ impl Desk<'_> {
     fn check_dependencies(&self, jobs: &[NewJob], ids: &BTreeMap<JobId, usize>, field: &str) -> Result<(), Refusal> {
         for place in ids.values() {
             for (n, dependency) in jobs[*place].depends_on.iter().enumerate() {
-                if !ids.contains_key(&dependency.job) && self.known(dependency.job) == Known::Unknown {
+                // What is before a step has ended, or it would not begin; nobody has read it.
+                let ended = jobs[*place].part.is_some();
+                if !ended && !ids.contains_key(&dependency.job) && self.known(dependency.job) == Known::Unknown {
                     let path = format!("{field}[{place}].depends_on[{n}].job");
                     let detail = format!("there is no job {}", dependency.job);
                     return Err(Refusal::field(Code::UnknownDependency, path, detail));
@@ -232,13 +245,15 @@ impl Desk<'_> {
     /// Accepts one job. True: the strategy of its key had its say.
     fn enqueue_one(&mut self, job: NewJob) -> bool {
         let lane = self.lane_for(&job.lane);
-        let (open_parents, doomed) = self.parents(&job.depends_on);
+        let ended = job.part.is_some();
+        let (open_parents, doomed) = if ended { (Vec::new(), false) } else { self.parents(&job.depends_on) };
         let state = match job.not_before {
             _ if doomed || !open_parents.is_empty() => JobState::Blocked,
             Some(at) if at > self.at.now => JobState::Scheduled,
             _ => JobState::Ready,
         };
-        let fresh = self.tenant.is_fresh(lane, state, job.deadline, job.firing.is_some());
+        let known = job.firing.is_some() || job.part.is_some() || job.window.is_some();
+        let fresh = self.tenant.is_fresh(lane, state, job.deadline, known);
         let before = self.tenant.lane(lane).kept.then(|| self.open_of_key(lane));
         let seq = self.emit(Fact::JobEnqueued {
             correlation_id: job.correlation_id.clone(),
@@ -251,8 +266,10 @@ impl Desk<'_> {
             not_before: job.not_before,
             open_parents,
             origin: job.origin,
+            part: job.part,
             payload_sha256: job.payload_sha256.clone(),
             state,
+            window: job.window,
         });
         self.key_use(job.key, &[job.id]);
         if fresh {
@@ -295,7 +312,10 @@ impl Desk<'_> {
     }
 
     fn row(&self, job: NewJob, lane: LaneNo, seq: u64, fresh: bool) -> JobRow {
-        let labels = job.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let own = job.labels.iter().map(|(key, value)| (key.clone(), value.clone()));
+        let of_run = job.part.map(|part| (RUN_LABEL.to_owned(), part.run.to_string()));
+        let of_backfill = job.window.map(|window| (BACKFILL_LABEL.to_owned(), window.backfill.to_string()));
+        let labels = own.chain(of_run).chain(of_backfill).collect();
         let extra = JobExtra {
             correlation_id: job.correlation_id,
             deadline: job.deadline,
@@ -304,6 +324,8 @@ impl Desk<'_> {
             labels: job.labels,
             not_before: job.not_before,
             origin: job.origin,
+            part: job.part,
+            window: job.window,
         };
         let empty = extra == JobExtra::default();
         let json = || serde_json::to_vec(&extra).expect("the extra holds only strings, numbers and lists").into();

@@ -36,7 +36,7 @@ impl Shard {
         let tenant = self.tenants.get(no).filter(|tenant| (1..=tenant.lanes.len()).contains(&(lane.0 as usize)))?;
         let held = job.and_then(|(id, _)| Some((id, tenant.jobs.get(&id)?)));
         let lane = held.map_or(lane, |(_, job)| job.lane);
-        let waits = held.and_then(|(id, job)| tenant.before_its_lane(id, job));
+        let waits = held.and_then(|(id, job)| tenant.before_its_lane(id, job).or_else(|| tenant.run_hold(job)));
         if let Some(hold) = waits {
             return Some(Explained { holds: vec![hold], ahead: None, front: None, starts: None });
         }
@@ -89,8 +89,12 @@ impl Shard {
 
     /// It takes work of the tenant, and was heard lately.
     pub(crate) fn session_serves(&self, session: &Session, no: TenantNo) -> bool {
-        let heard = self.now.ms_since(session.heard_at) < LEASE_MS_DEFAULT;
-        speaks_for(&session.params.tenants, no) && !session.draining && heard
+        speaks_for(&session.params.tenants, no) && !session.draining && self.was_heard(session)
+    }
+
+    /// It was heard lately.
+    pub(crate) fn was_heard(&self, session: &Session) -> bool {
+        self.now.ms_since(session.heard_at) < LEASE_MS_DEFAULT
     }
 
     /// Tenants whose turn comes before this one's.

@@ -42,10 +42,12 @@ impl Desk<'_> {
         let heard_at = heard_at.filter(|_| outcome == Some(AttemptOutcome::Lost));
         let fingerprint = report.as_ref().map(|report| report.fingerprint);
         let report = report.unwrap_or_default();
+        let found = self.tenant.found_for_run(id, report.result.as_ref());
         let seq = self.emit(Fact::JobFinished {
             attempt,
             cause,
             error: error.clone(),
+            found,
             heard_at,
             job: id,
             lane,
@@ -136,6 +138,7 @@ impl Desk<'_> {
             attempt: 0,
             cause,
             error: error.clone(),
+            found: None,
             heard_at: None,
             job: id,
             lane,

@@ -3,6 +3,7 @@
 use orch_core::fact::EndCause;
 use orch_core::ids::{ClaimId, JobId, LaneNo, SessionId};
 use orch_core::job::{JobError, JobState};
+use orch_core::run::PartOf;
 use orch_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,10 @@ pub(crate) struct Job {
     pub error: Option<Box<JobError>>,
     /// Order key while ready.
     pub order_key: u64,
+    /// The part of a run that it is.
+    pub part: Option<Box<PartOf>>,
+    /// It is ready, and out of its lane while its run is held.
+    pub held: bool,
     #[serde(skip)]
     pub progress: Option<Box<Progress>>,
 }

@@ -171,11 +171,61 @@ pub enum Mutant {
     WatermarkGoesBack,
     /// Keep watermarks in memory only.
     WatermarkNotSaved,
+    /// Do not go on after a recovery with what was to be done in runs.
+    RunsNotGoneOnWith,
+    /// Begin steps, and let jobs into their lanes, while their run is held.
+    PausedRunGoesOn,
+    /// Do not ask the jobs of a canceled run to stop.
+    CanceledRunGoesOn,
+    /// Do not tell a run that a job of it was canceled.
+    RunUntold,
+    /// Look into no results.
+    FoundNotKept,
+    /// Let an approval wait longer than it may.
+    ApprovalWaitsForEver,
+    /// Take a decision of whoever comes.
+    AnybodyApproves,
+    /// Begin another run for the same token, graph and inputs.
+    RunTokenForgotten,
+    /// Forget what backfills read.
+    WindowNotNoted,
+    /// Open more windows of a backfill than may be.
+    WindowsWithoutBound,
+    /// Begin windows while their backfill is held.
+    PausedBackfillGoesOn,
+    /// Do not ask open windows of a canceled backfill to stop.
+    CanceledBackfillGoesOn,
+    /// Let two backfills read the same.
+    BackfillsOverlap,
+    /// Let backfills have their turn among others.
+    BackfillsInTurn,
 }
 
 impl Mutant {
+    /// Those that only worlds with runs can find.
+    pub const OF_RUNS: [Self; 8] = [
+        Self::RunsNotGoneOnWith,
+        Self::PausedRunGoesOn,
+        Self::CanceledRunGoesOn,
+        Self::RunUntold,
+        Self::FoundNotKept,
+        Self::ApprovalWaitsForEver,
+        Self::AnybodyApproves,
+        Self::RunTokenForgotten,
+    ];
+
+    /// Those that only worlds with backfills can find.
+    pub const OF_BACKFILLS: [Self; 6] = [
+        Self::WindowNotNoted,
+        Self::WindowsWithoutBound,
+        Self::PausedBackfillGoesOn,
+        Self::CanceledBackfillGoesOn,
+        Self::BackfillsOverlap,
+        Self::BackfillsInTurn,
+    ];
+
     /// All of them.
-    pub const ALL: [Self; 83] = [
+    pub const ALL: [Self; 97] = [
         Self::ReapWithoutGrace,
         Self::KeyFreedOnFailure,
         Self::EdgeCountedTwice,
@@ -259,6 +309,20 @@ impl Mutant {
         Self::WatermarkWithoutCompare,
         Self::WatermarkGoesBack,
         Self::WatermarkNotSaved,
+        Self::RunsNotGoneOnWith,
+        Self::PausedRunGoesOn,
+        Self::CanceledRunGoesOn,
+        Self::RunUntold,
+        Self::FoundNotKept,
+        Self::ApprovalWaitsForEver,
+        Self::AnybodyApproves,
+        Self::RunTokenForgotten,
+        Self::WindowNotNoted,
+        Self::WindowsWithoutBound,
+        Self::PausedBackfillGoesOn,
+        Self::CanceledBackfillGoesOn,
+        Self::BackfillsOverlap,
+        Self::BackfillsInTurn,
     ];
 }
 

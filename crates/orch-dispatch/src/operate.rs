@@ -3,7 +3,7 @@
 use orch_core::config::{ConfigDoc, ConfigKind, check_connector};
 use orch_core::fact::{EndCause, Fact, PauseTarget, ReadyCause, Settlement};
 use orch_core::ids::{JobId, LaneNo};
-use orch_core::job::{JobState, Origin, OriginKind};
+use orch_core::job::{JobState, Origin, OriginKind, Priority};
 use orch_core::port::{ConfigRow, JobExtra, JobFound, SettlementRow, TokenRow};
 use orch_core::refusal::{Code, Refusal};
 
@@ -119,6 +119,24 @@ impl Desk<'_> {
         }
     }
 
+    /// The command `Replay`: whatever a final job came to, its work is done once more, before others.
+    pub fn replay(&mut self, id: JobId, new_id: JobId, key: Option<KeyUse>) -> Answer {
+        match self.key_replay(key, "Idempotency-Key") {
+            Err(refusal) => return Answer::Refused(refusal),
+            Ok(Some(ids)) => return ids.first().map_or(Answer::Done, |id| Answer::Again(*id)),
+            Ok(None) => {}
+        }
+        let open = self.tenant.jobs.get(&id).map(|job| job.state);
+        match open.or_else(|| self.cold(id).map(|cold| cold.state)) {
+            None => Answer::Refused(no_job(id)),
+            Some(state) if state.is_final() => self.again(id, new_id, OriginKind::Replay, key),
+            Some(state) => {
+                let detail = format!("the job is {}; only a final one can be replayed", state.as_str());
+                Answer::Refused(Refusal::new(Code::StateConflict, detail))
+            }
+        }
+    }
+
     /// Makes a new job of a final one. Its spec was prepared.
     fn again(&mut self, id: JobId, new_id: JobId, kind: OriginKind, key: Option<KeyUse>) -> Answer {
         let Some(found) = self.prepared.jobs.get(&id) else {
@@ -138,11 +156,15 @@ impl Desk<'_> {
     fn copy_of(&self, found: &JobFound, new_id: JobId, kind: OriginKind) -> NewJob {
         let extra: JobExtra =
             found.job.extra.as_ref().and_then(|json| serde_json::from_slice(json).ok()).unwrap_or_default();
+        let mut lane = self.tenant.lane(found.done.as_ref().map_or(found.job.lane, |done| done.lane)).key.clone();
+        if kind == OriginKind::Replay {
+            lane.priority = lane.priority.min(Priority::High);
+        }
         NewJob {
             id: new_id,
             id_given: false,
             key: None,
-            lane: self.tenant.lane(found.done.as_ref().map_or(found.job.lane, |done| done.lane)).key.clone(),
+            lane,
             payload: found.job.payload.clone(),
             payload_sha256: orch_core::job::sha256_hex(&found.job.payload),
             misfit: None,
@@ -153,6 +175,8 @@ impl Desk<'_> {
             correlation_id: extra.correlation_id,
             origin: Some(Origin { kind, of: found.job.id }),
             firing: None,
+            part: None,
+            window: None,
         }
     }
 
@@ -230,7 +254,7 @@ impl Desk<'_> {
         let all = self.tenant.configs.values().map(|found| &found.doc);
         let stays = check_connector(&doc, current.as_ref().map(|found| &found.doc), all);
         let stays = stays.and_then(|()| crate::flight::is_own(self.tenant.no, &doc));
-        let stays = stays.and_then(|()| self.schedule_fits(&doc));
+        let stays = stays.and_then(|()| self.schedule_fits(&doc)).and_then(|()| self.graph_fits(&doc));
         if let Err(refusal) = stays.and_then(|()| self.calendar_comes(&doc)) {
             return Answer::Refused(refusal);
         }
@@ -258,8 +282,14 @@ impl Desk<'_> {
         {
             return Answer::Refused(other_version(found.version, wanted));
         }
-        if kind == ConfigKind::Schedule {
-            self.close_schedule(&name, None);
+        match kind {
+            ConfigKind::Schedule => self.close_schedule(&name, None),
+            ConfigKind::Graph => {
+                if let Err(refusal) = self.graph_is_free(&name) {
+                    return Answer::Refused(refusal);
+                }
+            }
+            _ => {}
         }
         let Actor { by, reason } = actor;
         let version = found.version + 1;

@@ -67,8 +67,10 @@ impl Default for SnapshotPolicy {
 pub struct Owner {
     shard: Shard,
     committed: u64,
-    /// Appends under way, the oldest first.
-    in_flight: VecDeque<u64>,
+    /// Appends under way, the oldest first, and since when somebody waits for each.
+    in_flight: VecDeque<(u64, Timestamp)>,
+    /// Since when somebody waits for the commit being filled.
+    awaited_since: Option<Timestamp>,
     /// Commands that wait for their reading.
     unread: FairQueue<Unread>,
     /// Commands whose reading is under way.
@@ -147,6 +149,7 @@ impl Owner {
             shard,
             committed,
             in_flight: VecDeque::new(),
+            awaited_since: None,
             unread: FairQueue::default(),
             preparing: BTreeMap::new(),
             asked: 0,
@@ -167,7 +170,7 @@ impl Owner {
 
     /// Other sizes than the limits', for tests that want to meet the edges.
     pub fn resize(&mut self, sizes: Sizes) {
-        self.shard.sizes = sizes;
+        self.shard.resize(sizes);
     }
 
     /// The state, for questions and invariants.
@@ -313,7 +316,10 @@ impl Owner {
     /// The append in flight is committed.
     pub fn appended(&mut self, commit_no: u64, now: Timestamp) {
         let oldest = self.in_flight.pop_front();
-        debug_assert_eq!(oldest, Some(commit_no), "appends are answered in order, once");
+        debug_assert_eq!(oldest.map(|(no, _)| no), Some(commit_no), "appends are answered in order, once");
+        if let Some((_, since)) = oldest {
+            self.shard.answered_in(now.ms_since(since));
+        }
         self.committed = commit_no;
         self.forget();
         self.run(now);
@@ -431,6 +437,9 @@ impl Owner {
     fn hold(&mut self, call: CallId, answer: Answer) {
         let output = self.shard.output();
         let uncommitted = if mutant::on(Mutant::KeyWithoutCommit) { output.facts() > 0 } else { !output.is_empty() };
+        if uncommitted {
+            self.awaited_since.get_or_insert(self.shard.now());
+        }
         let position = self.shard.taken() + u64::from(uncommitted);
         let position = if mutant::on(Mutant::AnswerBeforeCommit) { 0 } else { position };
         self.held.entry(position).or_default().push((call, answer));
@@ -452,7 +461,7 @@ impl Owner {
             let state = self.shard.save().into();
             append.snapshot = Some(SnapshotRow { commit_no: append.commit_no, format: SNAPSHOT_FORMAT, state });
         }
-        self.in_flight.push_back(append.commit_no);
+        self.in_flight.push_back((append.commit_no, self.awaited_since.take().unwrap_or(now)));
         self.effects.push(Effect::Append(Box::new(append)));
     }
 

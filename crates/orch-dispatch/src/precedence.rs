@@ -45,7 +45,7 @@ impl Tenant {
     }
 
     /// The priority that a lane has instead of its jobs'.
-    fn precedence(&self, no: LaneNo, at: Timestamp) -> Option<(PauseTarget, &Precedence)> {
+    pub(crate) fn precedence(&self, no: LaneNo, at: Timestamp) -> Option<(PauseTarget, &Precedence)> {
         let of = |target: PauseTarget| {
             let found = self.priorities.get(&target).filter(|found| found.holds_at(at))?;
             Some((target, found))

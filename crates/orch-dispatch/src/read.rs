@@ -29,6 +29,12 @@ impl Shard {
             | Read::Priorities(no)
             | Read::Fairness(no)
             | Read::Quotas(no) => *no,
+            Read::Copy(_) => {
+                return match self.copied() {
+                    Ok(copied) => Answer::Copied(Box::new(copied)),
+                    Err(refusal) => Answer::Refused(refusal),
+                };
+            }
             Read::Marks => return Answer::Marks(self.marks()),
             Read::Allotments => return Answer::Allotments(self.allotments()),
             Read::Jobs { tenant, .. }
@@ -37,6 +43,10 @@ impl Shard {
             | Read::Bucket { tenant, .. }
             | Read::Breaker { tenant, .. }
             | Read::Schedule { tenant, .. }
+            | Read::Run { tenant, .. }
+            | Read::Runs { tenant, .. }
+            | Read::OpenRuns { tenant, .. }
+            | Read::Backfills { tenant, .. }
             | Read::Explain { tenant, .. }
             | Read::ExplainHost { tenant, .. }
             | Read::WaitingOn { tenant, .. }
@@ -84,6 +94,16 @@ impl Shard {
             Read::Quotas(_) => Answer::Quotas(quota::found(desk.tenant, desk.at.now)),
             Read::Breaker { name, .. } => Answer::Breaker(breaker::found(desk.tenant, &name, desk.at.now)),
             Read::Schedule { name, .. } => Answer::Schedule(desk.tenant.schedule_found(&name).map(Box::new)),
+            Read::Run { run, .. } => Answer::OpenRun(desk.tenant.open_run_found(run).map(Box::new)),
+            Read::OpenRuns { graph, state, before, limit, .. } => {
+                Answer::OpenRunSeqs(desk.tenant.open_runs(graph.as_deref(), state, before, limit))
+            }
+            Read::Backfills { backfills, .. } => {
+                Answer::OpenBackfills(backfills.into_iter().map(|of| desk.tenant.backfill_found(of)).collect())
+            }
+            Read::Runs { runs, .. } => {
+                Answer::OpenRuns(runs.into_iter().map(|run| desk.tenant.run_found(run, false)).collect())
+            }
             Read::OpenJobs { state, before, limit, .. } => {
                 let ids = open_ids(desk.tenant, state, before, limit);
                 Answer::OpenJobs(ids.into_iter().filter_map(seen).collect())
@@ -95,6 +115,7 @@ impl Shard {
             // Answered above.
             Read::Workers(_)
             | Read::Marks
+            | Read::Copy(_)
             | Read::Allotments
             | Read::Fairness(_)
             | Read::Lanes(_)

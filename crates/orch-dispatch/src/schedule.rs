@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use orch_core::config::{ConfigDoc, ConfigKind};
 use orch_core::fact::Fact;
-use orch_core::ids::JobId;
+use orch_core::ids::{JobId, RunId};
 use orch_core::job::{JobState, sha256_hex};
 use orch_core::limits;
 use orch_core::port::FiringRow;
 use orch_core::refusal::{Code, Refusal};
-use orch_core::schedule::{Firing, Misfire, Overlap, Schedule, SkipCause};
+use orch_core::run::{RunSpec, RunTrigger};
+use orch_core::schedule::{Asked, Firing, Misfire, Overlap, Schedule, ScheduledJob, ScheduledRun, SkipCause};
 use orch_core::time::Timestamp;
 use orch_gates::timetable::Timetable;
 use orch_gates::zones;
@@ -24,7 +25,7 @@ pub use orch_gates::timetable::Instant;
 pub use orch_gates::zones::version as zones_version;
 
 use crate::answer::{Answer, ScheduleFound, SchedulePause};
-use crate::command::{Actor, NewJob};
+use crate::command::{Actor, NewJob, NewRun, WhichGraph};
 use crate::decide::Desk;
 use crate::enqueue::DEFAULT_PROJECT;
 use crate::mutant::{self, Mutant};
@@ -45,8 +46,8 @@ pub(crate) struct Course {
     pub decided: Timestamp,
     /// Those that wait for open jobs, in order.
     pub waiting: VecDeque<Timestamp>,
-    /// Open jobs that it asked for.
-    pub open: BTreeSet<JobId>,
+    /// Open jobs and runs that it asked for.
+    pub open: BTreeSet<Asked>,
     /// Jobs in a row that failed.
     pub failures: u32,
     /// Nominal instants that had a job.
@@ -55,8 +56,8 @@ pub(crate) struct Course {
     pub skipped: u64,
     /// Of those, the ones that could not be kept.
     pub missed: u64,
-    /// The last job that it asked for, and its nominal instant.
-    pub last: Option<(Timestamp, JobId)>,
+    /// The last that it asked for, and its nominal instant.
+    pub last: Option<(Timestamp, Asked)>,
     pub paused: Option<Pause>,
 }
 
@@ -64,8 +65,8 @@ pub(crate) struct Course {
 #[derive(Debug, Default)]
 pub(crate) struct Timetables {
     all: BTreeMap<String, Read>,
-    /// Which schedule each open job is of.
-    of_job: BTreeMap<JobId, String>,
+    /// Which schedule each open job and run is of.
+    of_asked: BTreeMap<Asked, String>,
     /// The timer wheel has an entry for then.
     watched: Option<Timestamp>,
 }
@@ -94,7 +95,7 @@ impl Timetables {
             });
             self.all.insert(doc.name.clone(), read);
         }
-        self.of_job.retain(|_, name| self.all.contains_key(name));
+        self.of_asked.retain(|_, name| self.all.contains_key(name));
     }
 
     fn next(&self) -> Option<Timestamp> {
@@ -129,8 +130,8 @@ impl Tenant {
         }
     }
 
-    /// A job was accepted for a nominal instant.
-    pub fn schedule_fired(&mut self, firing: &Firing, job: JobId) {
+    /// A job was accepted, or a run began, for a nominal instant.
+    pub fn schedule_fired(&mut self, firing: &Firing, asked: Asked) {
         let Some(course) = self.schedules.get_mut(&firing.schedule) else { return };
         let at = firing.nominal_at;
         course.waiting.retain(|waiting| *waiting != at);
@@ -138,9 +139,9 @@ impl Tenant {
             course.decided = course.decided.max(at);
         }
         course.fired += 1;
-        course.last = Some((at, job));
-        course.open.insert(job);
-        self.index.timetables.of_job.insert(job, firing.schedule.clone());
+        course.last = Some((at, asked));
+        course.open.insert(asked);
+        self.index.timetables.of_asked.insert(asked, firing.schedule.clone());
     }
 
     /// Nominal instants were skipped.
@@ -167,11 +168,11 @@ impl Tenant {
         course.waiting.push_back(at);
     }
 
-    /// A job ended: it may be a schedule's, of which another instant waits for that.
-    pub fn schedule_ended(&mut self, job: JobId, state: JobState, at: Timestamp, wheel: &mut Wheel) {
-        let Some(name) = self.index.timetables.of_job.remove(&job) else { return };
+    /// A job or a run ended: it may be a schedule's, of which another instant waits for that.
+    pub fn schedule_ended(&mut self, asked: Asked, state: JobState, at: Timestamp, wheel: &mut Wheel) {
+        let Some(name) = self.index.timetables.of_asked.remove(&asked) else { return };
         let Some(course) = self.schedules.get_mut(&name) else { return };
-        course.open.remove(&job);
+        course.open.remove(&asked);
         match state {
             JobState::Failed => course.failures = course.failures.saturating_add(1),
             JobState::Succeeded => course.failures = 0,
@@ -200,8 +201,8 @@ impl Tenant {
     /// Reads timetables, and knows whose the open jobs are.
     pub fn index_schedules(&mut self) {
         let of =
-            |(name, course): (&String, &Course)| course.open.iter().map(|job| (*job, name.clone())).collect::<Vec<_>>();
-        self.index.timetables.of_job = self.schedules.iter().flat_map(of).collect();
+            |(name, course): (&String, &Course)| course.open.iter().map(|of| (*of, name.clone())).collect::<Vec<_>>();
+        self.index.timetables.of_asked = self.schedules.iter().flat_map(of).collect();
         self.index.timetables.declared(&self.configs);
     }
 
@@ -364,9 +365,13 @@ impl Desk<'_> {
 
     /// Asks the open jobs of a schedule to end.
     fn end_open(&mut self, doc: &Schedule) {
-        for job in self.tenant.schedules[&doc.name].open.clone() {
+        for asked in self.tenant.schedules[&doc.name].open.clone() {
             let reason = Some("its next nominal instant came".to_owned());
-            let _ = self.cancel(job, Actor { by: format!("schedule {}", doc.name), reason });
+            let actor = Actor { by: format!("schedule {}", doc.name), reason };
+            match asked {
+                Asked::Job(job) => drop(self.cancel(job, actor)),
+                Asked::Run(run) => self.cancel_open_run(run, actor),
+            }
         }
     }
 
@@ -386,32 +391,57 @@ impl Desk<'_> {
         }
     }
 
-    /// Accepts the job of an instant, or skips it with the refusal's code.
+    /// Accepts the job, or begins the run, of an instant; or skips it with the refusal's code.
     fn fire(&mut self, doc: &Schedule, at: Timestamp, skips: &mut Option<Skips>) {
         self.note_skips(doc, skips);
-        let jobs = match self.job_of(doc, at) {
-            Ok(job) => vec![job],
-            Err(refusal) => return self.skip_instant(doc, skips, at, SkipCause::Refused, Some(&refusal)),
-        };
-        let id = jobs[0].id;
-        let room = self.takes_new().and_then(|()| self.check_backlog(&jobs));
-        match room.and_then(|()| self.try_enqueue(jobs, None, "job")) {
-            Ok(_) => self.firing_row(doc, (at, at), 1, Some(id), None),
+        let asked = self.takes_new().and_then(|()| match (&doc.job, &doc.run) {
+            (Some(job), _) => self.fire_job(doc, job, at),
+            (None, Some(run)) => self.fire_run(doc, run, at),
+            (None, None) => Err(Refusal::new(Code::InvalidField, "the schedule asks for nothing")),
+        });
+        match asked {
+            Ok(asked) => self.firing_row(doc, (at, at), 1, Some(asked), None),
             Err(refusal) => self.skip_instant(doc, skips, at, SkipCause::Refused, Some(&refusal)),
         }
     }
 
-    fn job_of(&self, doc: &Schedule, at: Timestamp) -> Result<NewJob, Refusal> {
-        let (job, now) = (&doc.job, self.at.now);
+    fn fire_job(&mut self, doc: &Schedule, job: &ScheduledJob, at: Timestamp) -> Result<Asked, Refusal> {
+        let jobs = vec![self.job_of(doc, job, at)?];
+        let id = jobs[0].id;
+        self.check_backlog(&jobs)?;
+        self.try_enqueue(jobs, None, "job")?;
+        Ok(Asked::Job(id))
+    }
+
+    fn fire_run(&mut self, doc: &Schedule, run: &ScheduledRun, at: Timestamp) -> Result<Asked, Refusal> {
+        let spec = RunSpec {
+            firing: Some(firing_of(doc, at)),
+            inputs: run.inputs.clone(),
+            labels: run.labels.clone(),
+            project: run.project.clone(),
+            trigger: RunTrigger::Schedule,
+            ..RunSpec::default()
+        };
+        let id = RunId::v7(self.at.now, self.chance_of(doc, at));
+        let graph = WhichGraph::Declared(run.graph.clone());
+        let (run, _) = self.try_start_run(NewRun { run: id, graph, spec }, None)?;
+        Ok(Asked::Run(run))
+    }
+
+    /// The same for the same instant of the same schedule, and no other's.
+    fn chance_of(&self, doc: &Schedule, at: Timestamp) -> u128 {
+        let text = format!("{}/{}@{}", self.tenant.id, doc.name, at.millis());
+        u128::from_str_radix(&sha256_hex(text.as_bytes())[..32], 16).unwrap_or_default()
+    }
+
+    fn job_of(&self, doc: &Schedule, job: &ScheduledJob, at: Timestamp) -> Result<NewJob, Refusal> {
+        let now = self.at.now;
         let Some(job_type) = self.tenant.job_type(&job.job_type) else {
             let detail = format!("there is no job type `{}`", job.job_type);
             return Err(Refusal::field(Code::UnknownJobType, "job.job_type", detail));
         };
-        let text = format!("{}/{}@{}", self.tenant.id, doc.name, at.millis());
-        let chance = u128::from_str_radix(&sha256_hex(text.as_bytes())[..32], 16).unwrap_or_default();
-        let firing = Firing { nominal_at: at, schedule: doc.name.clone(), zones: zones::version().to_owned() };
         Ok(NewJob {
-            id: JobId::v7(now, chance),
+            id: JobId::v7(now, self.chance_of(doc, at)),
             id_given: false,
             key: None,
             lane: job.lane(job_type, DEFAULT_PROJECT),
@@ -424,7 +454,9 @@ impl Desk<'_> {
             depends_on: Vec::new(),
             correlation_id: None,
             origin: None,
-            firing: Some(firing),
+            firing: Some(firing_of(doc, at)),
+            part: None,
+            window: None,
         })
     }
 
@@ -463,7 +495,7 @@ impl Desk<'_> {
         doc: &Schedule,
         (first, last): (Timestamp, Timestamp),
         count: u64,
-        job: Option<JobId>,
+        asked: Option<Asked>,
         cause: Option<SkipCause>,
     ) {
         self.out.rows.firings.push(FiringRow {
@@ -473,7 +505,8 @@ impl Desk<'_> {
             last_at: last,
             count,
             at: self.at.now,
-            job,
+            job: asked.and_then(Asked::job),
+            run: asked.and_then(Asked::run),
             cause: cause.map(|cause| cause.as_str().to_owned()),
         });
     }
@@ -482,19 +515,18 @@ impl Desk<'_> {
     pub fn schedule_fits(&self, doc: &ConfigDoc) -> Result<(), Refusal> {
         let ConfigDoc::Schedule(doc) = doc else { return Ok(()) };
         Timetable::declare(doc, self.at.now)?;
-        let job = &doc.job;
-        if self.tenant.job_type(&job.job_type).is_none() {
-            let detail = format!("there is no job type `{}`", job.job_type);
-            return Err(Refusal::field(Code::UnknownJobType, "job.job_type", detail));
+        if let Some(job) = &doc.job {
+            let project = job.project.as_deref().unwrap_or(DEFAULT_PROJECT);
+            let named = self.check_names(&job.job_type, job.source.as_deref(), project);
+            named.map_err(|refusal| refusal.under("job"))?;
         }
-        if let Some(source) = job.source.as_deref().filter(|name| self.tenant.source(name).is_none()) {
-            let detail = format!("there is no source `{source}`");
-            return Err(Refusal::field(Code::UnknownSource, "job.source", detail));
-        }
-        let known = |name: &&str| *name == DEFAULT_PROJECT || self.tenant.config(ConfigKind::Project, name).is_some();
-        if let Some(project) = job.project.as_deref().filter(|name| !known(name)) {
-            let detail = format!("there is no project `{project}`");
-            return Err(Refusal::field(Code::UnknownProject, "job.project", detail));
+        if let Some(run) = &doc.run {
+            let Some((graph, _)) = self.tenant.graph(&run.graph) else {
+                let detail = format!("there is no graph `{}`", run.graph);
+                return Err(Refusal::field(Code::InvalidField, "run.graph", detail));
+            };
+            self.run_fits(graph, &run.inputs).map_err(|refusal| refusal.under("run"))?;
+            self.check_project(run.project.as_deref().unwrap_or(DEFAULT_PROJECT)).map_err(|of| of.under("run"))?;
         }
         let declared = of_kind(&self.tenant.configs, ConfigKind::Schedule).count() as u64;
         if self.tenant.schedule(&doc.name).is_none() && declared >= limits::SCHEDULES_MAX {
@@ -549,6 +581,11 @@ impl Desk<'_> {
         }
         Answer::Done
     }
+}
+
+/// Which firing of which schedule this is.
+fn firing_of(doc: &Schedule, at: Timestamp) -> Firing {
+    Firing { nominal_at: at, schedule: doc.name.clone(), zones: zones::version().to_owned() }
 }
 
 /// Both come at the same moments.

@@ -34,7 +34,7 @@ use crate::warm;
 use crate::wheel::{Watched, Wheel};
 
 /// The form of snapshots that this code writes and reads.
-pub const SNAPSHOT_FORMAT: u32 = 7;
+pub const SNAPSHOT_FORMAT: u32 = 8;
 
 /// A parked claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -88,6 +88,8 @@ pub struct Sizes {
     pub second_append_facts: usize,
     /// Jobs and keys that may be read ahead for commands that have not run yet.
     pub reading_ahead: usize,
+    /// Facts of runs that one command leads to at once.
+    pub run_facts: usize,
 }
 
 impl Default for Sizes {
@@ -103,6 +105,7 @@ impl Default for Sizes {
             appends: 1,
             second_append_facts: size(limits::SECOND_APPEND_FACTS),
             reading_ahead: size(limits::READING_AHEAD),
+            run_facts: size(limits::RUN_FACTS_AT_ONCE),
         }
     }
 }
@@ -154,6 +157,8 @@ pub struct Shard {
     pub(crate) hosts: Hosts,
     /// When it was last looked at what holds tenants.
     pub(crate) sampled: Sampled,
+    /// How long answers wait for their commits, on average of late, in 256ths of a millisecond. Known to memory alone.
+    pub(crate) answers_wait: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -194,7 +199,15 @@ impl Shard {
             keys: KeyFilter::default(),
             hosts: Hosts::default(),
             sampled: Sampled::default(),
+            answers_wait: 0,
         }
+    }
+
+    /// An answer waited so long for its commit.
+    pub(crate) fn answered_in(&mut self, ms: u64) {
+        let (waited, before) = (ms.min(60_000) << 8, self.answers_wait);
+        // The older one is, the less it counts; one in 64 is the last.
+        self.answers_wait = if before == 0 { waited } else { before - (before >> 6) + (waited >> 6) };
     }
 
     /// The state that the tail is replayed on: the snapshot's; or the empty one where there is none, or only one in an
@@ -312,9 +325,16 @@ impl Shard {
             tenant.jobs = jobs;
             tenant.watch_blackouts_anew(now, &mut self.wheel);
             tenant.watch_schedules_anew(now, &mut self.wheel);
+            tenant.watch_runs_anew(now, &mut self.wheel);
+            tenant.watch_backfills_anew(now, &mut self.wheel);
             tenant.watch_ages_anew(now, &mut self.wheel);
         }
         self.begin_hosts();
+    }
+
+    /// Other sizes than the limits', for tests that want to meet the edges.
+    pub fn resize(&mut self, sizes: Sizes) {
+        self.sizes = sizes;
     }
 
     /// The job types of all tenants.
@@ -444,7 +464,15 @@ impl Shard {
             | Command::Reprioritize { tenant, job, .. }
             | Command::ReplayDeadLetter { tenant, job, .. }
             | Command::DiscardDeadLetter { tenant, job, .. } => self.needs_of_ids(*tenant, [*job], Vec::new()),
-            Command::Retry { tenant, job, key, .. } => {
+            Command::CreateBackfill { tenant, key, .. } => {
+                self.needs_of_ids(*tenant, Vec::new(), key.iter().map(|used| used.key).collect())
+            }
+            Command::StartRun { tenant, new, key } => {
+                let token = self.tenants.get(*tenant).and_then(|of| of.token_key(new));
+                let keys = key.iter().copied().chain(token).map(|used| used.key).collect();
+                self.needs_of_ids(*tenant, Vec::new(), keys)
+            }
+            Command::Retry { tenant, job, key, .. } | Command::Replay { tenant, job, key, .. } => {
                 self.needs_of_ids(*tenant, [*job], key.iter().map(|used| used.key).collect())
             }
             _ => Needs::default(),
@@ -633,7 +661,9 @@ impl Shard {
             return Err(stale());
         }
         let mut desk = self.desk(token.tenant, readings.of(token.tenant)).ok_or_else(stale)?;
-        report(&mut desk)
+        let said = report(&mut desk);
+        desk.drive_runs();
+        said
     }
 
     fn asked_of_tenant(&mut self, command: Command, readings: &Readings) -> Answer {
@@ -646,8 +676,18 @@ impl Shard {
         {
             return Answer::Refused(refusal);
         }
-        match command {
+        let answer = match command {
             Command::Enqueue { jobs, key, .. } => desk.enqueue(jobs, key),
+            Command::StartRun { new, key, .. } => desk.start_run(*new, key),
+            Command::CancelRun { run, actor, .. } => desk.cancel_run(run, actor),
+            Command::PauseRun { run, pause, actor, .. } => desk.pause_run(run, pause, actor),
+            Command::DecideApproval { run, step, approve, scopes, actor, .. } => {
+                desk.decide_approval(run, (&step, approve), &scopes, actor)
+            }
+            Command::CreateBackfill { backfill, spec, key, .. } => desk.create_backfill(backfill, spec.0, key),
+            Command::PauseBackfill { backfill, pause, actor, .. } => desk.pause_backfill(backfill, pause, actor),
+            Command::CancelBackfill { backfill, actor, .. } => desk.cancel_backfill(backfill, actor),
+            Command::Replay { job, new_id, key, .. } => desk.replay(job, new_id, key),
             Command::Cancel { job, actor, .. } => desk.cancel(job, actor),
             Command::Reprioritize { job, priority, actor, .. } => desk.reprioritize(job, priority, actor),
             Command::Retry { job, new_id, key, .. } => desk.retry(job, new_id, key),
@@ -676,7 +716,9 @@ impl Shard {
             Command::ResetBreaker { breaker, actor, .. } => desk.reset_breaker(breaker, actor),
             Command::PauseSchedule { schedule, pause, actor, .. } => desk.pause_schedule(schedule, pause, actor),
             _ => Answer::Done,
-        }
+        };
+        desk.drive_runs();
+        answer
     }
 }
 
@@ -686,6 +728,9 @@ fn is_new(command: &Command) -> bool {
         command,
         Command::Enqueue { .. }
             | Command::Retry { .. }
+            | Command::Replay { .. }
+            | Command::StartRun { .. }
+            | Command::CreateBackfill { .. }
             | Command::ReplayDeadLetter { .. }
             | Command::PutConfig { .. }
             | Command::CreateToken(_)

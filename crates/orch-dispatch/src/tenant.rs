@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use orch_core::allotment::Allotment;
 use orch_core::config::{ConfigDoc, ConfigKind, JobType, Source};
 use orch_core::fact::PauseTarget;
-use orch_core::ids::{ClaimId, JobId, LaneNo, SessionId, TenantId, TenantNo};
+use orch_core::ids::{BackfillId, ClaimId, JobId, LaneNo, RunId, SessionId, TenantId, TenantNo};
 use orch_core::job::{DependsOn, JobState, LaneKey, Priority};
 use orch_core::time::Timestamp;
 use orch_gates::{Bucket, Latency, RunTimes};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{ConfigFound, OpenCounts};
+use crate::backfill::{AllRead, BackfillIndex, OpenBackfill};
 use crate::blackout::{Blackouts, Shade};
 use crate::breaker::{self, Kept};
 use crate::bucket::host_of;
@@ -25,6 +26,7 @@ use crate::mutant::{self, Mutant};
 use crate::permit::Hand;
 use crate::precedence::Precedence;
 use crate::quota::Use;
+use crate::run::{Followed, GraphKey, OpenRun, RunIndex};
 use crate::schedule::{Course, Timetables};
 use crate::throttle::Throttle;
 use crate::warm::Warm;
@@ -63,13 +65,14 @@ pub(crate) struct Pause {
 }
 
 /// Lanes of one job type, source and project, which share pauses and limits; those of urgent work are apart, since hosts
-/// keep something for them.
+/// keep something for them, and those of backfills, which only get what nobody else wants.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
     pub job_type: String,
     pub source: Option<String>,
     pub project: String,
     pub urgent: bool,
+    pub backfill: bool,
     /// Lanes that could be granted from, the least served first.
     pub active: BTreeSet<(u64, LaneNo)>,
     /// Jobs handed out.
@@ -123,6 +126,14 @@ pub(crate) struct Tenant {
     pub throttles: BTreeMap<PauseTarget, Throttle>,
     /// How long attempts take that end well, by job type.
     pub run_times: BTreeMap<String, RunTimes>,
+    /// Its open runs.
+    pub runs: BTreeMap<RunId, OpenRun>,
+    /// The graphs that they follow.
+    pub graphs: BTreeMap<GraphKey, Followed>,
+    /// Its open backfills.
+    pub backfills: BTreeMap<BackfillId, OpenBackfill>,
+    /// What backfills read, and what they could not.
+    pub all_read: AllRead,
     /// What is known of each schedule, by its name.
     pub schedules: BTreeMap<String, Course>,
     /// Priorities that operators gave for a while.
@@ -151,7 +162,7 @@ pub(crate) struct Tenant {
 pub(crate) struct Index {
     pub lane_by_key: BTreeMap<LaneKey, LaneNo>,
     pub groups: Vec<Group>,
-    pub group_by_key: BTreeMap<(String, Option<String>, String, bool), usize>,
+    pub group_by_key: BTreeMap<(String, Option<String>, String, bool, bool), usize>,
     /// What is used of each quota.
     pub quotas: BTreeMap<String, Use>,
     pub group_of_lane: Vec<usize>,
@@ -172,6 +183,8 @@ pub(crate) struct Index {
     pub counts: OpenCounts,
     pub blackouts: Blackouts,
     pub timetables: Timetables,
+    pub runs: RunIndex,
+    pub backfills: BackfillIndex,
     /// Children that a parent's end has settled; the command that ended it goes on with them.
     pub resolved: Vec<JobId>,
     /// Lanes whose windows want filling.
@@ -211,6 +224,10 @@ impl Tenant {
             breakers: BTreeMap::new(),
             throttles: BTreeMap::new(),
             run_times: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            graphs: BTreeMap::new(),
+            backfills: BTreeMap::new(),
+            all_read: AllRead::new(),
             schedules: BTreeMap::new(),
             priorities: BTreeMap::new(),
             keyless: BTreeMap::new(),
@@ -345,6 +362,8 @@ impl Tenant {
             self.index.blackouts.declared(&self.configs);
         }
         self.index_schedules();
+        self.index_runs();
+        self.index_backfills();
         if mutant::on(Mutant::ThrottleLostAtRecovery) {
             self.throttles.clear();
         }
@@ -356,7 +375,7 @@ impl Tenant {
             self.count(job.state, 1);
             match (&job.lease, job.state) {
                 (Some(lease), _) => self.index_lease(*id, job.lane, lease.session, lease.claim),
-                (None, JobState::Ready) => {
+                (None, JobState::Ready) if !job.held => {
                     self.lane_mut(job.lane).again.insert(job.order_key, *id);
                 }
                 _ => {}
@@ -381,12 +400,13 @@ impl Tenant {
         let key = self.lane(no).key.clone();
         self.lane_mut(no).kept = self.is_kept(&key);
         let urgent = key.priority == Priority::Urgent;
-        let group_key = (key.job_type.clone(), key.source.clone(), key.project.clone(), urgent);
+        let backfill = key.priority == Priority::Backfill;
+        let group_key = (key.job_type.clone(), key.source.clone(), key.project.clone(), urgent, backfill);
         let next = self.index.groups.len();
         let group = *self.index.group_by_key.entry(group_key).or_insert(next);
         if group == next {
             let (job_type, source, project) = (key.job_type.clone(), key.source.clone(), key.project.clone());
-            self.index.groups.push(Group { job_type, source, project, urgent, ..Group::default() });
+            self.index.groups.push(Group { job_type, source, project, urgent, backfill, ..Group::default() });
             self.index_group(group);
             self.note_declared();
         }

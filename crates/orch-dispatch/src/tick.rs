@@ -112,15 +112,18 @@ impl Shard {
         let nothing = Prepared::default();
         let facts = self.out.facts();
         for (no, watched) in self.wheel.take_due(self.now) {
+            if watched == Watched::Opening {
+                self.openings.remove(&no);
+            }
             let Some(mut desk) = self.desk(no, &nothing) else { continue };
             match watched {
-                Watched::Opening => {
-                    desk.tenant.index.stirred = true;
-                    self.openings.remove(&no);
-                }
+                Watched::Opening => desk.tenant.index.stirred = true,
                 Watched::Age(no) => desk.tenant.look_at_age(no, desk.at.now, desk.wheel),
                 Watched::Blackouts => desk.cancel_in_blackouts(),
                 Watched::Schedules => desk.look_at_schedules(),
+                Watched::Runs => {}
+                Watched::Run(run) => desk.look_at_run(run),
+                Watched::Backfill(backfill) => desk.look_at_backfill(backfill),
                 Watched::Job(job) => desk.look_at(job),
                 Watched::Claim(session, claim) => {
                     for job in desk.tenant.claimed(session, claim).collect::<Vec<_>>() {
@@ -128,6 +131,7 @@ impl Shard {
                     }
                 }
             }
+            desk.drive_runs();
         }
         self.account(self.out.facts() > facts);
     }

@@ -36,6 +36,16 @@ impl Tenant {
         self.watermarks.get(source)?.get(&axis)
     }
 
+    /// Where one is.
+    pub fn watermark_of(&self, source: &str, axis: Axis) -> Option<&Watermark> {
+        self.watermark(source, axis).map(|kept| &kept.watermark)
+    }
+
+    /// The same, and its version.
+    pub fn watermark_and_version(&self, source: &str, axis: Axis) -> Option<(Watermark, u64)> {
+        self.watermark(source, axis).map(|kept| (kept.watermark.clone(), kept.version))
+    }
+
     /// All of them, by source and axis.
     pub fn all_watermarks(&self) -> impl Iterator<Item = (&str, Axis, &Kept)> {
         self.watermarks

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use orch_core::ids::{ClaimId, LaneNo, SessionId};
+use orch_core::ids::{BackfillId, ClaimId, LaneNo, RunId, SessionId};
 use orch_core::{JobId, TenantNo, Timestamp};
 
 /// Width of a slot.
@@ -26,6 +26,12 @@ pub enum Watched {
     Blackouts,
     /// The schedules of a tenant: a nominal instant may be due.
     Schedules,
+    /// The runs and backfills of a tenant: something is to be done.
+    Runs,
+    /// One run: an approval may have expired, or there may be room for what found none.
+    Run(RunId),
+    /// One backfill: there may be room for what found none.
+    Backfill(BackfillId),
 }
 
 /// The wheel.

@@ -9,7 +9,7 @@ use orch_core::ids::{Incarnation, JobId, NodeId, ShardNo, TenantNo, v7};
 use orch_core::port::{BlobStore, Cluster, Ledger, NodeParams};
 use orch_core::{Timestamp, limits};
 use orch_dispatch::{Answer, Command};
-use tokio::sync::{Notify, OnceCell, mpsc, watch};
+use tokio::sync::{Notify, OnceCell, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::admission::Admitted;
@@ -95,6 +95,8 @@ pub(crate) struct Inner {
     pub lanes: LaneNames,
     pub memory: Arc<Memory>,
     ids: AtomicU64,
+    /// One calculation of what would happen at a time.
+    pub thinking: Arc<Semaphore>,
 }
 
 /// Where a shard is served, as far as this node knows.
@@ -147,6 +149,7 @@ impl Engine {
             lanes: LaneNames::default(),
             memory,
             ids: AtomicU64::new(0),
+            thinking: Arc::new(Semaphore::new(1)),
         };
         let engine = Self { inner: Arc::new(inner) };
         tokio::spawn(courier::serve(Arc::downgrade(&engine.inner), seated));

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use orch_core::backfill::BACKFILL_LABEL;
 use orch_core::config::{ConfigDoc, ConfigKind};
 use orch_core::fact::Record;
-use orch_core::ids::{JobId, LaneNo, Stream, TenantNo};
+use orch_core::ids::{BackfillId, JobId, LaneNo, RunId, Stream, TenantNo};
 use orch_core::job::{JobError, JobState, LaneKey};
 use orch_core::limits;
 use orch_core::port::{DoneRow, JobExtra, JobFound, JobOutput, JobPageParams, JobRow};
 use orch_core::query::Pattern;
+use orch_core::run::RUN_LABEL;
 use orch_core::time::Timestamp;
 use orch_dispatch::answer::OpenJob;
 use orch_dispatch::command::Read;
@@ -61,6 +63,10 @@ pub struct JobFilter {
     pub errors: Vec<String>,
     /// Only these; empty: all.
     pub ids: Vec<JobId>,
+    /// Only parts of this run.
+    pub run: Option<RunId>,
+    /// Only those that read windows of this backfill.
+    pub backfill: Option<BackfillId>,
     /// Accepted at or after.
     pub since: Option<Timestamp>,
     /// Accepted before.
@@ -166,7 +172,7 @@ impl Engine {
             lanes,
             states: only_final.then_some(finals.clone()),
             open_only: !filter.states.is_empty() && finals.is_empty(),
-            labels: filter.labels.clone(),
+            labels: filter.indexed_labels(),
             errors: if only_final { filter.errors.clone() } else { Vec::new() },
             since: filter.since,
             until: filter.until,
@@ -340,6 +346,13 @@ impl Engine {
 }
 
 impl JobFilter {
+    /// The labels under which the ledger's index has what the filter wants.
+    fn indexed_labels(&self) -> Vec<(String, String)> {
+        let of_run = self.run.map(|run| (RUN_LABEL.to_owned(), run.to_string()));
+        let of_backfill = self.backfill.map(|backfill| (BACKFILL_LABEL.to_owned(), backfill.to_string()));
+        of_run.into_iter().chain(of_backfill).chain(self.labels.iter().cloned()).collect()
+    }
+
     fn fits_lane(&self, lane: &LaneKey, sources: Option<&BTreeSet<String>>) -> bool {
         let source = lane.source.as_deref();
         let hosted = sources.is_none_or(|sources| source.is_some_and(|source| sources.contains(source)));
@@ -357,7 +370,18 @@ impl JobFilter {
         let after = self.since.is_none_or(|since| view.row.created_at >= since);
         let before = self.until.is_none_or(|until| view.row.created_at < until);
         let in_lane = self.fits_lane(&view.lane, sources);
-        in_state && in_lane && labelled && labelled_in && after && before && self.fits_error(view)
+        let in_run = self.run.is_none_or(|run| view.extra.part.is_some_and(|part| part.run == run));
+        let in_backfill =
+            self.backfill.is_none_or(|backfill| view.extra.window.is_some_and(|window| window.backfill == backfill));
+        in_run
+            && in_backfill
+            && in_state
+            && in_lane
+            && labelled
+            && labelled_in
+            && after
+            && before
+            && self.fits_error(view)
     }
 
     fn fits_error(&self, view: &JobView) -> bool {

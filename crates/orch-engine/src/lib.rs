@@ -7,6 +7,7 @@
 //! `workers.rs`) are what the server calls. No SQL and no HTTP here; decisions are `orch-dispatch`'s.
 
 mod admission;
+mod backfills;
 mod blackouts;
 mod clock;
 mod courier;
@@ -14,6 +15,7 @@ mod engine;
 mod error;
 mod explain;
 mod gateway;
+mod graphs;
 mod jobs;
 mod keeper;
 mod lanes;
@@ -23,6 +25,7 @@ mod payload_schema;
 mod peer;
 mod preparer;
 mod route;
+mod runs;
 mod schedules;
 mod seat;
 mod serving;
@@ -32,14 +35,17 @@ mod tenants;
 mod workers;
 
 pub use admission::Admitted;
+pub use backfills::{BackfillView, Compared, WindowStanding, WindowView, usual_scenario};
 pub use blackouts::Quiet;
 pub use clock::Clock;
 pub use engine::{Engine, EngineOptions, Role};
 pub use error::Error;
+pub use graphs::GraphPlan;
 pub use jobs::{JobFilter, JobView, SummaryRow};
 pub use memory::{MemoryMarks, MemoryUse};
 pub use payload_schema::PayloadSchema;
 pub use peer::{PeerError, Peers};
+pub use runs::{Rerun, RerunKind, RunFilter, RunStanding, RunView};
 pub use spread::spread;
 pub use sweeper::Ageing;
 pub use workers::{Claimed, Lease};

@@ -139,10 +139,11 @@ impl PayloadSchemas {
 
     /// Does the payload of a schedule's job fit its type?
     pub(crate) fn fits(&self, tenant: TenantNo, doc: &Schedule) -> Result<(), Refusal> {
+        let Some(job) = &doc.job else { return Ok(()) };
         let schemas = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let reading = schemas.get(&(tenant, doc.job.job_type.clone())).cloned();
+        let reading = schemas.get(&(tenant, job.job_type.clone())).cloned();
         drop(schemas);
-        let payload = serde_json::from_str(&doc.job.payload).unwrap_or_default();
+        let payload = serde_json::from_str(&job.payload).unwrap_or_default();
         let misfit = reading.and_then(|reading| reading.schema.as_ref()?.check(&payload));
         misfit.map_or(Ok(()), |misfit| Err(misfit.under("job")))
     }

@@ -75,6 +75,8 @@ struct Swept {
     jobs: u64,
     keys: u64,
     firings: u64,
+    runs: u64,
+    backfills: u64,
 }
 
 impl Sweeper {
@@ -118,9 +120,9 @@ impl Sweeps {
             }
         }
         let ms = u64::try_from((self.clock.elapsed() - began).as_millis()).unwrap_or(u64::MAX);
-        let Swept { jobs, keys, firings } = swept;
-        if jobs + keys + firings > 0 {
-            info!(shard = self.shard.0, jobs, keys, firings, ms, "swept");
+        let Swept { jobs, keys, firings, runs, backfills } = swept;
+        if jobs + keys + firings + runs + backfills > 0 {
+            info!(shard = self.shard.0, jobs, keys, firings, runs, backfills, ms, "swept");
         } else {
             debug!(shard = self.shard.0, ms, "swept, and found nothing to remove");
         }
@@ -158,6 +160,8 @@ impl Sweeps {
             }
         }
         self.sweep_firings(tenant, before, swept).await?;
+        self.sweep_runs(tenant, before, swept).await?;
+        self.sweep_backfills(tenant, before, swept).await?;
         self.sweep_keys(tenant, now, swept).await
     }
 
@@ -170,6 +174,34 @@ impl Sweeps {
                 break;
             }
             swept.firings += gone;
+            self.pause_after(began).await;
+        }
+        Ok(())
+    }
+
+    async fn sweep_runs(&self, tenant: TenantNo, before: Timestamp, swept: &mut Swept) -> Result<(), Error> {
+        while self.owns() {
+            let _turn = self.turn.lock().await;
+            let began = self.clock.elapsed();
+            let gone = self.ledger.run_rotate(tenant, before).await?;
+            if gone == 0 {
+                break;
+            }
+            swept.runs += gone;
+            self.pause_after(began).await;
+        }
+        Ok(())
+    }
+
+    async fn sweep_backfills(&self, tenant: TenantNo, before: Timestamp, swept: &mut Swept) -> Result<(), Error> {
+        while self.owns() {
+            let _turn = self.turn.lock().await;
+            let began = self.clock.elapsed();
+            let gone = self.ledger.backfill_rotate(tenant, before).await?;
+            if gone == 0 {
+                break;
+            }
+            swept.backfills += gone;
             self.pause_after(began).await;
         }
         Ok(())

@@ -8,6 +8,7 @@
 pub mod approval;
 pub mod condition;
 pub mod critical_path;
+mod found;
 pub mod identity;
 pub mod mutant;
 pub mod payload;

@@ -33,6 +33,14 @@ pub fn check_inputs(graph: &Graph, inputs: &Inputs) -> Result<(), Refusal> {
     }
 }
 
+/// The names that a sub-graph's inputs will have, whatever their values.
+#[must_use]
+pub fn given_to(step: &Step) -> Inputs {
+    let mut given = own_payload(step);
+    given.extend(step.inputs.iter().map(|name| (name.clone(), Value::Null)));
+    given
+}
+
 /// The payload of a step's job, as JSON text: its own, with those of the run's inputs that it uses over it, and the
 /// item (JSON text) where the step is a map. `{}` when there is nothing of all that.
 #[must_use]

@@ -16,73 +16,13 @@ use serde_json::Value;
 
 use crate::plan::Plan;
 use crate::repair::Repair;
-use crate::trigger::{Counted, SkipReason, Tally};
+use crate::trigger::{SkipReason, Tally};
 
-pub use fan::{Fault, Item};
+pub use fan::Item;
+pub use orch_core::run::{Counts, End, Fault, Outcome, RunOutcome};
 
 use fan::Fan;
 use work::Work;
-
-/// How a job, an approval or a sub-graph ended. An approval that was refused, or that nobody answered in time, failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Well.
-    Succeeded,
-    /// For good, without success.
-    Failed,
-    /// On request.
-    Canceled,
-}
-
-/// How a step ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum End {
-    /// Well. A map: all its items did.
-    Succeeded,
-    /// Without success. A map: an item of it, or it had no list that it takes.
-    Failed,
-    /// On request. A map: an item of it, and none failed.
-    Canceled,
-    /// It never began.
-    Skipped(SkipReason),
-}
-
-impl End {
-    /// What it counts as on an edge without a condition.
-    #[must_use]
-    pub fn counted(self) -> Counted {
-        match self {
-            Self::Succeeded => Counted::Succeeded,
-            Self::Failed => Counted::Failed,
-            Self::Canceled => Counted::Canceled,
-            Self::Skipped(reason) => reason.counted(),
-        }
-    }
-}
-
-impl From<Outcome> for End {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Succeeded => Self::Succeeded,
-            Outcome::Failed => Self::Failed,
-            Outcome::Canceled => Self::Canceled,
-        }
-    }
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RunOutcome {
-    /// No step was canceled, and each that failed was handled.
-    Succeeded,
-    /// A step failed, and no `one_failed` step after it succeeded.
-    Failed,
-    /// On request; or no failure was left unhandled, and a step was canceled.
-    Canceled,
-}
 
 /// Where a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,7 +39,7 @@ pub enum StepState {
 }
 
 /// What is to be done. In the order in which it follows from what happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
     /// Make a job: of the step, or of one item of it. `payload::of` gives its payload.
     Start {
@@ -153,39 +93,6 @@ pub enum Action {
         /// How.
         outcome: RunOutcome,
     },
-}
-
-/// How many ended how: the result of a map (its items) and of a sub-graph (its steps) that conditions look into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Counts {
-    /// Canceled.
-    pub canceled: u32,
-    /// Failed.
-    pub failed: u32,
-    /// Skipped.
-    pub skipped: u32,
-    /// Succeeded.
-    pub succeeded: u32,
-    /// All together.
-    pub total: u32,
-}
-
-impl Counts {
-    /// As a result.
-    #[must_use]
-    pub fn as_result(self) -> Value {
-        serde_json::to_value(self).expect("numbers are JSON")
-    }
-
-    fn count(&mut self, end: End) {
-        self.total += 1;
-        match end {
-            End::Succeeded => self.succeeded += 1,
-            End::Failed => self.failed += 1,
-            End::Canceled => self.canceled += 1,
-            End::Skipped(_) => self.skipped += 1,
-        }
-    }
 }
 
 /// What ended: a step, or an item of a map.

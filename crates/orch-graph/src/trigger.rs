@@ -11,9 +11,12 @@
 //!   steps end changes nothing but the moment.
 
 use orch_core::graph::Trigger;
+use orch_core::run::End;
 use serde::{Deserialize, Serialize};
 
 use crate::mutant::{self, Mutant};
+
+pub use orch_core::run::SkipReason;
 
 /// What an end counts as for the steps after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -34,31 +37,17 @@ impl Counted {
     pub const ALL: [Self; 4] = [Self::Succeeded, Self::Failed, Self::Canceled, Self::Skipped];
 }
 
-/// Why a step was skipped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SkipReason {
-    /// Something before it failed.
-    UpstreamFailed,
-    /// Something before it was canceled.
-    UpstreamCanceled,
-    /// Its rule asks for a success that was skipped, or did not meet a condition.
-    UpstreamSkipped,
-    /// It waits for failures, and there was none.
-    NothingFailed,
-    /// Its run was canceled before it began.
-    RunCanceled,
-}
-
-impl SkipReason {
-    /// What the skipped step counts as for those after it.
-    #[must_use]
-    pub fn counted(self) -> Counted {
-        match self {
-            Self::UpstreamFailed if mutant::on(Mutant::FailureLooksHarmless) => Counted::Skipped,
-            Self::UpstreamFailed => Counted::Failed,
-            Self::UpstreamCanceled | Self::RunCanceled => Counted::Canceled,
-            Self::UpstreamSkipped | Self::NothingFailed => Counted::Skipped,
+/// What an end counts as on an edge without a condition.
+impl From<End> for Counted {
+    fn from(end: End) -> Self {
+        match end {
+            End::Succeeded => Self::Succeeded,
+            End::Failed => Self::Failed,
+            End::Canceled => Self::Canceled,
+            End::Skipped(SkipReason::UpstreamFailed) if mutant::on(Mutant::FailureLooksHarmless) => Self::Skipped,
+            End::Skipped(SkipReason::UpstreamFailed) => Self::Failed,
+            End::Skipped(SkipReason::UpstreamCanceled | SkipReason::RunCanceled) => Self::Canceled,
+            End::Skipped(SkipReason::UpstreamSkipped | SkipReason::NothingFailed) => Self::Skipped,
         }
     }
 }

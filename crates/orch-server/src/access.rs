@@ -121,6 +121,11 @@ impl Caller {
         Actor { by: self.0.subject.clone(), reason }
     }
 
+    /// What the token allows, as it stands there.
+    pub fn scopes(&self) -> &[String] {
+        &self.0.token.scopes
+    }
+
     /// Whether the token has a scope.
     pub fn has(&self, scope: Scope) -> bool {
         self.0.token.scopes.iter().any(|text| text == scope.as_str())

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod artifacts;
+pub mod backfills;
 pub mod blackouts;
 pub mod breakers;
 pub mod buckets;
@@ -15,6 +16,7 @@ pub mod error;
 pub mod explain;
 pub mod fairness;
 pub mod fields;
+pub mod graphs;
 pub mod health;
 pub mod idempotency;
 pub mod job_types;
@@ -31,9 +33,11 @@ pub mod projects;
 pub mod query;
 pub mod quotas;
 pub mod request_id;
+pub mod runs;
 pub mod schedules;
 pub mod segment;
 pub mod shards;
+pub mod simulations;
 pub mod sources;
 pub mod tenants;
 pub mod texts;
@@ -75,6 +79,10 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(projects::routes())
         .merge(blackouts::routes())
         .merge(schedules::routes())
+        .merge(graphs::routes())
+        .merge(runs::routes())
+        .merge(backfills::routes())
+        .merge(simulations::routes())
         .merge(buckets::routes())
         .merge(quotas::routes())
         .merge(workforce::routes())

@@ -5,10 +5,12 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
+use bytes::Bytes;
 use orch_core::config::ConfigKind;
 use orch_core::ids::{JobId, LaneNo, TenantNo};
 use orch_core::job::JobState;
 use orch_core::port::{Append, JobExtra, JobRow, StoreError};
+use orch_core::run::RunOutcome;
 use orch_core::time::Timestamp;
 use uuid::Uuid;
 
@@ -61,6 +63,27 @@ pub fn final_state(number: i64) -> Result<JobState, StoreError> {
         .ok_or_else(|| StoreError::Corrupt(format!("{number} is no final state")))
 }
 
+/// The number of a run's outcome: that of the final state with its name.
+pub fn outcome_number(outcome: RunOutcome) -> i16 {
+    let state = match outcome {
+        RunOutcome::Succeeded => JobState::Succeeded,
+        RunOutcome::Failed => JobState::Failed,
+        RunOutcome::Canceled => JobState::Canceled,
+    };
+    state.number()
+}
+
+/// The outcome with this number.
+pub fn outcome_of(number: i64) -> Result<RunOutcome, StoreError> {
+    let found = RunOutcome::ALL.into_iter().find(|outcome| i64::from(outcome_number(*outcome)) == number);
+    found.ok_or_else(|| StoreError::Corrupt(format!("{number} is no outcome of a run")))
+}
+
+/// A declared thing's document; `null` stands where it was declared no more.
+pub fn declared(doc: Bytes) -> Option<Bytes> {
+    (doc != "null").then_some(doc)
+}
+
 /// The day in UTC, counted from 1970-01-01.
 pub fn day(at: Timestamp) -> i32 {
     i32::try_from(at.millis().div_euclid(DAY_MS)).unwrap_or(i32::MAX)
@@ -101,6 +124,7 @@ pub fn kind_word(kind: ConfigKind) -> &'static str {
         ConfigKind::Breaker => "breaker",
         ConfigKind::Blackout => "blackout",
         ConfigKind::Schedule => "schedule",
+        ConfigKind::Graph => "graph",
     }
 }
 
@@ -140,6 +164,10 @@ pub fn has_rare_rows(append: &Append) -> bool {
         && append.logs.is_empty()
         && append.artifacts.is_empty()
         && append.firings.is_empty()
+        && append.runs.is_empty()
+        && append.run_ends.is_empty()
+        && append.backfills.is_empty()
+        && append.backfill_ends.is_empty()
         && append.snapshot.is_none()
         && append.jobs.iter().all(|job| job.labels.is_empty()))
 }

@@ -9,6 +9,7 @@ mod job_page;
 mod migration;
 pub mod postgres;
 mod rotation;
+mod run_page;
 pub mod sqlite;
 mod tail;
 

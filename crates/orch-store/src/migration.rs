@@ -34,7 +34,8 @@ macro_rules! migrations {
     ($dialect:literal) => {
         migrations!(
             $dialect: "0001_ownership", "0002_history", "0003_jobs", "0004_declared", "0005_attempts", "0006_access",
-            "0007_token_page", "0008_replicas", "0009_ageing", "0010_two_appends", "0011_firings",
+            "0007_token_page", "0008_replicas", "0009_ageing", "0010_two_appends", "0011_firings", "0012_runs",
+            "0013_backfills",
         )
     };
 }

@@ -16,13 +16,15 @@ mod session;
 use std::str::FromStr;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use orch_core::block::Block;
-use orch_core::ids::{JobId, NodeId, ShardNo, Stream, TenantNo, TokenId};
+use orch_core::config::ConfigKind;
+use orch_core::ids::{BackfillId, JobId, NodeId, RunId, ShardNo, Stream, TenantNo, TokenId};
 use orch_core::port::{
-    Append, ArtifactRow, CheckpointRow, Cluster, Commit, DeadLetterFound, DeadLetterPageParams, DoneCount, DoneRow,
-    FiringPageParams, FiringRow, JobFound, JobPage, JobPageParams, KeyPlace, KeyRow, KeysRotated, Ledger,
-    LedgerIdentity, LogRow, NodeParams, Renewal, RollupRow, RotateParams, Rotated, SnapshotRow, StoreError, TakeOver,
-    TenantRow, TokenRow, WindowParams, WindowRow,
+    Append, ArtifactRow, BackfillFound, CheckpointRow, Cluster, Commit, DeadLetterFound, DeadLetterPageParams,
+    DoneCount, DoneRow, FiringPageParams, FiringRow, JobFound, JobPage, JobPageParams, KeyPlace, KeyRow, KeysRotated,
+    Ledger, LedgerIdentity, LogRow, NodeParams, Renewal, RollupRow, RotateParams, Rotated, RunFound, RunPageParams,
+    SnapshotRow, StoreError, TakeOver, TenantRow, TokenRow, WindowParams, WindowRow,
 };
 use orch_core::time::Timestamp;
 use sqlx::Connection;
@@ -226,6 +228,24 @@ impl Ledger for PostgresLedger {
         pages::firing_page(&self.requests, tenant, params).await
     }
 
+    async fn config_get(
+        &self,
+        tenant: TenantNo,
+        kind: ConfigKind,
+        name: &str,
+        version: u64,
+    ) -> Result<Option<Bytes>, StoreError> {
+        pages::config_get(&self.requests, tenant, kind, name, version).await
+    }
+
+    async fn run_get(&self, tenant: TenantNo, run: RunId) -> Result<Option<RunFound>, StoreError> {
+        pages::run_get(&self.requests, tenant, run).await
+    }
+
+    async fn run_page(&self, tenant: TenantNo, params: &RunPageParams) -> Result<Vec<RunFound>, StoreError> {
+        pages::run_page(&self.requests, tenant, params).await
+    }
+
     async fn done_count(&self, tenant: TenantNo) -> Result<Vec<DoneCount>, StoreError> {
         pages::done_count(&self.requests, tenant).await
     }
@@ -280,6 +300,27 @@ impl Ledger for PostgresLedger {
 
     async fn firing_rotate(&self, tenant: TenantNo, before: Timestamp) -> Result<u64, StoreError> {
         rotate::firing_rotate(&self.keepers, tenant, before).await
+    }
+
+    async fn backfill_get(&self, tenant: TenantNo, backfill: BackfillId) -> Result<Option<BackfillFound>, StoreError> {
+        pages::backfill_get(&self.requests, tenant, backfill).await
+    }
+
+    async fn backfill_page(
+        &self,
+        tenant: TenantNo,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<BackfillFound>, StoreError> {
+        pages::backfill_page(&self.requests, tenant, before, limit).await
+    }
+
+    async fn backfill_rotate(&self, tenant: TenantNo, before: Timestamp) -> Result<u64, StoreError> {
+        rotate::backfill_rotate(&self.keepers, tenant, before).await
+    }
+
+    async fn run_rotate(&self, tenant: TenantNo, before: Timestamp) -> Result<u64, StoreError> {
+        rotate::run_rotate(&self.keepers, tenant, before).await
     }
 
     async fn rollup_list(&self, tenant: TenantNo, since: Timestamp) -> Result<Vec<RollupRow>, StoreError> {

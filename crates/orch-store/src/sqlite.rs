@@ -19,13 +19,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use orch_core::block::Block;
-use orch_core::ids::{JobId, NodeId, ShardNo, Stream, TenantNo, TokenId};
+use orch_core::config::ConfigKind;
+use orch_core::ids::{BackfillId, JobId, NodeId, RunId, ShardNo, Stream, TenantNo, TokenId};
 use orch_core::port::{
-    Append, ArtifactRow, CheckpointRow, Cluster, Commit, DeadLetterFound, DeadLetterPageParams, DoneCount, DoneRow,
-    FiringPageParams, FiringRow, JobFound, JobPage, JobPageParams, KeyPlace, KeyRow, KeysRotated, Ledger,
-    LedgerIdentity, LogRow, NodeParams, Renewal, RollupRow, RotateParams, Rotated, SnapshotRow, StoreError, TakeOver,
-    TenantRow, TokenRow, WindowParams, WindowRow,
+    Append, ArtifactRow, BackfillFound, CheckpointRow, Cluster, Commit, DeadLetterFound, DeadLetterPageParams,
+    DoneCount, DoneRow, FiringPageParams, FiringRow, JobFound, JobPage, JobPageParams, KeyPlace, KeyRow, KeysRotated,
+    Ledger, LedgerIdentity, LogRow, NodeParams, Renewal, RollupRow, RotateParams, Rotated, RunFound, RunPageParams,
+    SnapshotRow, StoreError, TakeOver, TenantRow, TokenRow, WindowParams, WindowRow,
 };
 use orch_core::time::Timestamp;
 
@@ -179,6 +181,20 @@ impl Ledger for SqliteLedger {
         self.readers.call(move |connection| pages::firing_page(connection, tenant, &params)).await
     }
 
+    async fn config_get(&self, tenant: TenantNo, kind: ConfigKind, name: &str, version: u64) -> Result<Option<Bytes>> {
+        let name = name.to_owned();
+        self.readers.call(move |connection| pages::config_get(connection, tenant, kind, &name, version)).await
+    }
+
+    async fn run_get(&self, tenant: TenantNo, run: RunId) -> Result<Option<RunFound>> {
+        self.readers.call(move |connection| pages::run_get(connection, tenant, run)).await
+    }
+
+    async fn run_page(&self, tenant: TenantNo, params: &RunPageParams) -> Result<Vec<RunFound>> {
+        let params = params.clone();
+        self.readers.call(move |connection| pages::run_page(connection, tenant, &params)).await
+    }
+
     async fn done_count(&self, tenant: TenantNo) -> Result<Vec<DoneCount>> {
         self.readers.call(move |connection| pages::done_count(connection, tenant)).await
     }
@@ -230,6 +246,22 @@ impl Ledger for SqliteLedger {
 
     async fn firing_rotate(&self, tenant: TenantNo, before: Timestamp) -> Result<u64> {
         self.writer.call(move |connection| rotate::firing_rotate(connection, tenant, before)).await
+    }
+
+    async fn backfill_get(&self, tenant: TenantNo, backfill: BackfillId) -> Result<Option<BackfillFound>> {
+        self.readers.call(move |connection| pages::backfill_get(connection, tenant, backfill)).await
+    }
+
+    async fn backfill_page(&self, tenant: TenantNo, before: Option<u64>, limit: usize) -> Result<Vec<BackfillFound>> {
+        self.readers.call(move |connection| pages::backfill_page(connection, tenant, before, limit)).await
+    }
+
+    async fn backfill_rotate(&self, tenant: TenantNo, before: Timestamp) -> Result<u64> {
+        self.writer.call(move |connection| rotate::backfill_rotate(connection, tenant, before)).await
+    }
+
+    async fn run_rotate(&self, tenant: TenantNo, before: Timestamp) -> Result<u64> {
+        self.writer.call(move |connection| rotate::run_rotate(connection, tenant, before)).await
     }
 
     async fn rollup_list(&self, tenant: TenantNo, since: Timestamp) -> Result<Vec<RollupRow>> {

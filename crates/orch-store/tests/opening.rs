@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use orch_core::ids::TenantNo;
-use orch_core::port::{BlobStore, StoreError};
+use orch_core::ids::{JobId, TenantNo};
+use orch_core::port::{BlobStore, FiringPageParams, Ledger, StoreError};
 use orch_store::FolderBlobs;
 use orch_store::postgres::{PostgresLedger, PostgresOptions};
 use orch_store::sqlite::SqliteLedger;
@@ -90,6 +90,74 @@ fn a_newer_or_foreign_sqlite_file_is_refused_by_name() {
         .expect("it is written");
     refused(SqliteLedger::open(&text));
     refused(SqliteLedger::open(folder.path().join("no/such/folder/orch.db")));
+}
+
+/// The migrations of a dialect below a number, in order: number, name, text.
+fn migrations_below(dialect: &str, number: i32) -> Vec<(i32, String, String)> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations").join(dialect);
+    let mut found: Vec<_> = std::fs::read_dir(folder)
+        .expect("the folder is there")
+        .map(|file| {
+            let file = file.expect("it is readable").path();
+            let name = file.file_stem().expect("it has a name").to_string_lossy().into_owned();
+            let (of, name) = name.split_once('_').expect("its name begins with its number");
+            let text = std::fs::read_to_string(&file).expect("it is text");
+            (of.parse().expect("it is a number"), name.to_owned(), text)
+        })
+        .filter(|(of, ..)| *of < number)
+        .collect();
+    found.sort();
+    found
+}
+
+/// Two firings as they were before runs.
+const OLD_FIRINGS: &str = "INSERT INTO firing (tenant, schedule, nominal_at, last_at, count, at, job, cause) VALUES
+    (7, 'feed', 1, 1, 1, 2, 'JOB', NULL), (7, 'feed', 3, 4, 2, 5, NULL, 'overlap')";
+
+async fn old_firings_are_there(ledger: &dyn Ledger) {
+    let params = FiringPageParams { schedule: "feed".to_owned(), before: None, limit: 9 };
+    let found = ledger.firing_page(TenantNo(7), &params).await.expect("firings are read");
+    let found: Vec<_> = found.iter().map(|row| (row.count, row.job, row.run, row.cause.as_deref())).collect();
+    assert_eq!(found, [(2, None, None, Some("overlap")), (1, Some(JobId(uuid::Uuid::from_u128(9))), None, None)]);
+}
+
+#[tokio::test]
+async fn firings_of_a_sqlite_file_from_before_runs_are_kept() {
+    let folder = tempfile::tempdir().expect("a folder is made");
+    let path = folder.path().join("orch.db");
+    let connection = rusqlite::Connection::open(&path).expect("the file opens");
+    connection.execute_batch(include_str!("../sql/sqlite/migration/begin.sql")).expect("the table is made");
+    for (number, name, text) in migrations_below("sqlite", 12) {
+        connection.execute_batch(&text).expect("it is applied");
+        connection
+            .execute(include_str!("../sql/sqlite/migration/insert.sql"), rusqlite::params![number, name])
+            .expect("it is recorded");
+    }
+    let job = format!("x'{}'", uuid::Uuid::from_u128(9).simple());
+    connection.execute_batch(&OLD_FIRINGS.replace("'JOB'", &job)).expect("rows are written");
+    drop(connection);
+    old_firings_are_there(&SqliteLedger::open(&path).expect("the file opens")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn firings_of_a_postgres_from_before_runs_are_kept() {
+    let Some(url) = cluster::database().await else { return };
+    let mut session = PgConnection::connect(&url).await.expect("the database answers");
+    session.execute(include_str!("../sql/postgres/migration/begin.sql")).await.expect("the table is made");
+    for (number, name, text) in migrations_below("postgres", 12) {
+        session.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(text))).await.expect("it is applied");
+        sqlx::query(include_str!("../sql/postgres/migration/insert.sql"))
+            .bind(number)
+            .bind(name)
+            .execute(&mut session)
+            .await
+            .expect("it is recorded");
+    }
+    let rows = OLD_FIRINGS.replace("JOB", &uuid::Uuid::from_u128(9).to_string());
+    session.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(rows))).await.expect("rows are written");
+    PostgresLedger::migrate(&url).await.expect("it is migrated");
+    let ledger = PostgresLedger::connect(&url, PostgresOptions::default()).await.expect("the database opens");
+    old_firings_are_there(&ledger).await;
 }
 
 async fn blobs_keep_bytes_by_tenant_and_digest(blobs: Arc<dyn BlobStore>) {

@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use orch_core::port::Append;
+use orch_core::port::{Append, RunRow};
+use orch_core::run::RunOutcome;
 use orch_store::postgres::{PostgresLedger, PostgresOptions};
 use orch_store::sqlite::SqliteLedger;
-use orch_testkit::ledger_suite::fixture::{Owner, checkpoint, dead_letter, done, job, labelled, settlement};
+use orch_testkit::ledger_suite::fixture::{
+    Owner, backfill, backfill_end, checkpoint, dead_letter, done, job, labelled, run, run_end, settlement,
+};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, PgConnection};
 
@@ -44,6 +47,8 @@ const ALONE: &[(&str, &str, &str)] = &[
     ("sqlite", "job_label/remove", "part of job/remove"),
     ("sqlite", "ledger/now", "part of the ownership statements"),
     ("sqlite", "rollup/add", "part of job/remove"),
+    ("sqlite", "run_end/remove", "part of run/remove"),
+    ("sqlite", "backfill_end/remove", "part of backfill/remove"),
     ("sqlite", "session/writer", "PostgreSQL has a session a duty"),
     ("sqlite", "settlement/remove", "part of job/remove"),
     ("sqlite", "shard_owner/fence", "part of append/commit"),
@@ -108,6 +113,11 @@ fn every_statement_of_a_tenants_rows_names_the_tenant() {
         "blob",
         "config",
         "rollup",
+        "firing",
+        "run",
+        "run_end",
+        "backfill",
+        "backfill_end",
     ];
     for dialect in ["postgres", "sqlite"] {
         for (name, text) in statements(dialect) {
@@ -156,18 +166,27 @@ fn every_sqlite_statement_can_be_prepared() {
     }
 }
 
-/// A ledger with enough rows that a wrong road costs something: 6,000 jobs, a third of them ended, a tenth labelled.
+/// A ledger with enough rows that a wrong road costs something: 6,000 jobs, a third of them ended, a tenth labelled; and
+/// 6,000 runs of ten graphs, of which one in a hundred is open and one failed.
 async fn filled(ledger: std::sync::Arc<dyn orch_core::port::Ledger>) {
     let mut owner = Owner::first(&ledger).await;
     for chunk in 0..3 {
         let jobs: Vec<_> = (chunk * 2_000 + 1..=(chunk + 1) * 2_000)
             .map(|n| if n % 10 == 0 { labelled(job(n), &[("k", "v"), ("n", &n.to_string())]) } else { job(n) })
             .collect();
+        let runs: Vec<_> = (chunk * 2_000 + 1..=(chunk + 1) * 2_000)
+            .map(|n| RunRow { graph: format!("graph-{}", n % 10), ..run(n) })
+            .collect();
+        let outcome = |run: &RunRow| if run.seq % 100 == 7 { RunOutcome::Failed } else { RunOutcome::Succeeded };
         let append = Append {
             done: jobs[..600].iter().map(|job| done(job, orch_core::JobState::Succeeded)).collect(),
             checkpoints: jobs[..600].iter().map(|job| checkpoint(job, 1, "{}")).collect(),
             dead_letters: jobs[..600].iter().map(|job| dead_letter(job, job.created_at)).collect(),
             settlements: jobs[..300].iter().map(|job| settlement(job, None)).collect(),
+            run_ends: runs.iter().filter(|run| run.seq % 100 != 0).map(|run| run_end(run, outcome(run))).collect(),
+            backfill_ends: runs.iter().map(|run| backfill_end(&backfill(run.seq))).collect(),
+            backfills: runs.iter().map(|run| backfill(run.seq)).collect(),
+            runs,
             jobs,
             ..owner.with_fact()
         };
@@ -238,6 +257,40 @@ fn hot_plans() -> Vec<HotPlan> {
         ("request", "dead_letter/page_all", format!("7, 9, {MAX}, 50"), &["Backward using dead_letter_page"], NO_SORT),
         ("request", "firing/page", "7, 'a', 9, 50".into(), &["Backward using firing_pkey"], NO_SORT),
         ("keeper", "firing/remove", "7, 9".into(), &["firing_at"], NO_SORT),
+        ("request", "config/get", "7, 'graph', 'a', 1".into(), &["config_pkey"], NO_SORT),
+        ("request", "run/get", format!("7, {MAX}"), &["run_pkey", "run_end_pkey"], NO_SORT),
+        ("request", "run/page", "7, 9999, 50".into(), &["Backward using run_page", "run_end_pkey"], NO_SORT),
+        (
+            "request",
+            "run/page_graph",
+            "7, 9999, 50, 'graph-3', 6::int2".into(),
+            &["Backward using run_graph", "run_end_pkey"],
+            NO_SORT,
+        ),
+        (
+            "request",
+            "run/page_graph",
+            "7, 9999, 50, 'none', NULL".into(),
+            &["Backward using run_graph", "run_end_pkey"],
+            NO_SORT,
+        ),
+        (
+            "request",
+            "run/page_outcome",
+            "7, 9999, 50, 6::int2".into(),
+            &["Backward using run_end_page", "run_pkey"],
+            NO_SORT,
+        ),
+        ("keeper", "run/remove", "7, 9".into(), &["run_end_at", "run_pkey"], NO_SORT),
+        ("request", "backfill/get", format!("7, {MAX}"), &["backfill_pkey", "backfill_end_pkey"], NO_SORT),
+        (
+            "request",
+            "backfill/page",
+            "7, 9999, 50".into(),
+            &["Backward using backfill_page", "backfill_end_pkey"],
+            NO_SORT,
+        ),
+        ("keeper", "backfill/remove", "7, 9".into(), &["backfill_end_at", "backfill_pkey"], NO_SORT),
         ("request", "log_chunk/page", format!("7, {MAX}, 0, 0, 50"), &["log_chunk_pkey"], NO_SORT),
         ("request", "artifact/get", "7, 'a'".into(), &["artifact_pkey"], NO_SORT),
         ("request", "done_total/list", "7".into(), &["done_total_pkey"], NO_SORT),
@@ -343,6 +396,23 @@ async fn hot_sqlite_statements_go_by_their_indexes() {
         ("dead_letter/page_all", "SEARCH d USING INDEX dead_letter_page"),
         ("firing/page", "SEARCH f USING INDEX sqlite_autoindex_firing_1 (tenant=? AND schedule=? AND nominal_at<?)"),
         ("firing/remove", "SEARCH f USING COVERING INDEX firing_at (tenant=? AND at<?)"),
+        ("config/get", "SEARCH c USING INDEX sqlite_autoindex_config_1 (tenant=? AND kind=? AND name=? AND version=?)"),
+        ("run/get", "SEARCH r USING INDEX sqlite_autoindex_run_1 (tenant=? AND id=?)"),
+        ("run/get", "SEARCH e USING INDEX sqlite_autoindex_run_end_1 (tenant=? AND id=?)"),
+        ("run/page", "SEARCH r USING INDEX run_page (tenant=? AND seq<?)"),
+        ("run/page", "SEARCH e USING INDEX sqlite_autoindex_run_end_1 (tenant=? AND id=?)"),
+        ("run/page_graph", "SEARCH r USING INDEX run_graph (tenant=? AND graph=? AND seq<?)"),
+        ("run/page_graph", "SEARCH e USING INDEX sqlite_autoindex_run_end_1 (tenant=? AND id=?)"),
+        ("run/page_outcome", "SEARCH e USING INDEX run_end_page (tenant=? AND outcome=? AND seq<?)"),
+        ("run/page_outcome", "SEARCH r USING INDEX sqlite_autoindex_run_1 (tenant=? AND id=?)"),
+        ("backfill/get", "SEARCH b USING INDEX sqlite_autoindex_backfill_1 (tenant=? AND id=?)"),
+        ("backfill/get", "SEARCH e USING INDEX sqlite_autoindex_backfill_end_1 (tenant=? AND id=?)"),
+        ("backfill/page", "SEARCH b USING INDEX backfill_page (tenant=? AND seq<?)"),
+        ("backfill/page", "SEARCH e USING INDEX sqlite_autoindex_backfill_end_1 (tenant=? AND id=?)"),
+        ("backfill_end/remove", "SEARCH e USING COVERING INDEX backfill_end_at (tenant=? AND at<?)"),
+        ("backfill/remove", "SEARCH backfill USING INDEX sqlite_autoindex_backfill_1 (tenant=? AND id=?)"),
+        ("run_end/remove", "SEARCH e USING COVERING INDEX run_end_at (tenant=? AND at<?)"),
+        ("run/remove", "SEARCH run USING INDEX sqlite_autoindex_run_1 (tenant=? AND id=?)"),
         ("log_chunk/page", "SEARCH log_chunk USING INDEX sqlite_autoindex_log_chunk_1"),
         ("job/rotate_walk", "SEARCH j USING INDEX sqlite_autoindex_job_1 (tenant=? AND id>? AND id<?)"),
         ("job/rotate_walk", "SEARCH d USING PRIMARY KEY (tenant=? AND job=?)"),
@@ -359,7 +429,17 @@ async fn hot_sqlite_statements_go_by_their_indexes() {
             .expect("plans are text");
         let plan = lines.join("\n");
         assert!(plan.contains(must), "{name} lacks {must}:\n{plan}");
-        for table in ["SCAN job", "SCAN done", "SCAN history", "SCAN j", "SCAN d"] {
+        for table in [
+            "SCAN job",
+            "SCAN done",
+            "SCAN history",
+            "SCAN run",
+            "SCAN run_end",
+            "SCAN j",
+            "SCAN d",
+            "SCAN r",
+            "SCAN e",
+        ] {
             assert!(
                 !lines.iter().any(|line| line == table || line.starts_with(&format!("{table} "))),
                 "{name}:\n{plan}"

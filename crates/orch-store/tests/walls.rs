@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use orch_core::ids::{JobId, TenantNo};
 use orch_core::job::JobState;
-use orch_core::port::{Append, BlobStore, JobPageParams, JobRow, KeyPlace, Ledger, RotateParams, StoreError};
+use orch_core::port::{
+    Append, BackfillRow, BlobStore, FiringRow, JobPageParams, JobRow, KeyPlace, Ledger, RotateParams, RunPageParams,
+    RunRow, StoreError,
+};
+use orch_core::run::RunOutcome;
 use orch_store::postgres::{PostgresLedger, PostgresOptions};
 use orch_testkit::ledger_suite::fixture::{
-    LANE, OTHER, Owner, SHARD, TENANT, announce, artifact, at, checkpoint, dead_letter, done, job, job_id, key,
-    labelled, log, node, settlement,
+    LANE, OTHER, Owner, SHARD, TENANT, announce, artifact, at, backfill, backfill_end, backfill_id, checkpoint,
+    dead_letter, done, job, job_id, key, labelled, log, node, run, run_end, run_id, settlement,
 };
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, PgConnection};
@@ -30,6 +34,11 @@ const READ: &[&str] = &[
     "artifact",
     "blob",
     "rollup",
+    "firing",
+    "run",
+    "run_end",
+    "backfill",
+    "backfill_end",
 ];
 /// What they do not even read.
 const CLOSED: &[&str] = &["token", "idempotency", "snapshot", "node", "shard_owner", "ledger", "schema_migration"];
@@ -55,6 +64,19 @@ async fn fill(owner: &mut Owner, tenant: TenantNo) {
     let one = JobRow { tenant, ..labelled(job(1), &[("k", "v")]) };
     let mut used = key(1, at(1));
     used.tenant = tenant;
+    let begun = RunRow { tenant, ..run(1) };
+    let firing = FiringRow {
+        tenant,
+        schedule: "nightly".to_owned(),
+        nominal_at: at(1),
+        last_at: at(1),
+        count: 1,
+        at: at(1),
+        job: None,
+        run: Some(begun.id),
+        cause: None,
+    };
+    let asked = BackfillRow { tenant, ..backfill(1) };
     let append = Append {
         blocks: vec![owner.block(tenant.into(), 1)],
         jobs: vec![one.clone()],
@@ -65,6 +87,11 @@ async fn fill(owner: &mut Owner, tenant: TenantNo) {
         checkpoints: vec![checkpoint(&one, 1, "{}")],
         logs: vec![log(&one, 1, 1)],
         artifacts: vec![artifact(&one, 1, 'a')],
+        firings: vec![firing],
+        backfill_ends: vec![backfill_end(&asked)],
+        backfills: vec![asked],
+        run_ends: vec![run_end(&begun, RunOutcome::Failed)],
+        runs: vec![begun],
         ..owner.next()
     };
     owner.write(&append).await;
@@ -160,6 +187,13 @@ async fn statements_alone_show_one_tenants_rows() {
         (include_str!("../sql/postgres/dead_letter/get.sql"), id.clone(), 1),
         (include_str!("../sql/postgres/log_chunk/page.sql"), format!("{id}, 0, 0, 9"), 1),
         (include_str!("../sql/postgres/artifact/get.sql"), format!("'{}'", "a".repeat(64)), 1),
+        (include_str!("../sql/postgres/firing/page.sql"), format!("'nightly', {}, 9", i64::MAX), 1),
+        (include_str!("../sql/postgres/run/get.sql"), format!("'{}'", run_id(1).0), 1),
+        (include_str!("../sql/postgres/backfill/get.sql"), format!("'{}'", backfill_id(1).0), 1),
+        (include_str!("../sql/postgres/backfill/page.sql"), "9, 9".to_owned(), 1),
+        (include_str!("../sql/postgres/run/page.sql"), "9, 9".to_owned(), 1),
+        (include_str!("../sql/postgres/run/page_graph.sql"), "9, 9, 'nightly', NULL".to_owned(), 1),
+        (include_str!("../sql/postgres/run/page_outcome.sql"), "9, 9, 6::int2".to_owned(), 1),
         (include_str!("../sql/postgres/blob/get.sql"), format!("'{}'", "a".repeat(64)), 1),
         (include_str!("../sql/postgres/history/stream.sql"), "0, 9".to_owned(), 1),
         (include_str!("../sql/postgres/rollup/list.sql"), "0".to_owned(), 1),
@@ -250,6 +284,11 @@ async fn a_login_that_is_no_superuser_owns_migrates_writes_and_takes_over() {
     assert_eq!(ledger.rollup_list(TENANT, at(0)).await.expect("counts are read").len(), 1);
     let forgotten = ledger.key_rotate(TENANT, at(3 * 86_400_000), KeyPlace::default()).await;
     assert_eq!(forgotten.expect("keys are forgotten").removed, 1);
+    let runs = RunPageParams { limit: 9, ..RunPageParams::default() };
+    assert_eq!(ledger.run_page(TENANT, &runs).await.expect("runs are read").len(), 1);
+    assert_eq!(ledger.run_rotate(TENANT, at(90_000)).await.expect("runs go"), 1);
+    assert_eq!(ledger.backfill_page(TENANT, None, 9).await.expect("backfills are read").len(), 1);
+    assert_eq!(ledger.backfill_rotate(TENANT, at(90_000)).await.expect("backfills go"), 1);
     announce(&ledger, node(1), 0).await;
     let second = open().await;
     let mut taken = Owner::take(&second, SHARD, node(2)).await;

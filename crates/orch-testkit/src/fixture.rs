@@ -25,6 +25,8 @@ pub fn new_job(id: JobId, job_type: &str, payload: Bytes) -> NewJob {
         correlation_id: None,
         origin: None,
         firing: None,
+        part: None,
+        window: None,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! `ledger_suite!(name, backend)` makes one test a property; a backend that fails one does not exist.
 
+mod backfills;
 mod firings;
 pub mod fixture;
 mod history;
@@ -11,11 +12,13 @@ mod ownership;
 mod pages;
 mod restart;
 mod rotation;
+mod runs;
 
 use std::sync::Arc;
 
 use orch_core::port::Ledger;
 
+pub use backfills::*;
 pub use firings::*;
 pub use history::*;
 pub use isolation::*;
@@ -24,6 +27,7 @@ pub use ownership::*;
 pub use pages::*;
 pub use restart::*;
 pub use rotation::*;
+pub use runs::*;
 
 /// A fresh ledger of some kind.
 pub trait Backend: Send + Sync + 'static {
@@ -83,6 +87,18 @@ macro_rules! ledger_suite {
                 firings_are_shown_newest_first
                 an_instant_is_decided_once
                 old_firings_go
+                a_backfill_is_read_back_with_its_end
+                pages_of_backfills_go_by_their_seqs
+                a_backfill_begins_and_ends_once
+                old_ended_backfills_go
+                many_backfills_go_in_steps
+                a_firing_may_have_a_run
+                a_run_is_read_back_with_its_end
+                pages_of_runs_keep_to_their_filters
+                a_run_begins_and_ends_once
+                old_ended_runs_go
+                many_runs_go_in_steps
+                versions_of_documents_are_found
                 a_restart_keeps_everything
             }
         }

@@ -4,4 +4,5 @@ pub mod fixture;
 pub mod ledger_suite;
 pub mod model;
 pub mod sim_ledger;
+pub mod site;
 pub mod world;

@@ -170,6 +170,8 @@ impl World {
                 correlation_id: None,
                 origin: None,
                 firing: None,
+                part: None,
+                window: None,
                 lane: LaneKey {
                     concurrency_key: None,
                     job_type: self.any_type(),

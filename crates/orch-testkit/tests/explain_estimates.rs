@@ -215,6 +215,8 @@ impl World {
                 correlation_id: None,
                 origin: None,
                 firing: None,
+                part: None,
+                window: None,
                 lane: LaneKey {
                     concurrency_key: self.some(3, 0, 3).map(|n| format!("k{n}")),
                     job_type: TYPES[self.rng.random_range(0..3)].to_owned(),

@@ -29,14 +29,18 @@ const VIEW: View = View {
 
 /// Runs the command.
 pub async fn run(args: &Args, client: &Client, output: &Output) -> Result<(), Failure> {
-    let documents = document::read(&args.files)?;
+    declare(&document::read(&args.files)?, args.diff, client, output).await
+}
+
+/// Declares what documents say, and prints what became of each; with `diff` what is changed, too.
+pub async fn declare(documents: &[Document], diff: bool, client: &Client, output: &Output) -> Result<(), Failure> {
     let values: Vec<&Value> = documents.iter().map(|document| &document.value).collect();
     let dry_run = client.is_rehearsing();
-    let items = client.apply(&values, dry_run).await.map_err(|error| placed(error, &documents))?;
+    let items = client.apply(&values, dry_run).await.map_err(|error| placed(error, documents))?;
     let told = items.clone();
     output.list(&told.into(), &VIEW)?;
     if output.is_for_people() {
-        let mut lines = if args.diff || dry_run { differences(&items) } else { Vec::new() };
+        let mut lines = if diff || dry_run { differences(&items) } else { Vec::new() };
         lines.extend(dry_run.then(|| "nothing was written".to_owned()));
         lines.iter().try_for_each(|line| output::text(line))?;
     }

@@ -8,7 +8,7 @@ use orch_client::{Blackout, BlackoutAction, Calendar, Client, QuietQuery};
 
 use crate::complete;
 use crate::failure::Failure;
-use crate::moment::{parse_duration, parse_moment};
+use crate::moment::{ms, parse_duration, parse_moment};
 use crate::output::{Output, View, Watch, all};
 
 /// Commands about blackouts.
@@ -205,8 +205,4 @@ fn wire(put: Put) -> Blackout {
         lead_ms: put.lead.map(ms),
         ..Blackout::default()
     }
-}
-
-fn ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use clap_complete::env::Shells;
 use clap_complete::{ArgValueCandidates, CompleteEnv, CompletionCandidate};
-use orch_client::{Client, DeadLetterQuery, JobQuery};
+use orch_client::{Client, DeadLetterQuery, JobQuery, RunQuery};
 
 use crate::Cli;
 use crate::connection::Connection;
@@ -134,6 +134,31 @@ pub fn schedules() -> ArgValueCandidates {
     live(async |client: Client| {
         let found = client.schedules().list(None).await?.items;
         Ok(found.iter().map(|it| candidate(&it.name, it.description.as_deref().unwrap_or_default())).collect())
+    })
+}
+
+/// The graphs.
+pub fn graphs() -> ArgValueCandidates {
+    live(async |client: Client| {
+        let found = client.graphs().list(None).await?.items;
+        Ok(found.iter().map(|it| candidate(&it.name, it.description.as_deref().unwrap_or_default())).collect())
+    })
+}
+
+/// The newest runs.
+pub fn runs() -> ArgValueCandidates {
+    live(async |client: Client| {
+        let query = RunQuery { limit: Some(CANDIDATES_MAX), ..RunQuery::default() };
+        let runs = client.runs().list(&query).await?.items;
+        Ok(runs.iter().map(|run| candidate(&run.id.to_string(), &format!("{} {}", run.graph, run.state))).collect())
+    })
+}
+
+/// The newest backfills.
+pub fn backfills() -> ArgValueCandidates {
+    live(async |client: Client| {
+        let found = client.backfills().list(Some(CANDIDATES_MAX), None).await?.items;
+        Ok(found.iter().map(|it| candidate(&it.id.to_string(), &format!("{} {}", it.source, it.state))).collect())
     })
 }
 

@@ -10,7 +10,7 @@ pub enum Exit {
     Done,
     /// Anything that has no code of its own: a wrong command line, no answer, a refused field.
     Error,
-    /// The job was accepted, and did not succeed.
+    /// The job or the run was accepted, and did not succeed.
     Unsuccessful,
     /// The time for waiting was up.
     TimedOut,

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use orch_client::{Applied, JobOut, JobState, Problem};
+use orch_client::{Applied, JobOut, JobState, Problem, RunOut};
 
 use crate::exit::Exit;
 use crate::report::Report;
@@ -14,6 +14,8 @@ pub enum Failure {
     Client(orch_client::Error),
     /// The job ended otherwise than well; it has been printed.
     Unsuccessful(Box<JobOut>),
+    /// The run ended otherwise than well; it has been printed.
+    RunUnsuccessful(Box<RunOut>),
     /// Not all documents could be written; what became of them has been printed.
     NotApplied(Vec<Applied>),
     /// There is no token to show.
@@ -56,8 +58,10 @@ impl Failure {
     /// What the command exits with.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Unsuccessful(_) => Exit::Unsuccessful,
-            Self::Client(orch_client::Error::WaitTimedOut { .. }) => Exit::TimedOut,
+            Self::Unsuccessful(_) | Self::RunUnsuccessful(_) => Exit::Unsuccessful,
+            Self::Client(orch_client::Error::WaitTimedOut { .. } | orch_client::Error::RunWaitTimedOut { .. }) => {
+                Exit::TimedOut
+            }
             Self::NotApplied(items) => applied_exit(items),
             Self::NoToken => Exit::Auth,
             Self::Client(error) => error.problem().map_or(Exit::Error, exit_of),
@@ -79,6 +83,7 @@ impl Failure {
         match self {
             Self::Client(error) => Some(client_report(exit, error)),
             Self::Unsuccessful(job) => Some(job_report(exit, job)),
+            Self::RunUnsuccessful(run) => Some(run_report(exit, run)),
             Self::NotApplied(items) => Some(applied_report(exit, items)),
             Self::NoToken => Some(Report::new(exit, "there is no token").hint(TOKEN_HINT)),
             Self::NotServing => None,
@@ -117,6 +122,9 @@ fn client_report(exit: Exit, error: &orch_client::Error) -> Report {
         }
         orch_client::Error::WaitTimedOut { job, .. } => {
             report.hint(format!("it goes on without us; `orch job wait {job}` waits again"))
+        }
+        orch_client::Error::RunWaitTimedOut { run, .. } => {
+            report.hint(format!("it goes on without us; `orch run wait {run}` waits again"))
         }
         _ => report,
     }
@@ -162,6 +170,11 @@ fn job_report(exit: Exit, job: &JobOut) -> Report {
         JobState::Failed => report.hint(format!("`orch job logs {}` shows what it did", job.id)),
         _ => report,
     }
+}
+
+fn run_report(exit: Exit, run: &RunOut) -> Report {
+    Report::new(exit, format!("the run ended {}", run.state))
+        .hint(format!("`orch run show {}` shows how its steps ended", run.id))
 }
 
 /// Somebody else's change is a conflict; what the server could not do is not.

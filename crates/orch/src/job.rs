@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use jiff::Timestamp;
-use orch_client::{Client, JobId, JobOut, JobQuery, JobState, LogLineOut, Summary, SummaryRow};
+use orch_client::{BackfillId, Client, JobId, JobOut, JobQuery, JobState, LogLineOut, RunId, Summary, SummaryRow};
 
 use crate::complete;
 use crate::consent::Consent;
@@ -101,6 +101,12 @@ pub enum Command {
         #[arg(add = complete::jobs())]
         job: JobId,
     },
+    /// Do the work of a final job once more, before others: as a new job; prints its id.
+    Replay {
+        /// The job.
+        #[arg(add = complete::jobs())]
+        job: JobId,
+    },
     /// Count jobs by type, source and state.
     Summary {
         #[command(flatten)]
@@ -127,6 +133,12 @@ pub struct List {
     /// Only with this label.
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_label)]
     label: Option<(String, String)>,
+    /// Only parts of this run.
+    #[arg(long, add = complete::runs())]
+    run: Option<RunId>,
+    /// Only those that read windows of this backfill.
+    #[arg(long, add = complete::backfills())]
+    backfill: Option<BackfillId>,
     /// Only accepted at or after: RFC 3339.
     #[arg(long, value_parser = parse_moment, value_name = "MOMENT")]
     since: Option<Timestamp>,
@@ -171,6 +183,7 @@ pub const VIEW: View = View {
         ("ERROR", "/error/code"),
     ],
     wide: &[
+        ("RUN", "/run/run"),
         ("PROJECT", "/project"),
         ("KEY", "/concurrency_key"),
         ("DUE AT", "/due_at"),
@@ -237,6 +250,10 @@ pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(
             let tried = jobs.retry(&job).await?;
             output.brief(&tried, &VIEW, &tried.id.to_string())
         }
+        Command::Replay { job } => {
+            let made = jobs.replay(&job).await?;
+            output.brief(&made, &VIEW, &made.id.to_string())
+        }
         Command::Summary { watch } if output.is_for_people() => {
             watch.list(output, &SUMMARY, async || Ok(rows(jobs.summary().await?).into())).await
         }
@@ -301,6 +318,8 @@ async fn list(args: List, client: &Client, output: &Output) -> Result<(), Failur
         job_type: args.job_type,
         source: args.source,
         label: args.label,
+        run: args.run,
+        backfill: args.backfill,
         since: args.since,
         until: args.until,
         ..JobQuery::default()

@@ -6,6 +6,7 @@ mod access;
 mod api;
 mod apply;
 mod artifact;
+mod backfill;
 mod blackout;
 mod bootstrap;
 mod breaker;
@@ -21,6 +22,7 @@ mod document;
 mod exit;
 mod explain;
 mod failure;
+mod graph;
 mod health;
 mod input;
 mod job;
@@ -44,11 +46,13 @@ mod quota;
 mod rehearsal;
 mod replica;
 mod report;
+mod run;
 mod schedule;
 mod secret;
 mod serve;
 mod settings;
 mod shard;
+mod simulate;
 mod source;
 mod tenant;
 mod throttle;
@@ -91,7 +95,8 @@ enum Command {
     Serve(serve::Args),
     /// Bring a PostgreSQL to this version's schema.
     Migrate(migrate::Args),
-    /// Jobs: submit, submit-batch, list, show, wait, logs, history, attempts, cancel, retry, summary.
+    /// Jobs: submit, submit-batch, list, show, wait, logs, history, attempts, cancel, retry, replay,
+    /// summary.
     #[command(subcommand)]
     Job(job::Command),
     /// Job types: list, show, workers, put, catalogue, declare.
@@ -115,9 +120,21 @@ enum Command {
     /// Windows of time in which work is held back.
     #[command(subcommand)]
     Blackout(blackout::Command),
-    /// What asks for jobs in time.
+    /// What asks for jobs and runs in time.
     #[command(subcommand)]
     Schedule(Box<schedule::Command>),
+    /// Graphs, templates of steps that depend on each other: list, get, show, plan, validate, apply, delete.
+    #[command(subcommand)]
+    Graph(graph::Command),
+    /// Runs of graphs: start, list, get, show, timeline, wait, cancel, pause, resume, rerun, approve, reject.
+    #[command(subcommand)]
+    Run(run::Command),
+    /// Backfills, which read a stretch of event time again: preview, create, list, show, windows, pause, resume, cancel,
+    /// rerun.
+    #[command(subcommand)]
+    Backfill(backfill::Command),
+    /// Say what would happen: with other limits, more workers, or a backfill. Nothing of it is done.
+    Simulate(simulate::Args),
     /// Declare what files say.
     ///
     /// What is missing is made, what differs gets a new version, and what is not in the files stays as it is.
@@ -281,6 +298,10 @@ async fn run_command(command: Command, connection: &Connection, output: &Output)
         Command::Breaker(command) => breaker::run(command, &connection.client()?, output).await,
         Command::Blackout(command) => blackout::run(command, &connection.client()?, output).await,
         Command::Schedule(command) => schedule::run(*command, &connection.client()?, output).await,
+        Command::Graph(command) => graph::run(command, &connection.client()?, output).await,
+        Command::Run(command) => run::run(command, &connection.client()?, output).await,
+        Command::Backfill(command) => backfill::run(command, &connection.client()?, output).await,
+        Command::Simulate(args) => simulate::run(args, &connection.client()?, output).await,
         Command::Bucket(command) => bucket::run(command, &connection.client()?, output).await,
         Command::Quota(command) => quota::run(command, &connection.client()?, output).await,
         Command::Apply(args) => apply::run(&args, &connection.client()?, output).await,

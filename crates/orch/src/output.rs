@@ -103,7 +103,8 @@ impl Output {
         }
     }
 
-    fn list_text<T: Serialize>(&self, items: &[T], view: &View) -> Result<String, Failure> {
+    /// A list as text.
+    pub fn list_text<T: Serialize>(&self, items: &[T], view: &View) -> Result<String, Failure> {
         let values = items.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>();
         let values = values.context("could not write the answer as JSON")?;
         Ok(match self.format {
@@ -116,7 +117,8 @@ impl Output {
         })
     }
 
-    fn one_text<T: Serialize>(&self, item: &T, view: &View) -> Result<String, Failure> {
+    /// One thing as text.
+    pub fn one_text<T: Serialize>(&self, item: &T, view: &View) -> Result<String, Failure> {
         let value = serde_json::to_value(item).context("could not write the answer as JSON")?;
         Ok(match self.format {
             Format::Table => table::members(&value),

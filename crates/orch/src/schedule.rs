@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
-use orch_client::{Client, Daylight, Misfire, Overlap, Priority, Schedule, ScheduledJob, Timetable};
+use orch_client::{Client, Daylight, Misfire, Overlap, Priority, Schedule, ScheduledJob, ScheduledRun, Timetable};
 use serde_json::Value;
 
 use crate::complete;
 use crate::failure::Failure;
 use crate::job::PRIORITIES;
-use crate::moment::{parse_duration, parse_moment};
+use crate::moment::{ms, parse_duration, parse_moment};
 use crate::output::{Output, View, Watch, all};
+use crate::run::parse_input;
 
 /// Commands about schedules.
 #[derive(Debug, Subcommand)]
@@ -49,7 +50,7 @@ pub enum Command {
         #[arg(long)]
         count: Option<u32>,
     },
-    /// List what became of its nominal instants, newest first: the job of each, or why it has none.
+    /// List what became of its nominal instants, newest first: the job or the run of each, or why it has none.
     Firings {
         /// Its name.
         #[arg(add = complete::schedules())]
@@ -77,7 +78,7 @@ pub enum Command {
         #[arg(long)]
         reason: Option<String>,
     },
-    /// Delete one. Jobs that it asked for go on.
+    /// Delete one. Jobs and runs that it asked for go on.
     Delete {
         /// Its name.
         #[arg(add = complete::schedules())]
@@ -95,7 +96,12 @@ pub struct Put {
     timetable: TimetableArgs,
     #[command(flatten)]
     job: JobArgs,
-    /// What becomes of a nominal instant while a job of the schedule is open.
+    #[command(flatten)]
+    run: RunArgs,
+    /// The project of the job, or of the jobs of the run.
+    #[arg(long, requires = "asked", add = complete::projects())]
+    project: Option<String>,
+    /// What becomes of a nominal instant while a job or run of the schedule is open.
     #[arg(long, value_enum)]
     overlap: Option<OverlapArg>,
     /// What becomes of nominal instants that could not be kept.
@@ -107,7 +113,7 @@ pub struct Put {
     /// A firing comes up to so long after its nominal instant, such as 30s.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     jitter: Option<Duration>,
-    /// So many jobs in a row that fail pause it.
+    /// So many jobs or runs in a row that fail pause it.
     #[arg(long, value_name = "N")]
     failures_max: Option<u32>,
     /// No nominal instant before: RFC 3339, or +DURATION.
@@ -152,7 +158,7 @@ struct TimetableArgs {
 #[derive(Debug, Args)]
 struct JobArgs {
     /// Its type.
-    #[arg(long, add = complete::job_types())]
+    #[arg(long, group = "asked", conflicts_with = "graph", add = complete::job_types())]
     job_type: Option<String>,
     /// Its payload as JSON; `{}` when left out.
     #[arg(long, requires = "job_type", value_name = "JSON", value_parser = parse_json)]
@@ -160,9 +166,6 @@ struct JobArgs {
     /// Its source.
     #[arg(long, requires = "job_type", add = complete::sources())]
     source: Option<String>,
-    /// Its project.
-    #[arg(long, requires = "job_type", add = complete::projects())]
-    project: Option<String>,
     /// What it is before others: urgent, high, normal, low or backfill.
     #[arg(long, requires = "job_type", add = complete::words(PRIORITIES))]
     priority: Option<String>,
@@ -172,6 +175,17 @@ struct JobArgs {
     /// It is final so long after it was asked for.
     #[arg(long, requires = "job_type", value_name = "DURATION", value_parser = parse_duration)]
     deadline: Option<Duration>,
+}
+
+/// The run that it asks for; what is given replaces the whole run.
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// Its graph; the version that is declared when it begins.
+    #[arg(long, group = "asked", add = complete::graphs())]
+    graph: Option<String>,
+    /// An input; may be repeated. A value that is no JSON is a text.
+    #[arg(long = "input", requires = "graph", value_name = "NAME=JSON", value_parser = parse_input)]
+    inputs: Vec<(String, Value)>,
 }
 
 /// What becomes of times that a zone's clock skips or shows twice.
@@ -185,7 +199,7 @@ enum DaylightArg {
     Both,
 }
 
-/// What becomes of a nominal instant while a job is open.
+/// What becomes of a nominal instant while a job or run is open.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum OverlapArg {
     /// It is left out.
@@ -194,7 +208,7 @@ enum OverlapArg {
     BufferOne,
     /// Each waits its turn.
     BufferAll,
-    /// The open job is asked to end, and it comes then.
+    /// What is open is asked to end, and it comes then.
     CancelRunning,
     /// It comes all the same.
     Allow,
@@ -249,6 +263,7 @@ const VIEW: View = View {
         ("NAME", "/name"),
         ("TIMETABLE", "/timetable"),
         ("JOB TYPE", "/job/job_type"),
+        ("GRAPH", "/run/graph"),
         ("SOURCE", "/job/source"),
         ("OVERLAP", "/overlap"),
         ("MISFIRE", "/misfire"),
@@ -269,6 +284,7 @@ const STATUS: View = View {
         ("NEXT AT", "/next_at"),
         ("LAST", "/last_nominal_at"),
         ("LAST JOB", "/last_job"),
+        ("LAST RUN", "/last_run"),
         ("OPEN", "/open_count"),
         ("WAITING", "/waiting"),
         ("FIRED", "/fired"),
@@ -279,6 +295,7 @@ const STATUS: View = View {
     wide: &[
         ("DECIDED UNTIL", "/decided_until"),
         ("OPEN JOBS", "/open"),
+        ("OPEN RUNS", "/open_runs"),
         ("FAILURES", "/failures"),
         ("PAUSED BY", "/paused/by"),
     ],
@@ -288,7 +305,13 @@ const INSTANTS: View = View { name: "/at", columns: &[("AT", "/at"), ("LOCAL", "
 
 const FIRINGS: View = View {
     name: "/nominal_at",
-    columns: &[("NOMINAL AT", "/nominal_at"), ("COUNT", "/count"), ("JOB", "/job"), ("CAUSE", "/cause")],
+    columns: &[
+        ("NOMINAL AT", "/nominal_at"),
+        ("COUNT", "/count"),
+        ("JOB", "/job"),
+        ("RUN", "/run"),
+        ("CAUSE", "/cause"),
+    ],
     wide: &[("LAST AT", "/last_at"), ("DECIDED AT", "/at")],
 };
 
@@ -330,11 +353,18 @@ fn wire(put: Put) -> Schedule {
         daylight: daylight.map(Daylight::from),
         except,
     });
-    let JobArgs { job_type, payload, source, project, priority, concurrency_key, deadline } = put.job;
+    let RunArgs { graph, inputs } = put.run;
+    let run = graph.map(|graph| ScheduledRun {
+        graph,
+        inputs: inputs.into_iter().collect(),
+        project: put.project.clone(),
+        ..ScheduledRun::default()
+    });
+    let JobArgs { job_type, payload, source, priority, concurrency_key, deadline } = put.job;
     let job = job_type.map(|job_type| ScheduledJob {
         job_type,
         payload,
-        project,
+        project: put.project,
         source,
         priority: priority.as_deref().map(Priority::from),
         concurrency_key,
@@ -346,6 +376,7 @@ fn wire(put: Put) -> Schedule {
         description: put.description,
         timetable,
         job,
+        run,
         overlap: put.overlap.map(Overlap::from),
         misfire: put.misfire.map(Misfire::from),
         catch_up_ms: put.catch_up.map(ms),
@@ -359,8 +390,4 @@ fn wire(put: Put) -> Schedule {
 
 fn parse_json(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))
-}
-
-fn ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -6,7 +6,7 @@ use orch_client::{Axis, Client, Range, Watermark, WatermarkIn};
 
 use crate::complete;
 use crate::failure::Failure;
-use crate::moment::{parse_duration, parse_moment};
+use crate::moment::{ms, parse_duration, parse_moment};
 use crate::output::{Output, View, Watch, all};
 
 /// The words of axes.
@@ -126,8 +126,7 @@ pub async fn run(command: Command, client: &Client, output: &Output) -> Result<(
 impl Set {
     /// What is named here, over what is there; holes and repairs that then lie outside go.
     fn over(self, found: Option<Watermark>) -> WatermarkIn {
-        let lateness_ms = self.lateness.map(|lateness| u64::try_from(lateness.as_millis()).unwrap_or(u64::MAX));
-        let lateness_ms = lateness_ms.or(found.as_ref().map(|found| found.lateness_ms)).unwrap_or(0);
+        let lateness_ms = self.lateness.map(ms).or(found.as_ref().map(|found| found.lateness_ms)).unwrap_or(0);
         if self.unread {
             return WatermarkIn { lateness_ms, reason: self.reason, ..WatermarkIn::default() };
         }

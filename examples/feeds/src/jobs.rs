@@ -26,10 +26,12 @@ mod mark;
 mod merge;
 mod parse;
 mod reject;
+mod window;
 
 pub use export::{Exported, FeedTotals};
 pub use mark::MarkPayload;
 pub use merge::Merging;
+pub use window::{Window, WindowPayload, WindowRead};
 
 /// Lists every feed and makes the jobs of the run.
 pub const DISCOVER: &str = "feeds.discover";
@@ -46,6 +48,9 @@ pub const REJECT: &str = "feeds.reject";
 
 /// Notes how far its source was read.
 pub const MARK: &str = "feeds.mark";
+
+/// Reads what a feed published within a stretch of time.
+pub const WINDOW: &str = "feeds.window";
 
 /// The label that all jobs of a run carry: the id of its discover job.
 pub const RUN_LABEL: &str = "run";
@@ -129,6 +134,7 @@ pub fn job_types(terms: LeaseTerms) -> Vec<JobType> {
         job_type(EXPORT, "checks the export and names its digest", 20, 1_000),
         job_type(REJECT, "names a duplicate", 1, 1_000),
         job_type(MARK, "notes how far a source was read", 20, 250),
+        job_type(WINDOW, "reads what a feed published within a stretch of time", 20, 250),
     ]
 }
 
@@ -160,7 +166,8 @@ pub async fn declare(client: &Client, terms: LeaseTerms) -> Result<(), Error> {
 /// Adds the handlers of all job types to a worker.
 #[must_use]
 pub fn handlers(builder: WorkerBuilder, reader: &Reader) -> WorkerBuilder {
-    let (listing, fetching) = (reader.clone(), reader.clone());
+    let (listing, fetching, windows) = (reader.clone(), reader.clone(), reader.clone());
+    let readings = window::Readings::default();
     builder
         .handler(DISCOVER, move |ctx, payload: DiscoverPayload| discover::run(ctx, payload, listing.clone()))
         .handler(FETCH, move |ctx, payload: FetchPayload| fetch::run(ctx, payload, fetching.clone()))
@@ -169,4 +176,7 @@ pub fn handlers(builder: WorkerBuilder, reader: &Reader) -> WorkerBuilder {
         .handler(EXPORT, export::run)
         .handler(REJECT, reject::run)
         .handler(MARK, mark::run)
+        .handler(WINDOW, move |ctx, payload: WindowPayload| {
+            window::run(ctx, payload, windows.clone(), readings.clone())
+        })
 }

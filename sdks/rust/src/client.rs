@@ -10,12 +10,14 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::artifacts::Artifacts;
+use crate::backfills::Backfills;
 use crate::blackouts::Blackouts;
 use crate::breakers::Breakers;
 use crate::buckets::Buckets;
 use crate::dead_letters::DeadLetters;
 use crate::error::Error;
 use crate::explanation::{HostExplanation, LaneExplanation};
+use crate::graphs::Graphs;
 use crate::health::Health;
 use crate::job_types::JobTypes;
 use crate::jobs::Jobs;
@@ -26,6 +28,7 @@ use crate::pause::{PauseOut, PauseTarget};
 use crate::priorities::Priorities;
 use crate::projects::Projects;
 use crate::quotas::Quotas;
+use crate::runs::Runs;
 use crate::schedules::Schedules;
 use crate::sources::Sources;
 use crate::tenants::Tenants;
@@ -189,7 +192,25 @@ impl Client {
         Breakers(self)
     }
 
-    /// Calls about schedules: what asks for jobs in time.
+    /// Calls about graphs: templates of steps that depend on each other.
+    #[must_use]
+    pub fn graphs(&self) -> Graphs<'_> {
+        Graphs(self)
+    }
+
+    /// Calls about runs: executions of graphs.
+    #[must_use]
+    pub fn runs(&self) -> Runs<'_> {
+        Runs(self)
+    }
+
+    /// Calls about backfills: stretches of event time that are read again.
+    #[must_use]
+    pub fn backfills(&self) -> Backfills<'_> {
+        Backfills(self)
+    }
+
+    /// Calls about schedules: what asks for jobs and runs in time.
     #[must_use]
     pub fn schedules(&self) -> Schedules<'_> {
         Schedules(self)
@@ -343,6 +364,12 @@ impl Client {
     pub(crate) async fn call_with_status<T: DeserializeOwned>(&self, call: Call) -> Result<(u16, T), Error> {
         let answer = self.transport.send(&call, self.patience).await?;
         Ok((answer.status, decode(&call, &answer.body)?))
+    }
+
+    /// The same, for calls that may be answered that there is nothing.
+    pub(crate) async fn call_or_nothing<T: DeserializeOwned>(&self, call: Call) -> Result<Option<T>, Error> {
+        let answer = self.transport.send(&call, self.patience).await?;
+        if answer.status == 204 { Ok(None) } else { decode(&call, &answer.body).map(Some) }
     }
 
     /// All pages of a list that fits in memory.

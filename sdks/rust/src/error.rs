@@ -2,9 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::id::JobId;
+use crate::id::{JobId, RunId};
 use crate::job::JobState;
 use crate::rehearsal::Rehearsal;
+use crate::run::RunState;
 
 /// Any error of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,14 @@ pub enum Error {
         job: JobId,
         /// Its state.
         state: JobState,
+    },
+    /// The run had not ended when the time was up.
+    #[error("run {run} is still {state}")]
+    RunWaitTimedOut {
+        /// The run.
+        run: RunId,
+        /// Its state.
+        state: RunState,
     },
 }
 

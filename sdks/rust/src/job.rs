@@ -8,8 +8,10 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::artifact::ArtifactRef;
+use crate::backfill::WindowOf;
 use crate::error::Error;
-use crate::id::JobId;
+use crate::id::{BackfillId, JobId, RunId};
+use crate::run::RunPart;
 use crate::schedule::Firing;
 use crate::word::words;
 
@@ -47,12 +49,14 @@ impl JobState {
 
 words! {
     /// What a job is before others.
+    #[derive(Default)]
     Priority {
         /// An operator waits for it.
         Urgent = "urgent",
         /// Before the usual.
         High = "high",
         /// The usual.
+        #[default]
         Normal = "normal",
         /// After the usual.
         Low = "low",
@@ -88,6 +92,8 @@ words! {
         DeadLetter = "dead_letter",
         /// A worker asked for it while working on another job.
         FollowUp = "follow_up",
+        /// A final job's work was asked for once more, before others.
+        Replay = "replay",
     }
 }
 
@@ -348,7 +354,7 @@ pub struct JobOut {
     #[serde(default)]
     pub source: Option<String>,
     /// What it is before others.
-    #[serde(default = "normal")]
+    #[serde(default)]
     pub priority: Priority,
     /// Jobs with the same key exclude each other.
     #[serde(default)]
@@ -382,6 +388,12 @@ pub struct JobOut {
     /// The firing that asked for it, if a schedule did.
     #[serde(default)]
     pub firing: Option<Firing>,
+    /// The part of a run that it is, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunPart>,
+    /// The window of a backfill that it reads, if it reads one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowOf>,
     /// Hand-outs so far.
     #[serde(default)]
     pub attempt: u32,
@@ -435,10 +447,6 @@ pub struct JobOut {
     pub replayed: Option<bool>,
 }
 
-fn normal() -> Priority {
-    Priority::Normal
-}
-
 /// Which jobs a list shows. An empty one shows all, newest first.
 #[derive(Debug, Clone, Default)]
 pub struct JobQuery {
@@ -452,6 +460,10 @@ pub struct JobQuery {
     pub source: Option<String>,
     /// With this label (key, value).
     pub label: Option<(String, String)>,
+    /// Part of this run.
+    pub run: Option<RunId>,
+    /// Reading a window of this backfill.
+    pub backfill: Option<BackfillId>,
     /// Accepted at or after.
     pub since: Option<Timestamp>,
     /// Accepted before.
@@ -471,6 +483,8 @@ impl JobQuery {
             ("job_type", self.job_type.clone()),
             ("source", self.source.clone()),
             ("label", self.label.as_ref().map(|(key, value)| format!("{key}:{value}"))),
+            ("run", self.run.map(|run| run.to_string())),
+            ("backfill", self.backfill.map(|backfill| backfill.to_string())),
             ("since", self.since.map(|moment| moment.to_string())),
             ("until", self.until.map(|moment| moment.to_string())),
             ("limit", self.limit.map(|limit| limit.to_string())),

@@ -6,18 +6,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::clock;
 use crate::error::Error;
 use crate::explanation::JobExplanation;
 use crate::id::JobId;
 use crate::job::{Attempt, HistoryEntry, JobIn, JobOut, JobQuery, LogLineOut, Priority, Summary};
 use crate::page::{Items, Page};
 use crate::transport::Call;
-
-/// The first pause between two looks at a job that is waited for.
-const WAIT_PAUSE: Duration = Duration::from_millis(25);
-/// The longest one.
-const WAIT_PAUSE_MAX: Duration = Duration::from_secs(1);
+use crate::waiting::{Waited, until_ended};
 
 /// Calls about jobs.
 #[derive(Debug, Clone, Copy)]
@@ -170,6 +165,14 @@ impl Jobs<'_> {
         self.0.call(Call::post(format!("/jobs/{id}/retry")).json(&json!({}))?.keyed(None)).await
     }
 
+    /// Does the work of a final job once more, before others: as a new job.
+    ///
+    /// # Errors
+    /// Any; `state_conflict` when it is not final.
+    pub async fn replay(&self, id: &JobId) -> Result<JobOut, Error> {
+        self.0.call(Call::post(format!("/jobs/{id}/replay")).json(&json!({}))?.keyed(None)).await
+    }
+
     /// Counts of the tenant's jobs.
     ///
     /// # Errors
@@ -183,23 +186,12 @@ impl Jobs<'_> {
     /// # Errors
     /// `WaitTimedOut` when it is not final in time; any other at once, except while the server cannot be reached.
     pub async fn wait(&self, id: &JobId, timeout: Duration) -> Result<JobOut, Error> {
-        let until = clock::now() + timeout;
-        let mut pause = WAIT_PAUSE;
-        let mut last = None;
-        loop {
-            match self.get(id).await {
-                Ok(job) if job.state.is_final() => return Ok(job),
-                Ok(job) => last = Some(job.state),
-                Err(error) if error.is_retryable() && clock::now() < until => {}
-                Err(error) => return Err(error),
+        match until_ended(timeout, || self.get(id), |job| job.state.is_final()).await? {
+            Waited::Ended(job) => Ok(job),
+            Waited::Late(last) => {
+                let state = last.map_or_else(|| "unreachable".into(), |job| job.state);
+                Err(Error::WaitTimedOut { job: *id, state })
             }
-            let now = clock::now();
-            if now >= until {
-                let state = last.unwrap_or_else(|| "unreachable".into());
-                return Err(Error::WaitTimedOut { job: *id, state });
-            }
-            clock::pause(pause.min(until - now)).await;
-            pause = (pause * 2).min(WAIT_PAUSE_MAX);
         }
     }
 }

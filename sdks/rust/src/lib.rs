@@ -24,6 +24,8 @@ mod applied;
 mod apply;
 mod artifact;
 mod artifacts;
+mod backfill;
+mod backfills;
 mod blackout;
 mod blackouts;
 mod breaker;
@@ -40,6 +42,8 @@ mod declared;
 mod desired_workers;
 mod error;
 mod explanation;
+mod graph;
+mod graphs;
 mod health;
 mod id;
 mod job;
@@ -59,8 +63,12 @@ mod quota;
 mod quotas;
 mod raw;
 mod rehearsal;
+mod run;
+mod runs;
 mod schedule;
 mod schedules;
+mod simulation;
+mod simulations;
 mod source;
 mod sources;
 mod tenant;
@@ -70,6 +78,7 @@ mod throttles;
 mod token;
 mod tokens;
 mod transport;
+mod waiting;
 mod watermark;
 mod watermarks;
 mod word;
@@ -79,6 +88,11 @@ mod workers;
 pub use applied::{Applied, AppliedAction, Difference};
 pub use artifact::ArtifactRef;
 pub use artifacts::Artifacts;
+pub use backfill::{
+    Backfill, BackfillIn, BackfillJob, BackfillPreview, BackfillWindow, PreviewQuota, Reprocess, Warning, WindowCounts,
+    WindowOf, WindowOrder, WindowState,
+};
+pub use backfills::Backfills;
 pub use blackout::{Blackout, BlackoutAction, Calendar, Quiet, QuietQuery, Window};
 pub use blackouts::Blackouts;
 pub use breaker::{Breaker, BreakerState};
@@ -94,8 +108,10 @@ pub use error::{Error, FieldError, Problem};
 pub use explanation::{
     Hold, HostExplanation, HostGate, JobExplanation, LaneExplanation, LanesWaiting, TenantExplanation,
 };
+pub use graph::{Approval, Condition, Edge, FanOut, Graph, GraphPlan, ListAt, PlannedStep, Step, SubGraph, Trigger};
+pub use graphs::Graphs;
 pub use health::{Health, HealthMemory, HealthStatus};
-pub use id::{IdError, JobId};
+pub use id::{BackfillId, IdError, JobId, RunId};
 pub use job::{
     Attempt, AttemptOutcome, DeadLetterState, Dependency, DependsOn, HistoryEntry, JobError, JobIn, JobOut, JobQuery,
     JobState, KeylessRow, LogLevel, LogLineOut, Origin, OriginKind, Priority, Progress, Summary, SummaryRow,
@@ -116,11 +132,19 @@ pub use quota::{Quota, QuotaUse};
 pub use quotas::Quotas;
 pub use raw::{RawAnswer, RawRequest};
 pub use rehearsal::Rehearsal;
+pub use run::{
+    FirstSignal, NewRun, Rerun, RunEdge, RunGraph, RunNode, RunOut, RunParent, RunPart, RunQuery, RunState, RunTrigger,
+    Segment, SegmentKind, Signal, StepCounts, StepKind, StepState, Stopped, TimelineItem,
+};
+pub use runs::Runs;
 pub use schedule::{
     Daylight, Firing, FiringFound, Instant, Misfire, Overlap, Schedule, SchedulePause, ScheduleStatus, ScheduledJob,
-    Timetable,
+    ScheduledRun, Timetable,
 };
 pub use schedules::Schedules;
+pub use simulation::{
+    Ends, Held, SimulateUntil, Simulated, SimulatedOutcome, Simulation, SupposedWorkers, Wait, Waits,
+};
 pub use source::Source;
 pub use sources::Sources;
 pub use tenant::{Allotment, Receipt, TenantOut};

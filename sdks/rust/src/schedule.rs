@@ -1,16 +1,16 @@
-//! What asks for jobs in time. Calls are in `schedules`.
+//! What asks for jobs and runs in time. Calls are in `schedules`.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::id::JobId;
+use crate::id::{JobId, RunId};
 use crate::job::Priority;
 
-/// Asks for a job at each nominal instant of its timetable: once, or it is noted why not. What is left out is as the
-/// server has it, or as it was.
+/// Asks for a job, or a run of a graph, at each nominal instant of its timetable: once, or it is noted why not. What is
+/// left out is as the server has it, or as it was.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Schedule {
@@ -22,10 +22,13 @@ pub struct Schedule {
     /// Its nominal instants.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timetable: Option<Timetable>,
-    /// What it asks for.
+    /// What it asks for, where that is a job. This or `run`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<ScheduledJob>,
-    /// What becomes of a nominal instant while a job of the schedule is open.
+    /// What it asks for, where that is a run of a graph.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<ScheduledRun>,
+    /// What becomes of a nominal instant while a job or run of the schedule is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overlap: Option<Overlap>,
     /// What becomes of nominal instants that could not be kept.
@@ -37,7 +40,7 @@ pub struct Schedule {
     /// A firing comes up to so many milliseconds after its nominal instant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jitter_ms: Option<u64>,
-    /// So many jobs in a row that fail pause it.
+    /// So many jobs or runs in a row that fail pause it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failures_max: Option<u32>,
     /// No nominal instant before.
@@ -111,6 +114,23 @@ pub struct ScheduledJob {
     pub deadline_ms: Option<u64>,
 }
 
+/// The run that a schedule asks for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ScheduledRun {
+    /// Its graph; the version that is declared when it begins.
+    pub graph: String,
+    /// Its inputs.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub inputs: Map<String, Value>,
+    /// Free labels.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// The project of its jobs, where steps do not say another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+}
+
 /// What becomes of times that a zone's clock skips or shows twice.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -124,18 +144,18 @@ pub enum Daylight {
     Both,
 }
 
-/// What becomes of a nominal instant while a job of the schedule is open.
+/// What becomes of a nominal instant while a job or run of the schedule is open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Overlap {
     /// It is left out.
     #[default]
     Skip,
-    /// One waits until the open job has ended; more are left out.
+    /// One waits until what is open has ended; more are left out.
     BufferOne,
     /// Each waits its turn.
     BufferAll,
-    /// The open jobs are asked to end, and it comes when they have.
+    /// What is open is asked to end, and it comes when that has.
     CancelRunning,
     /// It comes all the same.
     Allow,
@@ -172,19 +192,22 @@ pub struct ScheduleStatus {
     /// When the next one is due; `None`: none comes, or it is paused.
     #[serde(default)]
     pub next_at: Option<Timestamp>,
-    /// Nominal instants that wait for its open jobs, in order.
+    /// Nominal instants that wait for what is open, in order.
     #[serde(default)]
     pub waiting: Vec<Timestamp>,
-    /// Open jobs that it asked for.
+    /// Open jobs, or runs, that it asked for.
     #[serde(default)]
     pub open_count: u64,
-    /// The first hundred of them.
+    /// The first hundred jobs of them.
     #[serde(default)]
     pub open: Vec<JobId>,
-    /// Jobs in a row that failed.
+    /// The first hundred runs of them.
+    #[serde(default)]
+    pub open_runs: Vec<RunId>,
+    /// Jobs, or runs, in a row that failed.
     #[serde(default)]
     pub failures: u32,
-    /// Nominal instants that had a job.
+    /// Nominal instants that had a job or a run.
     #[serde(default)]
     pub fired: u64,
     /// Those that had none, for whatever reason.
@@ -193,12 +216,15 @@ pub struct ScheduleStatus {
     /// Of those, the ones that could not be kept because nobody served.
     #[serde(default)]
     pub missed: u64,
-    /// The last nominal instant that had a job.
+    /// The last nominal instant that had a job or a run.
     #[serde(default)]
     pub last_nominal_at: Option<Timestamp>,
     /// That job.
     #[serde(default)]
     pub last_job: Option<JobId>,
+    /// That run.
+    #[serde(default)]
+    pub last_run: Option<RunId>,
     /// Who paused it; `None`: it is not paused.
     #[serde(default)]
     pub paused: Option<SchedulePause>,
@@ -216,7 +242,7 @@ pub struct SchedulePause {
     pub at: Timestamp,
 }
 
-/// What became of a nominal instant, or of several on end that have no job.
+/// What became of a nominal instant, or of several on end that have neither job nor run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FiringFound {
     /// The nominal instant; the first of several.
@@ -230,17 +256,20 @@ pub struct FiringFound {
     /// The job; `None`: there is none.
     #[serde(default)]
     pub job: Option<JobId>,
-    /// Why there is none: `overlap`, `misfire`, `paused`, … More may come.
+    /// The run; `None`: there is none.
+    #[serde(default)]
+    pub run: Option<RunId>,
+    /// Why there is neither: `overlap`, `misfire`, `paused`, … More may come.
     #[serde(default)]
     pub cause: Option<String>,
 }
 
-/// Which firing of which schedule asked for a job.
+/// Which firing of which schedule asked for a job or a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Firing {
     /// The schedule.
     pub schedule: String,
-    /// The nominal instant: what the job is for, whenever it runs.
+    /// The nominal instant: what it is for, whenever it runs.
     pub nominal_at: Timestamp,
 }
 
@@ -249,6 +278,12 @@ impl Schedule {
     #[must_use]
     pub fn new(name: &str, timetable: Timetable, job: ScheduledJob) -> Self {
         Self { name: name.to_owned(), timetable: Some(timetable), job: Some(job), ..Self::default() }
+    }
+
+    /// A schedule of this name that asks for runs.
+    #[must_use]
+    pub fn of_runs(name: &str, timetable: Timetable, run: ScheduledRun) -> Self {
+        Self { name: name.to_owned(), timetable: Some(timetable), run: Some(run), ..Self::default() }
     }
 }
 

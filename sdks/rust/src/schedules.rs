@@ -83,7 +83,7 @@ impl Schedules<'_> {
         declared::update(self.0, PATH, &wanted.name, wanted, wanted.version).await
     }
 
-    /// Deletes it. Jobs that it asked for go on.
+    /// Deletes it. Jobs and runs that it asked for go on.
     ///
     /// # Errors
     /// Any; `not_found`.

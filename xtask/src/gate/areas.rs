@@ -39,7 +39,7 @@ pub enum Area {
     Client,
     /// The executable and its commands.
     Cli,
-    /// The feeds example.
+    /// The examples: feeds and analysis.
     Feeds,
     /// The load driver's own tests (not the measurements).
     Bench,
@@ -97,7 +97,7 @@ impl Area {
             Self::Openapi => &["orch-server", "orch"],
             Self::Client => &["orch-client"],
             Self::Cli => &["orch"],
-            Self::Feeds => &["orch-feeds"],
+            Self::Feeds => &["orch-feeds", "orch-analysis"],
             Self::Bench => &["orch-bench", "orch-chaos"],
             Self::E2e => &["orch", "orch-feeds", "orch-server", "orch-client"],
         }
@@ -152,7 +152,7 @@ pub fn area_of(executable: &Executable) -> Option<Area> {
         "orch-server" => Area::Server,
         "orch-client" => Area::Client,
         "orch" => Area::Cli,
-        "orch-feeds" => Area::Feeds,
+        "orch-feeds" | "orch-analysis" => Area::Feeds,
         "orch-bench" | "orch-chaos" => Area::Bench,
         _ => return None,
     })

@@ -48,7 +48,7 @@ impl Reference {
         let mut page = format!(
             "<!-- @generated from `orch --help` by `{AGAIN}`; do not edit. -->\n\n# Command line\n\n\
              The options under *Connection* hold for every command and are shown once.\n\
-             Exit codes: 0 done, 1 error, 2 the job did not succeed, 3 timed out waiting, 4 credentials, 5 not found, 6 conflict.\n"
+             Exit codes: 0 done, 1 error, 2 the job or run did not succeed, 3 timed out waiting, 4 credentials, 5 not found, 6 conflict.\n"
         );
         for name in &self.order {
             let text = &self.texts[name];

@@ -3,8 +3,11 @@
 use super::*;
 use crate::config::JobType;
 use crate::fairness::Short;
+use crate::graph::Graph;
 use crate::ids::Stream;
 use crate::job::{DependsOn, OriginKind, Priority};
+use crate::run::{Repairs, RunTrigger};
+use crate::schedule::ScheduledJob;
 
 fn job(n: u128) -> JobId {
     JobId::v7(Timestamp::from_millis(1_700_000_000_000), n)
@@ -51,8 +54,10 @@ pub(crate) fn samples() -> Vec<Fact> {
             not_before: Some(at),
             open_parents: vec![0],
             origin: Some(Origin { kind: OriginKind::DeadLetter, of: job(8) }),
+            part: None,
             payload_sha256: "00".repeat(32),
             state: JobState::Blocked,
+            window: None,
         },
         Fact::JobReady { cause: ReadyCause::Unblocked, job: job(1), prev: 6 },
         Fact::JobScheduled { at, job: job(1), prev: 6 },
@@ -87,6 +92,7 @@ pub(crate) fn samples() -> Vec<Fact> {
             attempt: 2,
             cause: EndCause::TriesSpent,
             error: Some(error),
+            found: None,
             heard_at: None,
             job: job(1),
             lane: LaneNo(1),
@@ -206,6 +212,70 @@ pub(crate) fn samples() -> Vec<Fact> {
             version: 8,
         },
     ]
+    .into_iter()
+    .chain(of_runs())
+    .collect()
+}
+
+/// The same of runs.
+fn of_runs() -> Vec<Fact> {
+    let at = Timestamp::from_millis(1_700_000_000_123);
+    let (run, step) = (RunId::v7(at, 6), StepNo(2));
+    let (by, reason) = ("tok".to_owned(), Some("r".to_owned()));
+    let counts = Counts { failed: 1, skipped: 2, succeeded: 3, total: 6, canceled: 0 };
+    let repairs = Repairs {
+        again: [StepNo(1)].into(),
+        course: "{}".into(),
+        items: [(StepNo(1), [0, 4].into())].into(),
+        of: RunId::v7(at, 7),
+        results: [(StepNo(0), r#"{"list":[1]}"#.into())].into(),
+    };
+    let spec = RunSpec {
+        by: Some(by.clone()),
+        correlation_id: Some("c".into()),
+        firing: None,
+        graph: Some(Graph { name: "g".into(), ..Graph::default() }),
+        inputs: r#"{"since":"2026"}"#.into(),
+        labels: [("feed".to_owned(), "kev".to_owned())].into(),
+        parent: Some(PartOf { index: None, run: RunId::v7(at, 8), step }),
+        project: Some("default".into()),
+        reason: reason.clone(),
+        repairs: Some(repairs),
+        token: Some("t".into()),
+        trigger: RunTrigger::Replay,
+        window: None,
+    };
+    let (backfill, window_ms) = (BackfillId::v7(at, 9), 86_400_000);
+    let asked = BackfillSpec {
+        by: by.clone(),
+        from: at,
+        job: Some(ScheduledJob { job_type: "feeds.fetch".into(), payload: "{}".into(), ..ScheduledJob::default() }),
+        only: Some(vec![1, 4]),
+        reason: "r".into(),
+        source: "kev".into(),
+        ticket: "T-1".into(),
+        to: at.plus_ms(10 * window_ms),
+        window_ms,
+        ..BackfillSpec::default()
+    };
+    vec![
+        Fact::RunStarted { graph: "g".into(), run, spec: Box::new(spec), version: 3 },
+        Fact::StepsSkipped { reason: SkipReason::UpstreamFailed, run, steps: vec![step, StepNo(4)] },
+        Fact::PartFailed { detail: Some("d".into()), fault: Fault::Refused, index: Some(3), run, step },
+        Fact::MapEnded { counts, outcome: Outcome::Failed, run, step },
+        Fact::ApprovalAsked { run, step, until: at },
+        Fact::ApprovalDecided { by: Some(by.clone()), reason: reason.clone(), run, step, verdict: Verdict::Approved },
+        Fact::RunCancelRequested { by: by.clone(), reason: reason.clone(), run },
+        Fact::RunPaused { by: by.clone(), reason: reason.clone(), run },
+        Fact::RunResumed { by: by.clone(), reason: reason.clone(), run },
+        Fact::RunFinished { counts, outcome: RunOutcome::Failed, run },
+        Fact::BackfillCreated { backfill, spec: Box::new(asked) },
+        Fact::BackfillSkipped { backfill, count: 3, place: 4 },
+        Fact::BackfillPaused { backfill, by: by.clone(), reason: reason.clone() },
+        Fact::BackfillResumed { backfill, by: by.clone(), reason: reason.clone() },
+        Fact::BackfillCancelRequested { backfill, by, reason },
+        Fact::BackfillFinished { backfill, counts, outcome: RunOutcome::Failed },
+    ]
 }
 
 fn record(seq: u64, body: Fact) -> Record {
@@ -247,6 +317,14 @@ fn a_grant_that_holds_its_request_back_says_until_when() {
     let (fired, text) = with("job_enqueued", "firing", firing);
     assert!(matches!(fired, Fact::JobEnqueued { firing: Some(Firing { .. }), .. }), "{text}");
     assert!(text.contains(r#""firing":{"nominal_at":7,"schedule":"feed","zones":"2026a"},"job":"#), "{text}");
+    let part = serde_json::json!({"index": 4, "run": RunId::v7(Timestamp::from_millis(7), 1), "step": 2});
+    let (one, text) = with("job_enqueued", "part", part);
+    assert!(matches!(one, Fact::JobEnqueued { part: Some(PartOf { step: StepNo(2), .. }), .. }), "{text}");
+    let (_, text) = with("job_finished", "found", r#"{"a":1}"#.into());
+    assert!(
+        text.contains(r#""found":"{\"a\":1}","heard_at""#) || text.contains(r#""found":"{\"a\":1}","job""#),
+        "{text}"
+    );
     let (_, text) = with("lease_granted", "leave_by", 8.into());
     assert!(text.contains(r#""lease_ms":60000,"leave_by":8,"prev":"#), "{text}");
     let (held, text) = with("lease_granted", "permit", 8.into());

@@ -114,6 +114,8 @@ impl Stage {
             correlation_id: None,
             origin: None,
             firing: None,
+            part: None,
+            window: None,
         });
         let jobs = jobs.collect();
         self.ask(Command::Enqueue { tenant, jobs, key: None });

@@ -118,6 +118,8 @@ impl Stage {
             correlation_id: None,
             origin: None,
             firing: None,
+            part: None,
+            window: None,
         }
     }
 

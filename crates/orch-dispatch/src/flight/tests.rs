@@ -100,6 +100,8 @@ impl Stage {
             correlation_id: None,
             origin: None,
             firing: None,
+            part: None,
+            window: None,
             lane: LaneKey {
                 concurrency_key: None,
                 job_type: "fetch".to_owned(),

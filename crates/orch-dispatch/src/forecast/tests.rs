@@ -93,6 +93,8 @@ impl Stage {
                 correlation_id: None,
                 origin: None,
                 firing: None,
+                part: None,
+                window: None,
                 lane: LaneKey {
                     concurrency_key: key.map(str::to_owned),
                     job_type: job_type.to_owned(),

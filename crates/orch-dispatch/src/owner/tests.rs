@@ -93,6 +93,8 @@ fn job(n: u128) -> NewJob {
         correlation_id: None,
         origin: None,
         firing: None,
+        part: None,
+        window: None,
         lane: LaneKey {
             concurrency_key: None,
             job_type: "t".to_owned(),

@@ -19,7 +19,7 @@ const MINUTE: u64 = 60_000;
 fn minutely() -> Schedule {
     let job = ScheduledJob { job_type: "t".into(), payload: "{}".into(), ..ScheduledJob::default() };
     let timetable = Table { every_ms: Some(MINUTE), ..Table::default() };
-    Schedule { name: "feed".into(), job, timetable, ..Schedule::default() }
+    Schedule { name: "feed".into(), job: Some(job), timetable, ..Schedule::default() }
 }
 
 /// A shard with that schedule; its rows are kept.
@@ -206,9 +206,9 @@ fn a_take_over_is_no_misfire() {
 
 #[test]
 fn what_is_too_old_is_left_out_in_steps() {
-    let job = minutely().job;
+    let job = minutely().job.unwrap();
     let timetable = Table { every_ms: Some(1_000), ..Table::default() };
-    let doc = Schedule { job, timetable, catch_up_ms: 60_000, overlap: Overlap::Allow, ..minutely() };
+    let doc = Schedule { job: Some(job), timetable, catch_up_ms: 60_000, overlap: Overlap::Allow, ..minutely() };
     let mut clockwork = Clockwork::new(doc);
     let since = clockwork.stage.now;
     clockwork.pass(1_100, 100);
@@ -288,11 +288,11 @@ fn another_version_begins_where_the_last_one_ended() {
 #[test]
 fn what_it_needs_must_be_there() {
     let mut clockwork = Clockwork::new(minutely());
-    let mut refused = |job: ScheduledJob| match clockwork.declare(Schedule { job, ..minutely() }) {
+    let mut refused = |job: ScheduledJob| match clockwork.declare(Schedule { job: Some(job), ..minutely() }) {
         Answer::Refused(refusal) => refusal.field.unwrap_or_default(),
         answer => panic!("{answer:?}"),
     };
-    let job = minutely().job;
+    let job = minutely().job.unwrap();
     assert_eq!(refused(ScheduledJob { job_type: "none".into(), ..job.clone() }), "job.job_type");
     assert_eq!(refused(ScheduledJob { source: Some("none".into()), ..job.clone() }), "job.source");
     assert_eq!(refused(ScheduledJob { project: Some("none".into()), ..job }), "job.project");
@@ -324,8 +324,8 @@ impl Clockwork {
 fn keys_are_found_in_the_payload() {
     let of = JobType { concurrency_key_pointer: Some("/feed".into()), ..kind(None) };
     let mut clockwork = Clockwork { stage: Stage::new(of, 100), rows: Vec::new() };
-    let job = ScheduledJob { payload: r#"{"feed":"kev"}"#.into(), ..minutely().job };
-    clockwork.declare(Schedule { job, ..minutely() });
+    let job = ScheduledJob { payload: r#"{"feed":"kev"}"#.into(), ..minutely().job.unwrap() };
+    clockwork.declare(Schedule { job: Some(job), ..minutely() });
     clockwork.pass(MINUTE, 1_000);
     assert_eq!(clockwork.claim()[0].lane.concurrency_key.as_deref(), Some("kev"));
     assert_eq!(TENANT, TenantNo(2));

@@ -175,6 +175,8 @@ fn job() -> NewJob {
         correlation_id: None,
         origin: None,
         firing: None,
+        part: None,
+        window: None,
         lane: orch_core::job::LaneKey {
             concurrency_key: None,
             job_type: JobType::named("t").name,

@@ -7,13 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orch_core::Timestamp;
-use orch_core::config::JobType;
+use orch_core::backfill::BackfillSpec;
+use orch_core::config::{ConfigDoc, JobType, Source};
 use orch_core::fact::PauseTarget;
-use orch_core::ids::JobId;
+use orch_core::graph::{Graph, Step};
+use orch_core::ids::{BackfillId, JobId, RunId};
 use orch_core::job::{Dependency, DependsOn, JobError};
 use orch_core::port::JobPageParams;
+use orch_core::run::RunSpec;
+use orch_core::schedule::ScheduledJob;
 use orch_dispatch::Command;
-use orch_dispatch::command::{Actor, NewJob, Report};
+use orch_dispatch::command::{Actor, AskedBackfill, Expect, NewJob, NewRun, Report, WhichGraph};
 use orch_engine::{Ageing, EngineOptions, Lease};
 use orch_store::postgres::{PostgresLedger, PostgresOptions};
 use sqlx::{Connection as _, Executor as _};
@@ -50,6 +54,7 @@ on_each_ledger! {
     a_paused_lane_outlives_sweeps_and_retention
     sweeps_under_load_lose_no_open_job
     a_job_is_kept_from_its_end_on
+    runs_and_backfills_go_by_their_ends
 }
 
 /// A database of the test's own; `None`, said aloud, when there is no URL.
@@ -112,6 +117,71 @@ impl World {
             }
         };
         tokio::time::timeout(Duration::from_secs(20), wait).await.expect("sweeps remove them all");
+    }
+
+    async fn declare_source(&self, name: &str) {
+        let doc = ConfigDoc::Source(Source { name: name.to_owned(), ..Source::default() });
+        self.engine.command(Command::PutConfig { tenant: self.tenant, doc, expect: Expect::Any }).await.unwrap();
+    }
+
+    /// A run of one job.
+    async fn run_of(&self, job_type: &str) -> RunId {
+        let step = Step { name: "only".to_owned(), job_type: Some(job_type.to_owned()), ..Step::default() };
+        let graph = WhichGraph::Own(Graph { name: "g".to_owned(), steps: vec![step], ..Graph::default() });
+        let spec = RunSpec { inputs: "{}".to_owned(), ..RunSpec::default() };
+        let run = self.engine.new_run_id();
+        let new = Box::new(NewRun { run, graph, spec });
+        self.engine.command(Command::StartRun { tenant: self.tenant, new, key: None }).await.unwrap();
+        run
+    }
+
+    /// A backfill of one window, the hour of this number, which is one job.
+    async fn backfill_of(&self, job_type: &str, hour: i64) -> BackfillId {
+        const HOUR_MS: i64 = 3_600_000;
+        let job = ScheduledJob { job_type: job_type.to_owned(), payload: "{}".to_owned(), ..ScheduledJob::default() };
+        let spec = BackfillSpec {
+            from: Timestamp::from_millis(hour * HOUR_MS),
+            job: Some(job),
+            reason: "lost".to_owned(),
+            source: "kev".to_owned(),
+            ticket: "T-1".to_owned(),
+            to: Timestamp::from_millis((hour + 1) * HOUR_MS),
+            window_ms: HOUR_MS.unsigned_abs(),
+            ..BackfillSpec::default()
+        };
+        let (backfill, spec) = (BackfillId(self.engine.new_job_id().0), Box::new(AskedBackfill(spec)));
+        let command = Command::CreateBackfill { tenant: self.tenant, backfill, spec, key: None };
+        self.engine.command(command).await.unwrap();
+        backfill
+    }
+
+    /// Whether the ledger has the run, and whether it has the backfill.
+    async fn are_there(&self, run: RunId, backfill: BackfillId) -> [bool; 2] {
+        let (ledger, tenant) = (self.engine.ledger(), self.tenant);
+        let run = ledger.run_get(tenant, run).await.unwrap();
+        [run.is_some(), ledger.backfill_get(tenant, backfill).await.unwrap().is_some()]
+    }
+
+    async fn both_gone(&self, run: RunId, backfill: BackfillId) {
+        let wait = async {
+            while self.are_there(run, backfill).await != [false; 2] {
+                a_moment().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), wait).await.expect("sweeps remove them");
+    }
+
+    /// Completes this many jobs.
+    async fn work(&mut self, jobs: usize) {
+        let mut done = 0;
+        while done < jobs {
+            let leases = self.claim(jobs - done, 2_000).await;
+            assert!(!leases.is_empty(), "{done} of {jobs} came");
+            for lease in &leases {
+                self.complete(lease, SUCCESS).await.unwrap();
+            }
+            done += leases.len();
+        }
     }
 
     /// Ended jobs by the totals, and by the roll-up of those that went.
@@ -262,5 +332,22 @@ async fn a_job_is_kept_from_its_end_on(mut options: EngineOptions) {
     }
     world.gone(late.grant.token.job).await;
     assert!(world.complete(&late, SUCCESS).await.is_err(), "nothing is known of it any more");
+    world.engine.shutdown().await;
+}
+
+/// Runs and backfills that ended go; those that are open stay, however old, and go when they have ended too.
+async fn runs_and_backfills_go_by_their_ends(options: EngineOptions) {
+    let mut world = World::aged(options, QUICK).await;
+    world.declare_source("kev").await;
+    world.pause(true).await;
+    let (old_run, old_backfill) = (world.run_of("t").await, world.backfill_of("t", 1).await);
+    let (run, backfill) = (world.run_of("u").await, world.backfill_of("u", 2).await);
+    assert_eq!(world.are_there(run, backfill).await, [true; 2]);
+    world.work(2).await;
+    world.both_gone(run, backfill).await;
+    assert_eq!(world.are_there(old_run, old_backfill).await, [true; 2], "what is open stays");
+    world.pause(false).await;
+    world.work(2).await;
+    world.both_gone(old_run, old_backfill).await;
     world.engine.shutdown().await;
 }

@@ -79,6 +79,8 @@ impl World {
             correlation_id: None,
             origin: None,
             firing: None,
+            part: None,
+            window: None,
         }
     }
 

@@ -6,20 +6,8 @@ use orch_core::graph::FanOut;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Counts, End, Outcome};
+use super::{Counts, End, Fault, Outcome};
 use crate::mutant::{self, Mutant};
-
-/// Why a map has no list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fault {
-    /// The step that has it did not succeed, or its result has nothing there.
-    ListMissing,
-    /// There is something, and it is no list.
-    NoList,
-    /// It is longer than the map takes.
-    ListTooLong,
-}
 
 /// One item of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

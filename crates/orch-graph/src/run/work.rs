@@ -140,7 +140,7 @@ impl<'a> Work<'a> {
     /// A success that does not meet its edge's condition counts as skipped.
     fn counted(&self, child: Child, end: End, result: Option<&Value>) -> Counted {
         let met = || self.plan.condition(child).is_none_or(|condition| condition::holds(condition, result));
-        if end == End::Succeeded && !met() { Counted::Skipped } else { end.counted() }
+        if end == End::Succeeded && !met() { Counted::Skipped } else { end.into() }
     }
 
     fn pass_over(&mut self, step: StepNo, tally: Tally) {

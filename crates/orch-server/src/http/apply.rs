@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::State;
 use orch_core::config::{ConfigDoc, ConfigKind, check_connector};
+use orch_core::graph::{Graph, StepKind};
 use orch_core::ids::TenantNo;
 use orch_core::{Code, Refusal, Timestamp, limits};
 use orch_dispatch::Answer;
@@ -136,19 +137,48 @@ pub async fn apply(
     require_any(&caller, &KINDS.iter().map(|kind| kind.scope).collect::<Vec<_>>())?;
     query.none()?;
     check_count("documents", documents.len(), limits::DOCUMENTS_PER_CALL_MAX, "entries")?;
-    let (mut wanted, mut refused) = read(&documents);
+    let (wanted, refused) = read(&documents);
     wanted.iter().try_for_each(|wanted| require(&caller, KINDS[wanted.rank].scope))?;
-    let current = current(&app, &caller, &wanted).await?;
-    // The order in which they are written.
-    wanted.sort_by_key(|wanted| (wanted.rank, wanted.place));
-    refused.extend(check_all(caller.tenant(), &wanted, &current, app.engine().now()).await);
-    refuse(refused)?;
+    let (wanted, current) = checked(&app, &caller, wanted, refused, "documents").await?;
     let mut items: Vec<_> = wanted.iter().map(|wanted| (wanted.place, plan(wanted, &current))).collect();
     if !dry_run {
         write(&app, &caller, wanted, &mut items).await?;
     }
     items.sort_by_key(|(place, _)| *place);
     Ok(Json(ApplyOut { dry_run, items: items.into_iter().map(|(_, item)| item).collect() }))
+}
+
+/// The documents in the order in which they are written, and what is declared of their kinds now; or all that was refused
+/// of them, as items of a list of this name.
+async fn checked(
+    app: &AppState,
+    caller: &Caller,
+    mut wanted: Vec<Wanted>,
+    mut refused: Vec<Refused>,
+    list: &str,
+) -> Result<(Vec<Wanted>, Current), Problem> {
+    let current = current(app, caller, &wanted).await?;
+    let heights = heights(&wanted);
+    let height = |wanted: &Wanted| heights.get(wanted.doc.name()).filter(|_| wanted.doc.kind() == ConfigKind::Graph);
+    wanted.sort_by_key(|wanted| (wanted.rank, height(wanted).copied(), wanted.place));
+    refused.extend(check_all(caller.tenant(), &wanted, &current, app.engine().now()).await);
+    refuse(refused, list)?;
+    Ok((wanted, current))
+}
+
+/// Of the documents of a list those that would change something, each with its place, in the order in which they would be
+/// written.
+pub(super) async fn what_differs(
+    app: &AppState,
+    caller: &Caller,
+    documents: &[Box<RawValue>],
+    list: &str,
+) -> Result<Vec<(usize, ConfigDoc)>, Problem> {
+    let (wanted, refused) = read(documents);
+    let (mut wanted, current) = checked(app, caller, wanted, refused, list).await?;
+    let found = |doc: &ConfigDoc| current.get(&(doc.kind(), doc.name().to_owned()));
+    wanted.retain(|wanted| found(&wanted.doc).is_none_or(|found| found.doc != wanted.doc));
+    Ok(wanted.into_iter().map(|Wanted { place, doc, .. }| (place, doc)).collect())
 }
 
 /// A refusal, and the place of the document that it is about.
@@ -166,10 +196,35 @@ fn read(documents: &[Box<RawValue>]) -> (Vec<Wanted>, Vec<Refused>) {
     (wanted, refused)
 }
 
+/// How many levels of graphs of this call each of them has inside it: what is inside is written first.
+fn heights(wanted: &[Wanted]) -> BTreeMap<String, u64> {
+    let graphs = wanted.iter().filter_map(|wanted| match &wanted.doc {
+        ConfigDoc::Graph(graph) => Some(graph),
+        _ => None,
+    });
+    let inside = |graph: &Graph| {
+        let names = graph.steps.iter().filter_map(|step| match &step.kind {
+            StepKind::Graph(of) => Some(of.name.clone()),
+            _ => None,
+        });
+        names.collect::<Vec<_>>()
+    };
+    let inside: BTreeMap<String, Vec<String>> = graphs.map(|graph| (graph.name.clone(), inside(graph))).collect();
+    let mut heights: BTreeMap<String, u64> = inside.keys().map(|name| (name.clone(), 0)).collect();
+    // More levels are refused, and so is a circle.
+    for _ in 0..limits::GRAPH_DEPTH_MAX {
+        for (name, inner) in &inside {
+            let height = inner.iter().filter_map(|inner| heights.get(inner)).max().map_or(0, |height| height + 1);
+            heights.insert(name.clone(), height);
+        }
+    }
+    heights
+}
+
 /// Nothing was refused, or a problem that names all of it, in the order of the documents.
-fn refuse(mut refused: Vec<Refused>) -> Result<(), Problem> {
+fn refuse(mut refused: Vec<Refused>, list: &str) -> Result<(), Problem> {
     refused.sort_by_key(|(place, _)| *place);
-    let named = refused.into_iter().map(|(place, refusal)| refusal.under(&format!("documents[{place}]")));
+    let named = refused.into_iter().map(|(place, refusal)| refusal.under(&format!("{list}[{place}]")));
     Problem::fields(named.flat_map(Refusal::parted).collect()).map_or(Ok(()), Err)
 }
 

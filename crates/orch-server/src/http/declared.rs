@@ -8,6 +8,7 @@ use axum::http::header::{ETAG, IF_MATCH, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use orch_core::config::{self, ConfigDoc, ConfigKind};
+use orch_core::graph::Step;
 use orch_core::{Code, Refusal, Timestamp};
 use orch_dispatch::Answer;
 use orch_dispatch::answer::ConfigFound;
@@ -21,6 +22,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::BASE;
 use super::cursor::List;
 use super::error::Problem;
+use super::graphs;
 use super::json::{Json, check_depth};
 use super::query::Query;
 use super::words::{Moment, PageOut};
@@ -238,13 +240,33 @@ pub(super) async fn put(
     expect: Expect,
 ) -> Result<(u64, bool), Problem> {
     check(&doc, app.engine().now())?;
-    let answer = app.engine().command(Command::PutConfig { tenant: caller.tenant(), doc, expect }).await?;
+    let kind = doc.kind();
+    let answered = app.engine().command(Command::PutConfig { tenant: caller.tenant(), doc, expect }).await;
+    let answer =
+        answered.map_err(|error| Problem::from(error).map_fields(|field| Some(field_on_the_wire(kind, field))))?;
     let Answer::Config { version, created } = answer else { return Err(unexpected(&answer)) };
     Ok((version, created))
 }
 
+/// A field that the engine blames, as the document has it.
+pub(super) fn field_on_the_wire(kind: ConfigKind, field: &str) -> String {
+    match kind {
+        ConfigKind::Graph => graphs::field_on_the_wire(field),
+        // What is wrong with the graph that it names is wrong with the name.
+        ConfigKind::Schedule if field.starts_with("run.steps") => "run.graph".to_owned(),
+        _ => field.to_owned(),
+    }
+}
+
 /// All that can be said of a document without looking at what is declared.
 pub(super) fn check(doc: &ConfigDoc, now: Timestamp) -> Result<(), Refusal> {
+    check_members(doc, now).map_err(|refusal| match doc {
+        ConfigDoc::Graph(_) => graphs::as_on_the_wire(refusal),
+        _ => refusal,
+    })
+}
+
+fn check_members(doc: &ConfigDoc, now: Timestamp) -> Result<(), Refusal> {
     doc.check()?;
     check_texts(doc)?;
     match doc {
@@ -254,6 +276,7 @@ pub(super) fn check(doc: &ConfigDoc, now: Timestamp) -> Result<(), Refusal> {
         // The owner looks, too; a calendar that takes long to never come is refused before it gets there.
         ConfigDoc::Blackout(doc) => orch_dispatch::blackout::check(doc, now),
         ConfigDoc::Schedule(doc) => orch_dispatch::schedule::check(doc, now),
+        ConfigDoc::Graph(doc) => graphs::check_name(&doc.name),
         _ => Ok(()),
     }
 }
@@ -272,7 +295,16 @@ fn check_texts(doc: &ConfigDoc) -> Result<(), Refusal> {
         ConfigDoc::Blackout(doc) => return described(&doc.description),
         ConfigDoc::Schedule(doc) => {
             described(&doc.description)?;
-            return check_depth("job.payload", doc.job.payload.as_bytes());
+            let payload = doc.job.iter().map(|job| ("job.payload", &job.payload));
+            let mut texts = payload.chain(doc.run.iter().map(|run| ("run.inputs", &run.inputs)));
+            return texts.try_for_each(|(field, text)| check_depth(field, text.as_bytes()));
+        }
+        ConfigDoc::Graph(doc) => {
+            described(&doc.description)?;
+            let payload = |step: &Step| step.payload.clone().unwrap_or_default();
+            let mut numbered = doc.steps.iter().map(payload).enumerate();
+            return numbered
+                .try_for_each(|(place, text)| check_depth(&format!("steps[{place}].payload"), text.as_bytes()));
         }
         ConfigDoc::Source(doc) => doc,
     };

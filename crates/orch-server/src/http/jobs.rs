@@ -58,6 +58,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(cancel_job))
         .routes(routes!(reprioritize_job))
         .routes(routes!(retry_job))
+        .routes(routes!(replay_job))
 }
 
 /// Several jobs to be.
@@ -342,6 +343,36 @@ pub async fn retry_job(
     let Answer::Again(again) = answer else { return Err(unexpected(&answer)) };
     let shown = show(&app, &caller, again, false).await?;
     Ok(if again == job { Json(shown).into_response() } else { created(shown) })
+}
+
+/// Does the work of a final job once more, before others: as a new job, at least of priority `high`.
+#[utoipa::path(
+    post, path = "/jobs/{id}/replay", tag = "jobs",
+    params(
+        ("id" = inline(JobIdText), Path, description = "The job"),
+        ("Idempotency-Key" = inline(Option<KeyHeaderText>), Header, description = "Makes the call safe to repeat for 24 hours"),
+    ),
+    request_body(content = Option<EmptyIn>, example = json!({})),
+    responses((status = 201, body = JobOut, description = "A new job with `origin.kind` `replay`"))
+)]
+pub async fn replay_job(
+    State(app): State<AppState>,
+    caller: Caller,
+    Segment(id): Segment,
+    query: Query,
+    IdempotencyKey(key): IdempotencyKey,
+    OptionalJson(EmptyIn {}): OptionalJson<EmptyIn>,
+) -> Result<Response, Problem> {
+    require(&caller, Scope::Operate)?;
+    query.none()?;
+    let job: JobId = id_of(&id, "job")?;
+    let mut content = Fingerprint::default();
+    content.part(job.0.as_bytes());
+    let key = key.map(|key| KeySpace::of_subject(caller.subject(), "jobs.replay").key(&key, content.finish()));
+    let new_id = app.engine().new_job_id();
+    let answer = app.engine().command(Command::Replay { tenant: caller.tenant(), job, new_id, key }).await?;
+    let Answer::Again(again) = answer else { return Err(unexpected(&answer)) };
+    Ok(created(show(&app, &caller, again, false).await?))
 }
 
 /// 201 with the job's address.

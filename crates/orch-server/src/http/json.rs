@@ -11,10 +11,11 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use orch_core::{Code, Refusal, limits};
-use serde::Serialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::{self, DeserializeOwned, Deserializer, IgnoredAny};
+use serde::{Deserialize as _, Serialize};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::error::Problem;
 use super::object::Object;
@@ -173,6 +174,42 @@ fn refusal_of(path: String, message: &str) -> Refusal {
 
 fn shown(message: &str) -> String {
     message.chars().filter(|c| !c.is_control()).take(MESSAGE_CHARS_MAX).collect()
+}
+
+/// The largest whole number that the canonical form keeps (RFC 8785, section 3.2.2.3).
+const WHOLE_MAX: u64 = 1 << 53;
+
+/// For `deserialize_with`: JSON whose canonical form says the same.
+pub fn keepable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    let value = Option::<Value>::deserialize(deserializer)?;
+    if value.as_ref().is_none_or(is_keepable) { Ok(value) } else { Err(not_keepable()) }
+}
+
+/// The same of an object.
+pub fn keepable_object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
+    let members = Map::deserialize(deserializer)?;
+    if members.values().all(is_keepable) { Ok(members) } else { Err(not_keepable()) }
+}
+
+fn not_keepable<E: de::Error>() -> E {
+    de::Error::custom("a whole number beyond 2^53 would not stay what it is: write it as a text")
+}
+
+fn is_keepable(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => {
+            let size = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
+            size.is_none_or(|size| size <= WHOLE_MAX)
+        }
+        Value::Array(items) => items.iter().all(is_keepable),
+        Value::Object(members) => members.values().all(is_keepable),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+    }
+}
+
+/// The canonical text of a value (RFC 8785).
+pub fn canonical(value: &Value) -> String {
+    serde_json_canonicalizer::to_string(value).unwrap_or_else(|_| value.to_string())
 }
 
 /// Checks the nesting of well-formed JSON text without parsing it again.

@@ -1,4 +1,4 @@
-//! Schedules: what asks for jobs in time, and what became of each nominal instant.
+//! Schedules: what asks for jobs and runs in time, and what became of each nominal instant.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,16 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use orch_core::config::{ConfigDoc, ConfigKind};
+use orch_core::ids::RunId;
 use orch_core::job::Priority;
 use orch_core::port::{FiringPageParams, FiringRow};
-use orch_core::schedule::{Daylight, Misfire, Overlap, Schedule, ScheduledJob, Timetable};
+use orch_core::schedule::{Asked, Daylight, Misfire, Overlap, Schedule, ScheduledJob, ScheduledRun, Timetable};
 use orch_core::{JobId, Timestamp};
 use orch_dispatch::Answer;
 use orch_dispatch::answer::ScheduleFound;
 use orch_dispatch::command::{Command, Read};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -23,11 +24,13 @@ use super::cursor::List;
 use super::declared::{self, Declared, Full, New, name};
 use super::error::Problem;
 use super::idempotency::IdempotencyKey;
-use super::json::{Json, OptionalJson};
+use super::json::{Json, OptionalJson, canonical, keepable_object};
+use super::object::maybe_object;
 use super::query::Query;
 use super::segment::Segment;
 use super::texts::{
-    DayText, JobIdText, KeyHeaderText, LabelsMap, LimitNumber, MessageText, NameText, RuleText, WallClockText, ZoneText,
+    DayText, JobIdText, KeyHeaderText, LabelsMap, LimitNumber, MessageText, NameText, RuleText, RunIdText,
+    WallClockText, ZoneText,
 };
 use super::unexpected;
 use super::words::{
@@ -52,7 +55,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(resume_schedule))
 }
 
-/// Asks for a job at each nominal instant of its timetable: once, or it is noted why not.
+/// Asks for a job, or a run of a graph, at each nominal instant of its timetable: once, or it is noted why not.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = Schedule, example = json!({
@@ -70,9 +73,12 @@ pub struct ScheduleBody {
     /// Its nominal instants: one of `cron`, `rrule` and `every_ms`.
     #[schema(required = true)]
     pub timetable: TimetableBody,
-    /// What it asks for.
-    #[schema(required = true)]
-    pub job: ScheduledJobBody,
+    /// What it asks for, where that is a job. This or `run`.
+    #[serde(deserialize_with = "maybe_object")]
+    pub job: Option<ScheduledJobBody>,
+    /// What it asks for, where that is a run of a graph.
+    #[serde(deserialize_with = "maybe_object")]
+    pub run: Option<ScheduledRunBody>,
     /// What becomes of a nominal instant while a job of the schedule is open: `skip`, it is left out; `buffer_one`, one
     /// waits until that has ended; `buffer_all`, up to 100 do; `cancel_running`, the open job is asked to end and it comes
     /// then; `allow`, it comes all the same.
@@ -169,6 +175,26 @@ pub struct ScheduledJobBody {
     deadline_ms: Option<u64>,
 }
 
+/// The run that a schedule asks for.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = ScheduledRun, example = json!({"graph": "kev", "inputs": {"path": "known_exploited_vulnerabilities.json"}}))]
+pub struct ScheduledRunBody {
+    /// Its graph; the version that is declared when it begins.
+    #[schema(value_type = NameText, required = true)]
+    graph: String,
+    /// Its inputs: an object up to 64 KiB.
+    #[serde(deserialize_with = "keepable_object")]
+    #[schema(value_type = Object)]
+    inputs: Map<String, Value>,
+    /// Free labels.
+    #[schema(value_type = LabelsMap)]
+    labels: BTreeMap<String, String>,
+    /// The project of its jobs, where steps do not say another.
+    #[schema(value_type = Option<NameText>)]
+    project: Option<String>,
+}
+
 /// A nominal instant to come.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct InstantOut {
@@ -200,24 +226,30 @@ pub struct ScheduleStatusOut {
     pub next_at: Option<Moment>,
     /// Nominal instants that wait for its open jobs, in order.
     pub waiting: Vec<Moment>,
-    /// Open jobs that it asked for.
+    /// Open jobs, or runs, that it asked for.
     pub open_count: u64,
-    /// The first hundred of them.
+    /// The first hundred jobs of them.
     #[schema(value_type = Vec<JobIdText>)]
     pub open: Vec<JobId>,
-    /// Jobs in a row that failed.
+    /// The first hundred runs of them.
+    #[schema(value_type = Vec<RunIdText>)]
+    pub open_runs: Vec<RunId>,
+    /// Jobs, or runs, in a row that failed.
     pub failures: u32,
-    /// Nominal instants that had a job.
+    /// Nominal instants that had a job or a run.
     pub fired: u64,
     /// Those that had none, for whatever reason.
     pub skipped: u64,
     /// Of those, the ones that could not be kept because nobody served.
     pub missed: u64,
-    /// The last nominal instant that had a job.
+    /// The last nominal instant that had a job or a run.
     pub last_nominal_at: Option<Moment>,
     /// That job.
     #[schema(value_type = Option<JobIdText>)]
     pub last_job: Option<JobId>,
+    /// That run.
+    #[schema(value_type = Option<RunIdText>)]
+    pub last_run: Option<RunId>,
     /// Who paused it, and why; null: it is not paused.
     pub paused: Option<SchedulePauseOut>,
 }
@@ -233,7 +265,7 @@ pub struct SchedulePauseOut {
     pub at: Moment,
 }
 
-/// What became of a nominal instant, or of several on end that have no job.
+/// What became of a nominal instant, or of several on end that have neither job nor run.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FiringOut {
     /// The nominal instant; the first of several.
@@ -247,7 +279,10 @@ pub struct FiringOut {
     /// The job; null: there is none.
     #[schema(value_type = Option<JobIdText>)]
     pub job: Option<JobId>,
-    /// Why there is none: `overlap`, `buffer_full`, `superseded`, `misfire`, `catch_up`, `paused`, `replaced` or
+    /// The run; null: there is none.
+    #[schema(value_type = Option<RunIdText>)]
+    pub run: Option<RunId>,
+    /// Why there is neither: `overlap`, `buffer_full`, `superseded`, `misfire`, `catch_up`, `paused`, `replaced` or
     /// `refused`. More may come.
     #[schema(example = "overlap")]
     pub cause: Option<String>,
@@ -302,13 +337,28 @@ impl From<ScheduledJobBody> for ScheduledJob {
     }
 }
 
+impl From<ScheduledRun> for ScheduledRunBody {
+    fn from(run: ScheduledRun) -> Self {
+        let ScheduledRun { graph, inputs, labels, project } = run;
+        Self { graph, inputs: serde_json::from_str(&inputs).unwrap_or_default(), labels, project }
+    }
+}
+
+impl From<ScheduledRunBody> for ScheduledRun {
+    fn from(body: ScheduledRunBody) -> Self {
+        let ScheduledRunBody { graph, inputs, labels, project } = body;
+        Self { graph, inputs: canonical(&Value::Object(inputs)), labels, project }
+    }
+}
+
 impl ScheduleBody {
     fn shown(doc: Schedule) -> Self {
         Self {
             name: doc.name,
             description: doc.description,
             timetable: doc.timetable.into(),
-            job: doc.job.into(),
+            job: doc.job.map(Into::into),
+            run: doc.run.map(Into::into),
             overlap: doc.overlap,
             misfire: doc.misfire,
             catch_up_ms: doc.catch_up_ms,
@@ -342,10 +392,11 @@ impl Declared for ScheduleBody {
             ends_at: self.ends_at.map(|at| at.0),
             failures_max: self.failures_max,
             jitter_ms: self.jitter_ms,
-            job: self.job.into(),
+            job: self.job.map(Into::into),
             misfire: self.misfire,
             name: self.name,
             overlap: self.overlap,
+            run: self.run.map(Into::into),
             starts_at: self.starts_at.map(|at| at.0),
             timetable: self.timetable.into(),
         }))
@@ -359,19 +410,21 @@ impl Declared for ScheduleBody {
 
 impl From<ScheduleFound> for ScheduleStatusOut {
     fn from(found: ScheduleFound) -> Self {
-        let (last_nominal_at, last_job) = found.last.map(|(at, job)| (Moment(at), job)).unzip();
+        let (last_nominal_at, last) = found.last.map(|(at, asked)| (Moment(at), asked)).unzip();
         Self {
             decided_until: Moment(found.decided_until),
             next_at: found.next_at.map(Moment),
             waiting: found.waiting.into_iter().map(Moment).collect(),
             open_count: found.open_count,
-            open: found.open,
+            open: found.open.iter().filter_map(|asked| asked.job()).collect(),
+            open_runs: found.open.iter().filter_map(|asked| asked.run()).collect(),
             failures: found.failures,
             fired: found.fired,
             skipped: found.skipped,
             missed: found.missed,
             last_nominal_at,
-            last_job,
+            last_job: last.and_then(Asked::job),
+            last_run: last.and_then(Asked::run),
             paused: found.paused.map(|pause| SchedulePauseOut {
                 by: pause.by,
                 reason: pause.reason,
@@ -389,6 +442,7 @@ impl From<FiringRow> for FiringOut {
             count: row.count,
             at: Moment(row.at),
             job: row.job,
+            run: row.run,
             cause: row.cause,
         }
     }
@@ -473,7 +527,7 @@ pub async fn put_schedule(
     declared::replace(&app, &caller, &name, query, &headers, body).await
 }
 
-/// Deletes a schedule. Jobs that it asked for go on.
+/// Deletes a schedule. Jobs and runs that it asked for go on.
 #[utoipa::path(
     delete, path = "/schedules/{name}", tag = "schedules",
     params(
@@ -545,7 +599,7 @@ pub async fn list_schedule_instants(
     }))
 }
 
-/// Lists what became of a schedule's nominal instants, newest first: the job of each, or why it has none.
+/// Lists what became of a schedule's nominal instants, newest first: the job or the run of each, or why it has none.
 #[utoipa::path(
     get, path = "/schedules/{name}/firings", tag = "schedules",
     params(

@@ -59,6 +59,10 @@ text_schema! {
     PointerText, r"^(/([^~/\x00-\x1f\x7f-\x9f]|~[01])*)*$", (0, limits::KEY_POINTER_CHARS_MAX), "/repository/id";
     /// Why somebody did something.
     ReasonText, LINE, (0, limits::REASON_CHARS_MAX);
+    /// The same where it must be said.
+    WhyText, LINE, (1, limits::REASON_CHARS_MAX), "the export lost January";
+    /// The ticket that asks for something.
+    TicketText, LINE, (1, limits::TICKET_CHARS_MAX), "OPS-17";
     /// A text that a program may have written, line breaks and all.
     MessageText, MESSAGE, (0, limits::ERROR_MESSAGE_CHARS_MAX);
     /// A line of a log.
@@ -71,6 +75,10 @@ text_schema! {
     Sha256Text, "^[0-9a-f]{64}$", (64, 64), "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
     /// A job's id.
     JobIdText, "^job_[0-9a-f]{32}$", (36, 36), "job_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f";
+    /// A run's id.
+    RunIdText, "^run_[0-9a-f]{32}$", (36, 36), "run_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f";
+    /// A backfill's id.
+    BackfillIdText, "^bkf_[0-9a-f]{32}$", (36, 36), "bkf_0198f0c2b7a07c3e8d9f0a1b2c3d4e5f";
     /// A worker session's id.
     SessionIdText, "^wks_[0-9a-f]{32}$", (36, 36), "wks_00000002b7a08c3e8d9f0a1b2c3d4e5f";
     /// A claim's id.

@@ -1,13 +1,17 @@
 //! Small wire types that many bodies share: moments, closed lists of words, errors, artifacts, pages.
 
 use orch_core::allotment::Strategy;
+use orch_core::backfill::{Order, Reprocess};
 use orch_core::blackout::BlackoutAction;
 use orch_core::concurrency::PerKeyStrategy;
 use orch_core::connector::{ArtifactKind, Capability};
+use orch_core::graph::Trigger;
 use orch_core::job::{ArtifactRef, JobError, Priority};
+use orch_core::run::RunTrigger;
 use orch_core::schedule::{Daylight, Misfire, Overlap};
 use orch_core::watermark::{Axis, Range};
 use orch_core::{Code, JobState, Refusal, Timestamp, limits};
+use orch_engine::{RunStanding, WindowStanding};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
@@ -16,6 +20,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::fields::{Refusals, check_count, check_message, check_sha256, check_text};
 use super::json::check_depth;
+use super::runs::graph::{STEP_KINDS, STEP_STATES};
+use super::runs::timeline::SEGMENT_KINDS;
 use super::texts::{LineText, MessageText, ReasonText, Sha256Text, UriText};
 use crate::access::Scope;
 
@@ -122,6 +128,51 @@ word_schema!(
     /// The words of `orch_core::schedule::Overlap`.
     OverlapWord,
     Overlap::ALL.iter().map(|word| word.as_str())
+);
+word_schema!(
+    /// The words of `orch_core::graph::Trigger`.
+    TriggerWord,
+    Trigger::ALL.into_iter().map(Trigger::as_str)
+);
+word_schema!(
+    /// The words of `orch_core::run::RunTrigger`.
+    RunTriggerWord,
+    RunTrigger::ALL.into_iter().map(RunTrigger::as_str)
+);
+word_schema!(
+    /// The words of `orch_engine::RunStanding`.
+    RunStateWord,
+    RunStanding::ALL.into_iter().map(RunStanding::as_str)
+);
+word_schema!(
+    /// The words of `orch_engine::WindowStanding`.
+    WindowStateWord,
+    WindowStanding::ALL.into_iter().map(WindowStanding::as_str)
+);
+word_schema!(
+    /// The words of `orch_core::backfill::Order`.
+    OrderWord,
+    Order::ALL.into_iter().map(Order::as_str)
+);
+word_schema!(
+    /// The words of `orch_core::backfill::Reprocess`.
+    ReprocessWord,
+    Reprocess::ALL.into_iter().map(Reprocess::as_str)
+);
+word_schema!(
+    /// The words for where a step of a run is.
+    StepStateWord,
+    STEP_STATES.into_iter()
+);
+word_schema!(
+    /// The words of `orch_core::graph::StepKind`.
+    StepKindWord,
+    STEP_KINDS.into_iter()
+);
+word_schema!(
+    /// The words for what a job does in a segment of a timeline.
+    SegmentKindWord,
+    SEGMENT_KINDS.into_iter()
 );
 word_schema!(
     /// The words of `orch_core::watermark::Axis`.

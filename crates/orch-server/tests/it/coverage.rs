@@ -123,7 +123,7 @@ const PROBES: [(&str, u16); 104] = [
 ];
 
 /// As `PROBES`, for those whose name or place is the caller's own.
-const MORE_PROBES: [(&str, u16); 21] = [
+const MORE_PROBES: [(&str, u16); 51] = [
     ("get_job_detail", 404),
     ("get_job_summary", 404),
     ("put_artifact", 201),
@@ -146,6 +146,37 @@ const MORE_PROBES: [(&str, u16); 21] = [
     ("list_watermarks", 200),
     // By then a source of the caller's own has this name.
     ("put_watermark", 201),
+    ("list_graphs", 200),
+    ("create_graph", 201),
+    ("validate_graph", 200),
+    ("get_graph", 404),
+    ("put_graph", 428),
+    ("delete_graph", 404),
+    ("get_graph_plan", 404),
+    ("list_runs", 200),
+    // By then a graph of the caller's own has this name.
+    ("create_run", 201),
+    ("get_run", 404),
+    ("get_run_graph", 404),
+    ("get_run_timeline", 404),
+    ("get_first_signal", 404),
+    ("cancel_run", 404),
+    ("pause_run", 404),
+    ("resume_run", 404),
+    ("rerun", 404),
+    ("approve_step", 404),
+    ("reject_step", 404),
+    ("replay_job", 404),
+    ("preview_backfill", 422),
+    ("list_backfills", 200),
+    ("create_backfill", 422),
+    ("get_backfill", 404),
+    ("list_backfill_windows", 404),
+    ("pause_backfill", 404),
+    ("resume_backfill", 404),
+    ("cancel_backfill", 404),
+    ("rerun_backfill", 404),
+    ("simulate", 422),
 ];
 
 /// Things of one tenant, all of whose names and ids hold no word of another's.
@@ -155,6 +186,8 @@ struct Things {
     token: String,
     session: String,
     artifact: String,
+    run: String,
+    backfill: String,
 }
 
 const JOB_TYPE: &str = "acme-secret-type";
@@ -165,6 +198,9 @@ const QUOTA: &str = "acme-secret-quota";
 const BREAKER: &str = "acme-secret-breaker";
 const BLACKOUT: &str = "acme-secret-blackout";
 const SCHEDULE: &str = "acme-secret-schedule";
+const GRAPH: &str = "acme-secret-graph";
+/// Its only step, which asks somebody.
+const STEP: &str = "acme-secret-step";
 
 fn bucket() -> Value {
     json!({"host": "acme-secret-host", "terms": [{"limit": 9, "window_ms": 1_000}]})
@@ -182,6 +218,19 @@ fn schedule() -> Value {
     json!({"timetable": timetable, "job": {"job_type": JOB_TYPE}})
 }
 
+/// Its runs wait for somebody's word.
+fn graph() -> Value {
+    json!({"steps": [{"name": STEP, "approval": {}}]})
+}
+
+/// Its windows wait, since the source is paused.
+fn backfill() -> Value {
+    json!({
+        "source": SOURCE, "from": "2024-01-01T00:00:00Z", "to": "2024-01-03T00:00:00Z", "job": {"job_type": JOB_TYPE},
+        "reason": "acme-secret-reason", "ticket": "acme-secret-ticket"
+    })
+}
+
 async fn things(acme: &Client) -> Things {
     acme.declare(JOB_TYPE).await;
     acme.put(&format!("/sources/{SOURCE}"), json!({"kind": "x"})).await;
@@ -193,6 +242,8 @@ async fn things(acme: &Client) -> Things {
     acme.put(&format!("/breakers/{BREAKER}"), json!({"host": "acme-secret-host"})).await;
     acme.put(&format!("/blackouts/{BLACKOUT}"), blackout()).await;
     acme.put(&format!("/schedules/{SCHEDULE}"), schedule()).await;
+    acme.put(&format!("/graphs/{GRAPH}"), graph()).await;
+    let run = acme.post("/runs", json!({"graph": GRAPH})).await.body()["id"].as_str().unwrap().to_owned();
     let dead = acme.dead(JOB_TYPE).await;
     let (job, token) = acme.leased(JOB_TYPE).await;
     let session = acme.session(&[JOB_TYPE]).await;
@@ -202,7 +253,8 @@ async fn things(acme: &Client) -> Things {
     let kept = acme.send(Method::PUT, &format!("/artifacts/{artifact}"), &[], Body::from("acme-secret-bytes")).await;
     assert_eq!(kept.status, 201);
     acme.post("/pauses", json!({"target": {"source": SOURCE}})).await;
-    Things { job, dead, token, session, artifact }
+    let backfill = acme.post("/backfills", backfill()).await.body()["id"].as_str().unwrap().to_owned();
+    Things { job, dead, token, session, artifact, run, backfill }
 }
 
 /// The operation's path with the tenant's ids in it.
@@ -215,10 +267,14 @@ fn path_of(path: &str, operation: &str, things: &Things) -> String {
         name if name.contains("quota") => QUOTA,
         name if name.contains("breaker") => BREAKER,
         name if name.contains("blackout") => BLACKOUT,
+        name if name.contains("graph") => GRAPH,
         name if name.contains("schedule") || name == "list_firings" => SCHEDULE,
         _ => PROJECT,
     };
     let path = path.strip_prefix(orch_server::BASE).unwrap_or(path);
+    let of_run = path.starts_with("/runs/");
+    let path = if of_run { path.replace("{id}", &things.run).replace("{step}", STEP) } else { path.to_owned() };
+    let path = if path.starts_with("/backfills/") { path.replace("{id}", &things.backfill) } else { path };
     let path =
         path.replace("{lane}", "1").replace("{id}", &things.job).replace("{job}", &things.dead).replace("{name}", name);
     let path = path.replace("{source}", SOURCE).replace("{axis}", "published");
@@ -252,8 +308,17 @@ fn body_of(operation: &str, things: &Things) -> Option<Value> {
         "create_schedule" => json!({"name": SCHEDULE, "timetable": {"cron": "0 2 29 2 *"}, "job": {"job_type": "own"}}),
         "put_schedule" => schedule(),
         "pause_schedule" | "resume_schedule" => json!({"reason": "mine"}),
+        "create_graph" | "validate_graph" => json!({"name": GRAPH, "steps": [{"name": "a", "job_type": "own"}]}),
+        "put_graph" => graph(),
+        "create_run" => json!({"graph": GRAPH}),
+        "preview_backfill" | "create_backfill" => backfill(),
+        "pause_backfill" | "resume_backfill" | "cancel_backfill" => json!({"reason": "mine"}),
+        "rerun_backfill" => json!({"reason": "mine", "ticket": "mine"}),
+        "simulate" => json!({"until": {"run": things.run}}),
+        "rerun" => json!({"kind": "only_failed"}),
+        "cancel_run" | "pause_run" | "resume_run" | "approve_step" | "reject_step" => json!({"reason": "mine"}),
         "put_watermark" => json!({"high": "2024-01-15T00:00:00Z"}),
-        "put_job_type" | "put_source" | "put_project" | "cancel_job" | "retry_job" => json!({}),
+        "put_job_type" | "put_source" | "put_project" | "cancel_job" | "retry_job" | "replay_job" => json!({}),
         "reprioritize_job" => json!({"priority": "low"}),
         "replay_dead_letter" | "discard_dead_letter" => json!({"reason": "mine"}),
         "declare_from_catalogue" => json!({"names": ["export.*"]}),
@@ -315,6 +380,8 @@ fn each_operation_that_takes_a_body_reaches_for_the_other_tenant_with_one() {
         token: String::new(),
         session: String::new(),
         artifact: String::new(),
+        run: String::new(),
+        backfill: String::new(),
     };
     for (method, path, operation) in operations(&document()) {
         let id = operation["operationId"].as_str().unwrap();
@@ -330,6 +397,10 @@ async fn seen(app: &TestApp, acme: &Client, things: &Things) -> Vec<String> {
         "/jobs".to_owned(),
         "/jobs/summary".to_owned(),
         format!("/jobs/{}", things.job),
+        "/graphs".to_owned(),
+        format!("/runs/{}", things.run),
+        format!("/backfills/{}", things.backfill),
+        format!("/backfills/{}/windows", things.backfill),
         format!("/jobs/{}/history", things.job),
         format!("/jobs/{}/logs", things.job),
         "/dead-letters?settled=true".to_owned(),
@@ -365,14 +436,14 @@ on_each_ledger! {
     async fn a_token_without_the_scope_is_refused_everywhere(app) {
         let acme = app.acme().await;
         let things = things(&acme).await;
-        let nobody = app.client(app.acme.no, &["orch:backfill"]).await;
+        let nobody = app.client(app.acme.no, &[]).await;
         let before = seen(app, &acme, &things).await;
         for (method, path, id) in ids() {
             if !OPEN.contains(&id.as_str()) {
                 call(&nobody, &method, &path, &id, &things).await.problem(403, "forbidden");
             }
         }
-        assert_eq!(seen(app, &acme, &things).await[..14], before[..14]);
+        assert_eq!(seen(app, &acme, &things).await[..18], before[..18]);
     }
 
     async fn another_tenant_reaches_nothing_changes_nothing_and_learns_nothing(app) {
@@ -385,6 +456,8 @@ on_each_ledger! {
             things.job.clone(),
             things.dead.clone(),
             things.token.clone(),
+            things.run.clone(),
+            things.backfill.clone(),
             app.acme.id.to_string(),
         ];
         // What the caller itself may name comes last: from then on its own things have these names.

@@ -118,7 +118,7 @@ on_each_ledger! {
             acme.put(path, body).await.blames(422, code, field);
         }
         acme.post("/blackouts", json!({"name": "next-quiet", "calendar": cron("0 2 * * *")})).await.blames(422, "invalid_field", "name");
-        for path in ["/job-types", "/sources", "/projects", "/buckets", "/breakers", "/blackouts", "/schedules"] {
+        for path in ["/job-types", "/sources", "/projects", "/buckets", "/breakers", "/blackouts", "/schedules", "/graphs"] {
             acme.post(path, json!({})).await.blames(422, "invalid_field", "name");
             assert_eq!(acme.get(path).await.body()["items"], json!([]));
         }

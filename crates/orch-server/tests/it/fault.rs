@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use orch_core::block::Block;
-use orch_core::ids::{NodeId, ShardNo, Stream, TenantNo, TokenId};
+use orch_core::config::ConfigKind;
+use orch_core::ids::{BackfillId, NodeId, RunId, ShardNo, Stream, TenantNo, TokenId};
 use orch_core::port::*;
 use orch_core::{JobId, Timestamp};
 
@@ -159,6 +160,21 @@ impl Ledger for FaultyLedger {
         self.inner.firing_page(tenant, params).await
     }
 
+    async fn config_get(&self, tenant: TenantNo, kind: ConfigKind, name: &str, version: u64) -> Result<Option<Bytes>> {
+        self.switch.check()?;
+        self.inner.config_get(tenant, kind, name, version).await
+    }
+
+    async fn run_get(&self, tenant: TenantNo, run: RunId) -> Result<Option<RunFound>> {
+        self.switch.check()?;
+        self.inner.run_get(tenant, run).await
+    }
+
+    async fn run_page(&self, tenant: TenantNo, params: &RunPageParams) -> Result<Vec<RunFound>> {
+        self.switch.check()?;
+        self.inner.run_page(tenant, params).await
+    }
+
     async fn done_count(&self, tenant: TenantNo) -> Result<Vec<DoneCount>> {
         self.switch.check()?;
         self.inner.done_count(tenant).await
@@ -204,6 +220,24 @@ impl Ledger for FaultyLedger {
 
     async fn firing_rotate(&self, tenant: TenantNo, before: Timestamp) -> Result<u64> {
         self.inner.firing_rotate(tenant, before).await
+    }
+
+    async fn backfill_get(&self, tenant: TenantNo, backfill: BackfillId) -> Result<Option<BackfillFound>> {
+        self.switch.check()?;
+        self.inner.backfill_get(tenant, backfill).await
+    }
+
+    async fn backfill_page(&self, tenant: TenantNo, before: Option<u64>, limit: usize) -> Result<Vec<BackfillFound>> {
+        self.switch.check()?;
+        self.inner.backfill_page(tenant, before, limit).await
+    }
+
+    async fn backfill_rotate(&self, tenant: TenantNo, before: Timestamp) -> Result<u64> {
+        self.inner.backfill_rotate(tenant, before).await
+    }
+
+    async fn run_rotate(&self, tenant: TenantNo, before: Timestamp) -> Result<u64> {
+        self.inner.run_rotate(tenant, before).await
     }
 
     async fn rollup_list(&self, tenant: TenantNo, since: Timestamp) -> Result<Vec<RollupRow>> {

@@ -9,10 +9,16 @@ use sha2::{Digest as _, Sha256};
 use crate::app::{Client, TestApp, claim_id, job_id, on_each_ledger};
 
 /// Limits that the tests below meet and pass.
-const COVERED: [&str; 79] = [
+const COVERED: [&str; 96] = [
     "ahead_days_max",
+    "approval_ms_max",
     "artifact_bytes_max",
     "artifacts_max",
+    "backfill_parallelism_max",
+    "backfill_window_ms_max",
+    "backfill_window_ms_min",
+    "backfill_windows_max",
+    "backfills_open_max",
     "backlog_max",
     "backoff_ms_max",
     "body_bytes_max",
@@ -25,6 +31,7 @@ const COVERED: [&str; 79] = [
     "checkpoint_bytes_max",
     "claim_max",
     "claim_wait_ms_max",
+    "condition_values_max",
     "connector_cooldown_seconds_max",
     "connector_id_chars_max",
     "connector_lag_minutes_max",
@@ -42,6 +49,12 @@ const COVERED: [&str; 79] = [
     "execution_ms_max",
     "failures_in_a_row_max",
     "follow_ups_max",
+    "graph_bytes_max",
+    "graph_depth_max",
+    "graph_edges_max",
+    "graph_jobs_max",
+    "graph_steps_max",
+    "graphs_max",
     "in_flight_max",
     "jitter_ms_max",
     "jobs_per_call_max",
@@ -56,6 +69,7 @@ const COVERED: [&str; 79] = [
     "log_line_chars_max",
     "log_lines_max",
     "lost_max",
+    "map_items_max",
     "name_chars_max",
     "page_max",
     "payload_bytes_max",
@@ -72,13 +86,16 @@ const COVERED: [&str; 79] = [
     "reports_per_call_max",
     "result_bytes_max",
     "rule_chars_max",
+    "run_inputs_bytes_max",
     "schedule_payload_bytes_max",
     "schedules_max",
+    "step_inputs_max",
     "tenant_priority_max",
     "tenant_weight_max",
     "terms_max",
     "throttle_ms_max",
     "throttles_max",
+    "ticket_chars_max",
     "tries_max",
     "urgent_reserve_percent_max",
     "watermark_ahead_ms_max",
@@ -92,10 +109,13 @@ const COVERED: [&str; 79] = [
 ];
 
 /// Defaults, and limits that no single call can meet: of the owner's memory, its commits and its time.
-const NOT_OF_THE_API: [&str; 59] = [
+const NOT_OF_THE_API: [&str; 57] = [
     "ageing_ms",
     "approval_ms_default",
-    "approval_ms_max",
+    "backfill_failures_max",
+    "backfill_parallelism_default",
+    "backfill_stretches_max",
+    "backfill_window_ms_default",
     "backoff_ms_default",
     "backoff_ms_max_default",
     "breaker_failures_percent_default",
@@ -110,16 +130,11 @@ const NOT_OF_THE_API: [&str; 59] = [
     "catch_up_ms_default",
     "commands_queued_max",
     "commands_queued_sender_max",
-    "condition_values_max",
     "execution_ms_default",
     "facts_per_commit",
     "facts_per_mixed_commit",
     "fairness_note_ms",
     "fairness_receipts",
-    "graph_depth_max",
-    "graph_edges_max",
-    "graph_jobs_max",
-    "graph_steps_max",
     "heartbeats_per_lease",
     "held_jobs_max",
     "job_retention_seconds",
@@ -130,18 +145,18 @@ const NOT_OF_THE_API: [&str; 59] = [
     "lease_ms_default",
     "light_share",
     "lost_default",
-    "map_items_max",
     "node_lease_ms",
+    "open_runs_max",
     "page_default",
     "permit_ahead_ms",
     "permit_wait_ms",
     "permit_wishes_max",
     "ramp_ms_default",
     "reading_ahead",
+    "run_facts_at_once",
     "second_append_facts",
     "snapshot_facts",
     "snapshot_ms",
-    "step_inputs_max",
     "superseded_per_call_max",
     "sweep_seconds",
     "tenant_restore_days",
@@ -185,6 +200,65 @@ async fn too_much(client: &Client, job: Value, field: &str) {
 }
 
 on_each_ledger! {
+    async fn the_members_of_a_backfill(app) {
+        let acme = app.acme().await;
+        acme.declare("t").await;
+        acme.put("/sources/kev", json!({"kind": "kev"})).await;
+        // The year 2000, and as long as is asked for.
+        let start = 946_684_800_000_i64;
+        let body = |ms: u64, member: &str, value: Value| {
+            let to = orch_core::Timestamp::from_millis(start + i64::try_from(ms).unwrap()).to_rfc3339();
+            let mut body = json!({
+                "source": "kev", "from": "2000-01-01T00:00:00Z", "to": to, "job": {"job_type": "t"}, "reason": "r", "ticket": "T"
+            });
+            body[member] = value;
+            body
+        };
+        let day = 86_400_000;
+        let (least, most) = (limits::BACKFILL_WINDOW_MS_MIN, limits::BACKFILL_WINDOW_MS_MAX);
+        let windows = |count: u64| body(count * least, "window_ms", json!(least));
+        for (good, bad, field) in [
+            (body(day, "window_ms", json!(least)), body(day, "window_ms", json!(least - 1)), "window_ms"),
+            (body(day, "window_ms", json!(most)), body(day, "window_ms", json!(most + 1)), "window_ms"),
+            (windows(limits::BACKFILL_WINDOWS_MAX), windows(limits::BACKFILL_WINDOWS_MAX + 1), "window_ms"),
+            (
+                body(day, "parallelism", json!(limits::BACKFILL_PARALLELISM_MAX)),
+                body(day, "parallelism", json!(limits::BACKFILL_PARALLELISM_MAX + 1)),
+                "parallelism",
+            ),
+            (
+                body(day, "ticket", json!(text(limits::TICKET_CHARS_MAX))),
+                body(day, "ticket", json!(text(limits::TICKET_CHARS_MAX + 1))),
+                "ticket",
+            ),
+            (
+                body(day, "reason", json!(text(limits::REASON_CHARS_MAX))),
+                body(day, "reason", json!(text(limits::REASON_CHARS_MAX + 1))),
+                "reason",
+            ),
+        ] {
+            acme.post("/backfills", bad).await.blames(422, "limit_exceeded", field);
+            let fine = acme.post("/backfills", good).await;
+            assert_eq!(fine.status, 201, "{field}: {}", fine.text());
+            let id = fine.body()["id"].as_str().unwrap().to_owned();
+            acme.post(&format!("/backfills/{id}/cancel"), json!({})).await;
+        }
+    }
+
+    async fn the_backfills_of_a_tenant(app) {
+        let acme = app.acme().await;
+        acme.declare("t").await;
+        acme.put("/sources/kev", json!({"kind": "kev"})).await;
+        let day = |n: u64| {
+            let at = |n: u64| orch_core::Timestamp::from_millis(i64::try_from(n * 86_400_000).unwrap()).to_rfc3339();
+            json!({"source": "kev", "from": at(n), "to": at(n + 1), "job": {"job_type": "t"}, "reason": "r", "ticket": "T"})
+        };
+        for n in 0..limits::BACKFILLS_OPEN_MAX {
+            assert_eq!(acme.post("/backfills", day(n)).await.status, 201);
+        }
+        acme.post("/backfills", day(limits::BACKFILLS_OPEN_MAX)).await.problem(429, "backlog_full");
+    }
+
     async fn what_a_watermark_says(app) {
         let acme = app.acme().await;
         acme.put("/sources/kev", json!({"kind": "kev"})).await;
@@ -239,6 +313,97 @@ on_each_ledger! {
         });
         let done = report(most).await;
         assert_eq!(done["status"], "ok", "{done}");
+    }
+
+    async fn the_members_of_a_graph(app) {
+        let acme = app.acme().await;
+        acme.declare("t").await;
+        let job = |n: u64| json!({"name": format!("s{n}"), "job_type": "t"});
+        let fan = |n: u64, max: u64| {
+            let over = json!({"step": "s0", "pointer": "/items"});
+            json!({"name": format!("m{n}"), "job_type": "t", "after": [{"step": "s0"}], "map": {"over": over, "max": max}})
+        };
+        let most = limits::MAP_ITEMS_MAX;
+        let fans = |more: u64| {
+            // 1 + 99 × 10,000 + 9,999 = 1,000,000.
+            let all = std::iter::once(job(0)).chain((1..100).map(|n| fan(n, most))).chain([fan(100, most - 1 + more)]);
+            all.collect::<Vec<_>>()
+        };
+        let dense = |edges: u64| {
+            let after = |count: u64| (0..count).map(|n| json!({"step": format!("s{n}")})).collect::<Vec<_>>();
+            let mut steps: Vec<Value> = (0..limits::GRAPH_STEPS_MAX).map(job).collect();
+            let mut left = edges;
+            for step in &mut steps[1_000..] {
+                step["after"] = json!(after(left.min(1_000)));
+                left -= left.min(1_000);
+            }
+            steps
+        };
+        let member = |name: &str, value: Value| {
+            let mut step = job(0);
+            step[name] = value;
+            vec![step]
+        };
+        let inputs = |count: u64| member("inputs", json!((0..count).map(|n| format!("i{n}")).collect::<Vec<_>>()));
+        let ask = |ms: u64| vec![json!({"name": "ask", "approval": {"timeout_ms": ms}})];
+        let values = |count: u64| {
+            let when = json!({"pointer": "/n", "in": (0..count).collect::<Vec<_>>()});
+            vec![job(0), json!({"name": "b", "job_type": "t", "after": [{"step": "s0", "when": when}]})]
+        };
+        let text = |bytes: u64| member("payload", json!("x".repeat(usize_of(bytes) - 2)));
+        let many = |count: u64| (0..count).map(job).collect::<Vec<_>>();
+        for (good, bad, field) in [
+            (many(limits::GRAPH_STEPS_MAX), many(limits::GRAPH_STEPS_MAX + 1), "steps"),
+            (dense(limits::GRAPH_EDGES_MAX), dense(limits::GRAPH_EDGES_MAX + 1), "steps"),
+            (fans(0), fans(1), "steps"),
+            (inputs(limits::STEP_INPUTS_MAX), inputs(limits::STEP_INPUTS_MAX + 1), "steps[0].inputs"),
+            (ask(limits::APPROVAL_MS_MAX), ask(limits::APPROVAL_MS_MAX + 1), "steps[0].approval.timeout_ms"),
+            (values(limits::CONDITION_VALUES_MAX), values(limits::CONDITION_VALUES_MAX + 1), "steps[1].after[0].when.in"),
+            (text(limits::PAYLOAD_BYTES_MAX), text(limits::PAYLOAD_BYTES_MAX + 1), "steps[0].payload"),
+        ] {
+            let validate = |steps: Vec<Value>| acme.post("/graphs/validate", json!({"name": "g", "steps": steps}));
+            let fine = validate(good).await;
+            assert_eq!(fine.status, 200, "{field}: {}", fine.text());
+            validate(bad).await.blames(422, "limit_exceeded", field);
+        }
+        let long = acme.post("/graphs/validate", json!({"name": "g", "steps": [job(0), fan(1, most + 1)]})).await;
+        long.blames(422, "limit_exceeded", "steps[1].map.max");
+        for level in 1..=limits::GRAPH_DEPTH_MAX {
+            let inner = json!({"name": "in", "graph": {"name": format!("g{}", level - 1)}});
+            let steps = json!([if level == 1 { job(0) } else { inner }]);
+            assert_eq!(acme.put(&format!("/graphs/g{level}"), json!({"steps": steps})).await.status, 201);
+        }
+        let deep = json!({"steps": [{"name": "in", "graph": {"name": format!("g{}", limits::GRAPH_DEPTH_MAX)}}]});
+        acme.put("/graphs/deep", deep).await.blames(422, "limit_exceeded", "steps[0].graph.name");
+    }
+
+    async fn the_size_of_a_graph_and_of_inputs(app) {
+        let acme = app.acme().await;
+        acme.declare("t").await;
+        let padded = |steps: usize| {
+            let step = |n: usize| json!({"name": format!("s{n}"), "job_type": "t", "payload": "x".repeat(1_000_000)});
+            json!({"steps": (0..steps).map(step).collect::<Vec<_>>()})
+        };
+        assert_eq!(acme.put("/graphs/large", padded(4)).await.status, 201);
+        acme.put("/graphs/larger", padded(5)).await.blames(422, "limit_exceeded", "steps");
+        acme.put("/graphs/g", json!({"steps": [{"name": "a", "job_type": "t", "inputs": ["i"]}]})).await;
+        let run = |bytes: u64| json!({"graph": "g", "inputs": {"i": "x".repeat(usize_of(bytes) - r#"{"i":""}"#.len())}});
+        let fine = acme.post("/runs", run(limits::RUN_INPUTS_BYTES_MAX)).await;
+        assert_eq!(fine.status, 201, "{}", fine.text());
+        acme.post("/runs", run(limits::RUN_INPUTS_BYTES_MAX + 1)).await.blames(422, "limit_exceeded", "inputs");
+    }
+
+    async fn the_graphs_of_a_tenant(app) {
+        let acme = app.acme().await;
+        acme.declare("t").await;
+        let document = |n: u64| json!({"declare": "graph", "name": format!("g{n}"), "steps": [{"name": "a", "job_type": "t"}]});
+        for half in [0..500, 500..limits::GRAPHS_MAX] {
+            let documents: Vec<Value> = half.map(document).collect();
+            let reply = acme.post("/apply", json!({"documents": documents})).await;
+            assert_eq!(reply.status, 200, "{}", reply.text());
+        }
+        let more = json!({"steps": [{"name": "a", "job_type": "t"}]});
+        acme.put("/graphs/more", more).await.problem(422, "limit_exceeded");
     }
 
     async fn the_size_of_a_query(app) {

@@ -25,6 +25,13 @@ fn numbers_that_no_row_may_have_are_corrupt() {
 }
 
 #[test]
+fn outcomes_of_runs_come_back_from_their_numbers() {
+    assert_eq!(RunOutcome::ALL.map(outcome_number), [5, 6, 7]);
+    assert_eq!(RunOutcome::ALL.map(|outcome| outcome_of(outcome_number(outcome).into()).unwrap()), RunOutcome::ALL);
+    assert!(outcome_of(8).is_err());
+}
+
+#[test]
 fn the_last_row_of_each_key_stays() {
     assert_eq!(last_of_each(&[(1, 'a'), (2, 'b'), (1, 'c')], |row| row.0), [&(2, 'b'), &(1, 'c')]);
 }

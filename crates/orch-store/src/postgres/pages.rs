@@ -3,10 +3,12 @@
 //! Every statement names the tenant, and its connection may read no other's rows. The token's does neither: it looks
 //! the tenant up.
 
-use orch_core::ids::{JobId, TenantNo, TokenId};
+use bytes::Bytes;
+use orch_core::config::ConfigKind;
+use orch_core::ids::{BackfillId, JobId, RunId, TenantNo, TokenId};
 use orch_core::port::{
-    ArtifactRow, DeadLetterFound, DeadLetterPageParams, DoneCount, FiringPageParams, FiringRow, JobPage, JobPageParams,
-    LogRow, StoreError, TokenRow,
+    ArtifactRow, BackfillFound, DeadLetterFound, DeadLetterPageParams, DoneCount, FiringPageParams, FiringRow, JobPage,
+    JobPageParams, LogRow, RunFound, RunPageParams, StoreError, TokenRow,
 };
 use orch_core::time::Timestamp;
 use sqlx::Row;
@@ -16,8 +18,9 @@ use uuid::Uuid;
 use super::reads::all;
 use super::rows;
 use super::session::{for_tenant, store_error};
-use crate::codec::{final_state, lane_of, limit, signed, small, unsigned};
+use crate::codec::{declared, final_state, kind_word, lane_of, limit, outcome_number, signed, small, unsigned};
 use crate::job_page::{self, Walk};
+use crate::run_page;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -98,6 +101,80 @@ pub async fn firing_page(requests: &PgPool, tenant: TenantNo, params: &FiringPag
         .await
         .map_err(store_error)?;
     all(&found, rows::firing)
+}
+
+pub async fn config_get(
+    requests: &PgPool,
+    tenant: TenantNo,
+    kind: ConfigKind,
+    name: &str,
+    version: u64,
+) -> Result<Option<Bytes>> {
+    let found: Option<Vec<u8>> = sqlx::query_scalar(include_str!("../../sql/postgres/config/get.sql"))
+        .bind(small(tenant.0))
+        .bind(kind_word(kind))
+        .bind(name)
+        .bind(signed(version))
+        .fetch_optional(&mut *for_tenant(requests, tenant).await?)
+        .await
+        .map_err(store_error)?;
+    Ok(found.and_then(|doc| declared(doc.into())))
+}
+
+pub async fn run_get(requests: &PgPool, tenant: TenantNo, run: RunId) -> Result<Option<RunFound>> {
+    let found = sqlx::query(include_str!("../../sql/postgres/run/get.sql"))
+        .bind(small(tenant.0))
+        .bind(run.0)
+        .fetch_optional(&mut *for_tenant(requests, tenant).await?)
+        .await
+        .map_err(store_error)?;
+    found.as_ref().map(rows::run_found).transpose()
+}
+
+pub async fn backfill_get(requests: &PgPool, tenant: TenantNo, backfill: BackfillId) -> Result<Option<BackfillFound>> {
+    let found = sqlx::query(include_str!("../../sql/postgres/backfill/get.sql"))
+        .bind(small(tenant.0))
+        .bind(backfill.0)
+        .fetch_optional(&mut *for_tenant(requests, tenant).await?)
+        .await
+        .map_err(store_error)?;
+    found.as_ref().map(rows::backfill_found).transpose()
+}
+
+pub async fn backfill_page(
+    requests: &PgPool,
+    tenant: TenantNo,
+    before: Option<u64>,
+    most: usize,
+) -> Result<Vec<BackfillFound>> {
+    let found = sqlx::query(include_str!("../../sql/postgres/backfill/page.sql"))
+        .bind(small(tenant.0))
+        .bind(before.map_or(i64::MAX, signed))
+        .bind(limit(most))
+        .fetch_all(&mut *for_tenant(requests, tenant).await?)
+        .await
+        .map_err(store_error)?;
+    all(&found, rows::backfill_found)
+}
+
+pub async fn run_page(requests: &PgPool, tenant: TenantNo, params: &RunPageParams) -> Result<Vec<RunFound>> {
+    let walk = run_page::walk(params);
+    let statement = match walk {
+        run_page::Walk::Runs => include_str!("../../sql/postgres/run/page.sql"),
+        run_page::Walk::Graph(_) => include_str!("../../sql/postgres/run/page_graph.sql"),
+        run_page::Walk::Ended(_) => include_str!("../../sql/postgres/run/page_outcome.sql"),
+    };
+    let query = sqlx::query(statement)
+        .bind(small(tenant.0))
+        .bind(params.before.map_or(i64::MAX, signed))
+        .bind(limit(params.limit));
+    let query = match walk {
+        run_page::Walk::Runs => query,
+        run_page::Walk::Graph(graph) => query.bind(graph).bind(params.outcome.map(outcome_number)),
+        run_page::Walk::Ended(outcome) => query.bind(outcome_number(outcome)),
+    };
+    let found = query.fetch_all(&mut *for_tenant(requests, tenant).await?).await.map_err(store_error)?;
+    all(&found, rows::run_found)
 }
 
 pub async fn done_count(requests: &PgPool, tenant: TenantNo) -> Result<Vec<DoneCount>> {

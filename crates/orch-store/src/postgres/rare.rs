@@ -6,7 +6,7 @@ use orch_core::port::Append;
 use sqlx::PgConnection;
 use sqlx::postgres::PgBindIterExt;
 
-use crate::codec::{kind_word, labels, last_of_each, signed, small, to_json};
+use crate::codec::{kind_word, labels, last_of_each, outcome_number, signed, small, to_json};
 
 /// Inserts all of it.
 pub async fn insert(tx: &mut PgConnection, append: &Append) -> Result<(), sqlx::Error> {
@@ -18,6 +18,10 @@ pub async fn insert(tx: &mut PgConnection, append: &Append) -> Result<(), sqlx::
     logs(tx, append).await?;
     artifacts(tx, append).await?;
     firings(tx, append).await?;
+    runs(tx, append).await?;
+    run_ends(tx, append).await?;
+    backfills(tx, append).await?;
+    backfill_ends(tx, append).await?;
     snapshot(tx, append).await
 }
 
@@ -200,7 +204,75 @@ async fn firings(tx: &mut PgConnection, append: &Append) -> Result<(), sqlx::Err
         .bind(rows.iter().map(|row| signed(row.count)).bind_iter())
         .bind(rows.iter().map(|row| row.at.millis()).bind_iter())
         .bind(rows.iter().map(|row| row.job.map(|job| job.0)).bind_iter())
+        .bind(rows.iter().map(|row| row.run.map(|run| run.0)).bind_iter())
         .bind(rows.iter().map(|row| row.cause.as_deref()).bind_iter())
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
+async fn runs(tx: &mut PgConnection, append: &Append) -> Result<(), sqlx::Error> {
+    let rows = &append.runs;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(include_str!("../../sql/postgres/run/insert.sql"))
+        .bind(rows.iter().map(|row| small(row.tenant.0)).bind_iter())
+        .bind(rows.iter().map(|row| row.id.0).bind_iter())
+        .bind(rows.iter().map(|row| signed(row.seq)).bind_iter())
+        .bind(rows.iter().map(|row| row.at.millis()).bind_iter())
+        .bind(rows.iter().map(|row| row.graph.as_str()).bind_iter())
+        .bind(rows.iter().map(|row| signed(row.version)).bind_iter())
+        .bind(rows.iter().map(|row| to_json(&row.spec)).bind_iter())
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
+async fn backfills(tx: &mut PgConnection, append: &Append) -> Result<(), sqlx::Error> {
+    let rows = &append.backfills;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(include_str!("../../sql/postgres/backfill/insert.sql"))
+        .bind(rows.iter().map(|row| small(row.tenant.0)).bind_iter())
+        .bind(rows.iter().map(|row| row.id.0).bind_iter())
+        .bind(rows.iter().map(|row| signed(row.seq)).bind_iter())
+        .bind(rows.iter().map(|row| row.at.millis()).bind_iter())
+        .bind(rows.iter().map(|row| to_json(&row.spec)).bind_iter())
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
+async fn backfill_ends(tx: &mut PgConnection, append: &Append) -> Result<(), sqlx::Error> {
+    let rows = &append.backfill_ends;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(include_str!("../../sql/postgres/backfill_end/insert.sql"))
+        .bind(rows.iter().map(|row| small(row.tenant.0)).bind_iter())
+        .bind(rows.iter().map(|row| row.id.0).bind_iter())
+        .bind(rows.iter().map(|row| row.at.millis()).bind_iter())
+        .bind(rows.iter().map(|row| outcome_number(row.outcome)).bind_iter())
+        .bind(rows.iter().map(|row| to_json(&row.course)).bind_iter())
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
+async fn run_ends(tx: &mut PgConnection, append: &Append) -> Result<(), sqlx::Error> {
+    let rows = &append.run_ends;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(include_str!("../../sql/postgres/run_end/insert.sql"))
+        .bind(rows.iter().map(|row| small(row.tenant.0)).bind_iter())
+        .bind(rows.iter().map(|row| row.id.0).bind_iter())
+        .bind(rows.iter().map(|row| signed(row.seq)).bind_iter())
+        .bind(rows.iter().map(|row| row.at.millis()).bind_iter())
+        .bind(rows.iter().map(|row| outcome_number(row.outcome)).bind_iter())
+        .bind(rows.iter().map(|row| &row.course[..]).bind_iter())
         .execute(tx)
         .await
         .map(drop)

@@ -108,6 +108,28 @@ pub async fn firing_rotate(pool: &PgPool, tenant: TenantNo, before: Timestamp) -
     Ok(gone.rows_affected())
 }
 
+/// One step over a tenant's ended backfills.
+pub async fn backfill_rotate(pool: &PgPool, tenant: TenantNo, before: Timestamp) -> Result<u64, StoreError> {
+    let gone = sqlx::query(include_str!("../../sql/postgres/backfill/remove.sql"))
+        .bind(small(tenant.0))
+        .bind(before.millis())
+        .execute(pool)
+        .await
+        .map_err(store_error)?;
+    Ok(gone.rows_affected())
+}
+
+/// One step over a tenant's ended runs.
+pub async fn run_rotate(pool: &PgPool, tenant: TenantNo, before: Timestamp) -> Result<u64, StoreError> {
+    let gone = sqlx::query(include_str!("../../sql/postgres/run/remove.sql"))
+        .bind(small(tenant.0))
+        .bind(before.millis())
+        .execute(pool)
+        .await
+        .map_err(store_error)?;
+    Ok(gone.rows_affected())
+}
+
 /// What was removed of a tenant's jobs, by the hour.
 pub async fn rollup_list(pool: &PgPool, tenant: TenantNo, since: Timestamp) -> Result<Vec<RollupRow>, StoreError> {
     let mut connection = for_tenant(pool, tenant).await?;

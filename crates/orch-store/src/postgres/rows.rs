@@ -4,11 +4,12 @@
 
 use bytes::Bytes;
 use orch_core::block::Block;
-use orch_core::ids::{JobId, ShardNo, Stream, TenantId, TenantNo, TokenId};
+use orch_core::ids::{BackfillId, JobId, RunId, ShardNo, Stream, TenantId, TenantNo, TokenId};
 use orch_core::job::ArtifactRef;
 use orch_core::port::{
-    ArtifactRow, CheckpointRow, DeadLetterFound, DeadLetterRow, DoneRow, FiringRow, JobFound, JobRow, KeyRow, LogRow,
-    SettlementRow, StoreError, TenantRow, TokenRow, WindowRow,
+    ArtifactRow, BackfillEndRow, BackfillFound, BackfillRow, CheckpointRow, DeadLetterFound, DeadLetterRow, DoneRow,
+    FiringRow, JobFound, JobRow, KeyRow, LogRow, RunEndRow, RunFound, RunRow, SettlementRow, StoreError, TenantRow,
+    TokenRow, WindowRow,
 };
 use orch_core::time::Timestamp;
 use sqlx::postgres::PgRow;
@@ -16,7 +17,7 @@ use sqlx::{Decode, Postgres, Row, Type};
 use uuid::Uuid;
 
 use super::session::store_error;
-use crate::codec::{final_state, json, labels_of, lane_of, unpack_ids, unsigned, unsigned_small};
+use crate::codec::{final_state, json, labels_of, lane_of, outcome_of, unpack_ids, unsigned, unsigned_small};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -197,7 +198,7 @@ pub fn dead_letter(row: &PgRow) -> Result<DeadLetterFound> {
     Ok(DeadLetterFound { row: row_of_job, settlement })
 }
 
-/// tenant, schedule, `nominal_at`, `last_at`, count, at, job, cause.
+/// tenant, schedule, `nominal_at`, `last_at`, count, at, job, run, cause.
 pub fn firing(row: &PgRow) -> Result<FiringRow> {
     Ok(FiringRow {
         tenant: tenant(row, 0)?,
@@ -207,8 +208,56 @@ pub fn firing(row: &PgRow) -> Result<FiringRow> {
         count: unsigned(get(row, 4)?)?,
         at: time(row, 5)?,
         job: get::<Option<Uuid>>(row, 6)?.map(JobId),
-        cause: get(row, 7)?,
+        run: get::<Option<Uuid>>(row, 7)?.map(RunId),
+        cause: get(row, 8)?,
     })
+}
+
+/// tenant, id, seq, at, spec, and at, outcome, course of the end.
+pub fn backfill_found(row: &PgRow) -> Result<BackfillFound> {
+    let asked = BackfillRow {
+        tenant: tenant(row, 0)?,
+        id: get(row, 1).map(BackfillId)?,
+        seq: number(row, 2)?,
+        at: time(row, 3)?,
+        spec: json(get(row, 4)?)?,
+    };
+    let end = match time_or_none(row, 5)? {
+        None => None,
+        Some(at) => Some(BackfillEndRow {
+            tenant: asked.tenant,
+            id: asked.id,
+            at,
+            outcome: outcome_of(i64::from(get::<i16>(row, 6)?))?,
+            course: json(get(row, 7)?)?,
+        }),
+    };
+    Ok(BackfillFound { row: asked, end })
+}
+
+/// tenant, id, seq, at, graph, version, spec, and at, outcome, course of the end.
+pub fn run_found(row: &PgRow) -> Result<RunFound> {
+    let row_of_run = RunRow {
+        tenant: tenant(row, 0)?,
+        id: get(row, 1).map(RunId)?,
+        seq: number(row, 2)?,
+        at: time(row, 3)?,
+        graph: get(row, 4)?,
+        version: number(row, 5)?,
+        spec: json(get(row, 6)?)?,
+    };
+    let end = match time_or_none(row, 7)? {
+        None => None,
+        Some(at) => Some(RunEndRow {
+            tenant: row_of_run.tenant,
+            id: row_of_run.id,
+            seq: row_of_run.seq,
+            at,
+            outcome: outcome_of(i64::from(get::<i16>(row, 8)?))?,
+            course: bytes(row, 9)?,
+        }),
+    };
+    Ok(RunFound { row: row_of_run, end })
 }
 
 /// tenant, id, name, shard, `created_at`.

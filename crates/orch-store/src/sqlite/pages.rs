@@ -2,20 +2,23 @@
 //!
 //! Every statement names the tenant, but for the token's, which looks the tenant up.
 
-use orch_core::ids::{JobId, TenantNo, TokenId};
+use bytes::Bytes;
+use orch_core::config::ConfigKind;
+use orch_core::ids::{BackfillId, JobId, RunId, TenantNo, TokenId};
 use orch_core::port::{
-    ArtifactRow, DeadLetterFound, DeadLetterPageParams, DoneCount, FiringPageParams, FiringRow, JobPage, JobPageParams,
-    LogRow, StoreError, TokenRow,
+    ArtifactRow, BackfillFound, DeadLetterFound, DeadLetterPageParams, DoneCount, FiringPageParams, FiringRow, JobPage,
+    JobPageParams, LogRow, RunFound, RunPageParams, StoreError, TokenRow,
 };
 use orch_core::time::Timestamp;
-use rusqlite::{Connection, ToSql, params};
+use rusqlite::{Connection, Row, ToSql, params};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::reads::{all, one};
 use super::rows;
-use crate::codec::{final_state, lane_of, limit, signed, unsigned};
+use crate::codec::{declared, final_state, kind_word, lane_of, limit, outcome_number, signed, unsigned};
 use crate::job_page::{self, Walk};
+use crate::run_page;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -83,6 +86,61 @@ pub fn firing_page(connection: &Connection, tenant: TenantNo, params: &FiringPag
     let before = params.before.map_or(i64::MAX, Timestamp::millis);
     let bound = params![tenant.0, params.schedule, before, limit(params.limit)];
     all(connection, include_str!("../../sql/sqlite/firing/page.sql"), bound, rows::firing)
+}
+
+pub fn config_get(
+    connection: &Connection,
+    tenant: TenantNo,
+    kind: ConfigKind,
+    name: &str,
+    version: u64,
+) -> Result<Option<Bytes>> {
+    let bound = params![tenant.0, kind_word(kind), name, signed(version)];
+    let doc = |row: &Row<'_>| rows::get::<Vec<u8>>(row, 0);
+    let found = one(connection, include_str!("../../sql/sqlite/config/get.sql"), bound, doc)?;
+    Ok(found.and_then(|doc| declared(doc.into())))
+}
+
+pub fn run_get(connection: &Connection, tenant: TenantNo, run: RunId) -> Result<Option<RunFound>> {
+    let bound = params![tenant.0, &run.0.as_bytes()[..]];
+    one(connection, include_str!("../../sql/sqlite/run/get.sql"), bound, rows::run_found)
+}
+
+pub fn backfill_get(connection: &Connection, tenant: TenantNo, backfill: BackfillId) -> Result<Option<BackfillFound>> {
+    let bound = params![tenant.0, &backfill.0.as_bytes()[..]];
+    one(connection, include_str!("../../sql/sqlite/backfill/get.sql"), bound, rows::backfill_found)
+}
+
+pub fn backfill_page(
+    connection: &Connection,
+    tenant: TenantNo,
+    before: Option<u64>,
+    most: usize,
+) -> Result<Vec<BackfillFound>> {
+    let bound = params![tenant.0, before.map_or(i64::MAX, signed), limit(most)];
+    all(connection, include_str!("../../sql/sqlite/backfill/page.sql"), bound, rows::backfill_found)
+}
+
+pub fn run_page(connection: &Connection, tenant: TenantNo, params: &RunPageParams) -> Result<Vec<RunFound>> {
+    let walk = run_page::walk(params);
+    let (tenant, before, limit) = (tenant.0, params.before.map_or(i64::MAX, signed), limit(params.limit));
+    match walk {
+        run_page::Walk::Runs => {
+            let statement = include_str!("../../sql/sqlite/run/page.sql");
+            all(connection, statement, params![tenant, before, limit], rows::run_found)
+        }
+        run_page::Walk::Graph(graph) => {
+            let statement = include_str!("../../sql/sqlite/run/page_graph.sql");
+            let outcome = params.outcome.map(outcome_number);
+            let bound = params![tenant, before, limit, graph, outcome];
+            all(connection, statement, bound, rows::run_found)
+        }
+        run_page::Walk::Ended(outcome) => {
+            let statement = include_str!("../../sql/sqlite/run/page_outcome.sql");
+            let bound = params![tenant, before, limit, outcome_number(outcome)];
+            all(connection, statement, bound, rows::run_found)
+        }
+    }
 }
 
 pub fn done_count(connection: &Connection, tenant: TenantNo) -> Result<Vec<DoneCount>> {

@@ -5,7 +5,7 @@
 use orch_core::port::Append;
 use rusqlite::{Transaction, params};
 
-use crate::codec::{kind_word, labels, signed, to_json};
+use crate::codec::{kind_word, labels, outcome_number, signed, to_json};
 
 /// Inserts all of it.
 pub fn insert(tx: &Transaction<'_>, append: &Append) -> rusqlite::Result<()> {
@@ -19,6 +19,10 @@ pub fn insert(tx: &Transaction<'_>, append: &Append) -> rusqlite::Result<()> {
     logs(tx, append)?;
     artifacts(tx, append)?;
     firings(tx, append)?;
+    runs(tx, append)?;
+    run_ends(tx, append)?;
+    backfills(tx, append)?;
+    backfill_ends(tx, append)?;
     snapshot(tx, append)
 }
 
@@ -151,7 +155,57 @@ fn firings(tx: &Transaction<'_>, append: &Append) -> rusqlite::Result<()> {
             signed(row.count),
             row.at.millis(),
             row.job.as_ref().map(|job| &job.0.as_bytes()[..]),
+            row.run.as_ref().map(|run| &run.0.as_bytes()[..]),
             row.cause,
+        ])?;
+    }
+    Ok(())
+}
+
+fn runs(tx: &Transaction<'_>, append: &Append) -> rusqlite::Result<()> {
+    let mut statement = tx.prepare_cached(include_str!("../../sql/sqlite/run/insert.sql"))?;
+    for row in &append.runs {
+        statement.execute(params![
+            row.tenant.0,
+            &row.id.0.as_bytes()[..],
+            signed(row.seq),
+            row.at.millis(),
+            row.graph,
+            signed(row.version),
+            to_json(&row.spec),
+        ])?;
+    }
+    Ok(())
+}
+
+fn backfills(tx: &Transaction<'_>, append: &Append) -> rusqlite::Result<()> {
+    let mut statement = tx.prepare_cached(include_str!("../../sql/sqlite/backfill/insert.sql"))?;
+    for row in &append.backfills {
+        let (id, seq, at) = (&row.id.0.as_bytes()[..], signed(row.seq), row.at.millis());
+        statement.execute(params![row.tenant.0, id, seq, at, to_json(&row.spec)])?;
+    }
+    Ok(())
+}
+
+fn backfill_ends(tx: &Transaction<'_>, append: &Append) -> rusqlite::Result<()> {
+    let mut statement = tx.prepare_cached(include_str!("../../sql/sqlite/backfill_end/insert.sql"))?;
+    for row in &append.backfill_ends {
+        let (id, at, outcome) = (&row.id.0.as_bytes()[..], row.at.millis(), outcome_number(row.outcome));
+        statement.execute(params![row.tenant.0, id, at, outcome, to_json(&row.course)])?;
+    }
+    Ok(())
+}
+
+fn run_ends(tx: &Transaction<'_>, append: &Append) -> rusqlite::Result<()> {
+    let mut statement = tx.prepare_cached(include_str!("../../sql/sqlite/run_end/insert.sql"))?;
+    for row in &append.run_ends {
+        statement.execute(params![
+            row.tenant.0,
+            &row.id.0.as_bytes()[..],
+            signed(row.seq),
+            row.at.millis(),
+            outcome_number(row.outcome),
+            &row.course[..],
         ])?;
     }
     Ok(())

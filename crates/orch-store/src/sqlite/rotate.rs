@@ -98,6 +98,47 @@ pub fn firing_rotate(connection: &mut Connection, tenant: TenantNo, before: Time
     Ok(gone as u64)
 }
 
+/// One step over a tenant's ended runs.
+pub fn run_rotate(connection: &mut Connection, tenant: TenantNo, before: Timestamp) -> Result<u64, StoreError> {
+    let ends = include_str!("../../sql/sqlite/run_end/remove.sql");
+    remove_ended(connection, (ends, include_str!("../../sql/sqlite/run/remove.sql")), tenant, before)
+}
+
+/// One step over a tenant's ended backfills.
+pub fn backfill_rotate(connection: &mut Connection, tenant: TenantNo, before: Timestamp) -> Result<u64, StoreError> {
+    let ends = include_str!("../../sql/sqlite/backfill_end/remove.sql");
+    remove_ended(connection, (ends, include_str!("../../sql/sqlite/backfill/remove.sql")), tenant, before)
+}
+
+/// Removes ends, and with each whose end it is.
+fn remove_ended(
+    connection: &mut Connection,
+    (ends, each): (&'static str, &'static str),
+    tenant: TenantNo,
+    before: Timestamp,
+) -> Result<u64, StoreError> {
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
+    let removed = remove_with_ends(&tx, (ends, each), tenant, before).map_err(store_error)?;
+    tx.commit().map_err(store_error)?;
+    Ok(removed)
+}
+
+fn remove_with_ends(
+    tx: &Transaction<'_>,
+    (ends, each): (&str, &str),
+    tenant: TenantNo,
+    before: Timestamp,
+) -> rusqlite::Result<u64> {
+    let mut drop_ends = tx.prepare_cached(ends)?;
+    let gone = drop_ends.query_map(params![tenant.0, before.millis()], |row| row.get::<_, [u8; 16]>(0))?;
+    let gone = gone.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut drop_one = tx.prepare_cached(each)?;
+    for id in &gone {
+        drop_one.execute(params![tenant.0, &id[..]])?;
+    }
+    Ok(gone.len() as u64)
+}
+
 /// One step over a tenant's keys.
 pub fn key_rotate(
     connection: &mut Connection,

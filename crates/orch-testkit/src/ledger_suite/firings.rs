@@ -17,6 +17,7 @@ fn firing(n: u64) -> FiringRow {
         count: if fired { 1 } else { 6 },
         at: at(n * 10 + 7),
         job: fired.then(|| job_id(n)),
+        run: None,
         cause: (!fired).then(|| "overlap".to_owned()),
     }
 }

@@ -4,15 +4,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use orch_core::backfill::{BackfillCourse, BackfillSpec, Order, Reprocess};
 use orch_core::block::{Block, BlockWriter};
 use orch_core::fact::{Fact, PauseTarget, RULES_VERSION, Record};
-use orch_core::ids::{JobId, LaneNo, NodeId, ShardNo, Stream, TenantNo};
+use orch_core::ids::{BackfillId, JobId, LaneNo, NodeId, RunId, ShardNo, Stream, TenantNo};
 use orch_core::job::{ArtifactRef, JobError, JobState};
 use orch_core::port::{
-    Append, ArtifactRow, CheckpointRow, DeadLetterRow, DoneRow, JobExtra, JobRow, KeyRow, Ledger, LogRow, NodeParams,
-    SettlementRow, StoreError, TakeOver,
+    Append, ArtifactRow, BackfillEndRow, BackfillRow, CheckpointRow, DeadLetterRow, DoneRow, JobExtra, JobRow, KeyRow,
+    Ledger, LogRow, NodeParams, RunEndRow, RunRow, SettlementRow, StoreError, TakeOver,
 };
+use orch_core::run::{Counts, RunOutcome, RunSpec};
+use orch_core::schedule::ScheduledJob;
 use orch_core::time::Timestamp;
+use orch_core::watermark::Axis;
 use uuid::Uuid;
 
 /// The moment at which everything begins.
@@ -152,6 +156,76 @@ pub fn artifact(job: &JobRow, attempt: u32, digest: char) -> ArtifactRow {
             size_bytes: 12,
         },
     }
+}
+
+/// A run's id; rises with `n`.
+#[must_use]
+pub fn run_id(n: u64) -> RunId {
+    RunId::v7(at(n), u128::from(n))
+}
+
+/// A run with seq `n` of `TENANT`.
+#[must_use]
+pub fn run(n: u64) -> RunRow {
+    RunRow {
+        tenant: TENANT,
+        id: run_id(n),
+        seq: n,
+        at: at(n),
+        graph: "nightly".to_owned(),
+        version: 1,
+        spec: RunSpec { inputs: format!("{{\"n\":{n}}}"), ..RunSpec::default() },
+    }
+}
+
+/// How `run` ended.
+#[must_use]
+pub fn run_end(run: &RunRow, outcome: RunOutcome) -> RunEndRow {
+    RunEndRow {
+        tenant: run.tenant,
+        id: run.id,
+        seq: run.seq,
+        at: run.at.plus_ms(1_000),
+        outcome,
+        course: Bytes::from(format!("{{\"of\":{}}}", run.seq)),
+    }
+}
+
+/// The id of `backfill`.
+#[must_use]
+pub fn backfill_id(n: u64) -> BackfillId {
+    BackfillId::v7(at(n), u128::from(n))
+}
+
+/// A backfill with seq `n` of `TENANT`, with every member.
+#[must_use]
+pub fn backfill(n: u64) -> BackfillRow {
+    let job = ScheduledJob { job_type: "feeds.fetch".to_owned(), payload: "{}".to_owned(), ..ScheduledJob::default() };
+    let spec = BackfillSpec {
+        axis: Axis::Modified,
+        by: "token:ops".to_owned(),
+        from: at(0),
+        job: Some(job),
+        of: Some(backfill_id(90)),
+        only: Some(vec![1, 7]),
+        order: Order::NewestFirst,
+        parallelism: 3,
+        reason: "lost \"January\"".to_owned(),
+        reprocess: Reprocess::MissingAndFailed,
+        source: "kev".to_owned(),
+        ticket: "T-1".to_owned(),
+        to: at(9_000_000),
+        ..BackfillSpec::default()
+    };
+    BackfillRow { tenant: TENANT, id: backfill_id(n), seq: n, at: at(n), spec }
+}
+
+/// How `backfill` ended.
+#[must_use]
+pub fn backfill_end(row: &BackfillRow) -> BackfillEndRow {
+    let counts = Counts { canceled: 1, failed: 2, skipped: 3, succeeded: 4, total: 10 };
+    let course = BackfillCourse { counts, failed: vec![0, 5] };
+    BackfillEndRow { tenant: row.tenant, id: row.id, at: row.at.plus_ms(1_000), outcome: RunOutcome::Failed, course }
 }
 
 /// A block of `facts` facts.

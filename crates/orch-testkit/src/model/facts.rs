@@ -125,6 +125,22 @@ impl Model {
             Fact::TenantMarked { .. } => self.marked(no, true),
             Fact::TenantRestored { .. } => self.marked(no, false),
             Fact::PermitGiven { .. } | Fact::HostClosed { .. } => Err(bad("facts", "only `system` gives permits")),
+            Fact::RunStarted { .. }
+            | Fact::StepsSkipped { .. }
+            | Fact::PartFailed { .. }
+            | Fact::MapEnded { .. }
+            | Fact::ApprovalAsked { .. }
+            | Fact::ApprovalDecided { .. }
+            | Fact::RunCancelRequested { .. }
+            | Fact::RunPaused { .. }
+            | Fact::RunResumed { .. }
+            | Fact::RunFinished { .. }
+            | Fact::BackfillCreated { .. }
+            | Fact::BackfillSkipped { .. }
+            | Fact::BackfillPaused { .. }
+            | Fact::BackfillResumed { .. }
+            | Fact::BackfillCancelRequested { .. }
+            | Fact::BackfillFinished { .. } => Err(bad(ASKED, "nobody asks for runs here: tests/runs.rs judges them")),
             Fact::RowsKept { .. } | Fact::Turn { .. } => Err(bad("facts", "an arbiter's fact in a tenant's stream")),
         }
     }

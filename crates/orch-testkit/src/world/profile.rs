@@ -77,6 +77,7 @@ impl Profile {
                 window_read: rng.random_range(1..5),
                 key_read: rng.random_range(1..6),
                 reading_ahead: rng.random_range(1..6),
+                run_facts: 2,
                 appends: rng.random_range(1..=2),
                 second_append_facts: rng.random_range(1..4),
             }

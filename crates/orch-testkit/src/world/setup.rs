@@ -201,7 +201,7 @@ pub(super) fn schedule(world: &mut World) -> ConfigDoc {
     ConfigDoc::Schedule(Box::new(Schedule {
         catch_up_ms: rng.random_range(0..30_000),
         failures_max: rng.random_ratio(1, 3).then(|| rng.random_range(1..4)),
-        job: ScheduledJob { deadline_ms, job_type, payload, source, ..ScheduledJob::default() },
+        job: Some(ScheduledJob { deadline_ms, job_type, payload, source, ..ScheduledJob::default() }),
         misfire: Misfire::ALL[rng.random_range(0..Misfire::ALL.len())],
         name: SCHEDULES[rng.random_range(0..SCHEDULES.len())].to_owned(),
         overlap: Overlap::ALL[rng.random_range(0..Overlap::ALL.len())],

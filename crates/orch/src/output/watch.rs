@@ -59,9 +59,22 @@ impl Watch {
         read: impl AsyncFn() -> Result<T, orch_client::Error>,
         is_last: impl Fn(&T) -> bool,
     ) -> Result<(), Failure> {
+        self.told(output, view, read, is_last, |item| output.one_text(item, view)).await
+    }
+
+    /// The same, with a text of its own for people.
+    pub async fn told<T: Serialize>(
+        &self,
+        output: &Output,
+        view: &View,
+        read: impl AsyncFn() -> Result<T, orch_client::Error>,
+        is_last: impl Fn(&T) -> bool,
+        text: impl Fn(&T) -> Result<String, Failure>,
+    ) -> Result<(), Failure> {
         let look = async || {
             let item = read().await?;
-            Ok(Frame { text: output.one_text(&item, view)?, more: false, last: is_last(&item) })
+            let text = if output.is_for_people() { text(&item)? } else { output.one_text(&item, view)? };
+            Ok(Frame { text, more: false, last: is_last(&item) })
         };
         self.run(output, look).await
     }

@@ -24,6 +24,13 @@ fn what_the_server_knows_is_offered() {
     assert_eq!(offered(&server, &["job", "list", "--state", "succ"]), ["succeeded"]);
     assert_eq!(offered(&server, &["token", "create", "--tenant", "d"]), ["default"]);
     assert_eq!(offered(&server, &["dead-letter", "rep"]), ["replay"]);
+    let graph = server.folder().join("kev.json");
+    std::fs::write(&graph, r#"{"name": "kev", "steps": [{"name": "list", "job_type": "echo"}]}"#).unwrap();
+    server.orch(&["graph", "apply", graph.to_str().unwrap()]);
+    assert_eq!(offered(&server, &["run", "start", "k"]), ["kev"]);
+    let run = server.orch(&["run", "start", "kev"]).out.trim().to_owned();
+    assert_eq!(offered(&server, &["run", "show", "run_"]), [run.as_str()]);
+    assert_eq!(offered(&server, &["run", "list", "--state", "pa"]), ["paused"]);
 }
 
 #[test]

@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 mod apply;
+mod backfills;
 mod commands;
 mod completions;
 mod contexts;
+mod graphs;
 mod printing;
 mod replicas;
 mod resources;

@@ -45,7 +45,7 @@ fn kinds(text: &str) -> String {
     for line in text.split_inclusive('\n') {
         let mut rest = line;
         while let Some(first) = rest.chars().next() {
-            let length = ["job_", "tok_", "ten_", "req_", "wks_", "orch_"]
+            let length = ["job_", "run_", "bkf_", "tok_", "ten_", "req_", "wks_", "orch_"]
                 .iter()
                 .find(|prefix| rest.starts_with(**prefix) && hex_after(rest, prefix.len()) >= 16)
                 .map(|prefix| (*prefix, prefix.len() + hex_after(rest, prefix.len())));

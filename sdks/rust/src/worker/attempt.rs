@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 
+use crate::backfill::WindowOf;
 use crate::clock;
 use crate::id::JobId;
 use crate::job::{Priority, Progress};
+use crate::run::RunPart;
 use crate::schedule::Firing;
 use crate::watermark::WatermarkHead;
 use crate::worker::signal::Signal;
@@ -37,6 +39,8 @@ pub struct Grant {
     pub tenant: String,
     pub correlation_id: Option<String>,
     pub firing: Option<Firing>,
+    pub run: Option<RunPart>,
+    pub window: Option<WindowOf>,
     pub labels: BTreeMap<String, String>,
     pub checkpoint: Option<Box<RawValue>>,
     pub watermarks: BTreeMap<String, WatermarkHead>,
@@ -91,6 +95,8 @@ impl Attempt {
             tenant: lease.tenant,
             correlation_id: lease.correlation_id,
             firing: lease.firing,
+            run: lease.run,
+            window: lease.window,
             labels: lease.labels,
             checkpoint: lease.checkpoint,
             watermarks: lease.watermarks,

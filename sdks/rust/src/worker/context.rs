@@ -11,12 +11,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::artifact::ArtifactRef;
+use crate::backfill::WindowOf;
 use crate::client::Client;
 use crate::clock;
 use crate::error::Error;
 use crate::id::JobId;
 use crate::job::{JobIn, JobState, LogLevel, Priority, Progress};
 use crate::page::{Items, Page};
+use crate::run::RunPart;
 use crate::schedule::Firing;
 use crate::transport::Call;
 use crate::watermark::{Advance, Axis, WatermarkHead};
@@ -151,6 +153,18 @@ impl JobContext {
     #[must_use]
     pub fn firing(&self) -> Option<&Firing> {
         self.attempt.grant.firing.as_ref()
+    }
+
+    /// The part of a run that the job is, if it is one.
+    #[must_use]
+    pub fn run(&self) -> Option<&RunPart> {
+        self.attempt.grant.run.as_ref()
+    }
+
+    /// The window of a backfill that the job reads, if it reads one: the stretch of event time to read.
+    #[must_use]
+    pub fn window(&self) -> Option<&WindowOf> {
+        self.attempt.grant.window.as_ref()
     }
 
     /// The same over all attempts of this job: pass it to upstreams, so that what is done twice counts once.

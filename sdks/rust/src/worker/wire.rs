@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::artifact::ArtifactRef;
+use crate::backfill::WindowOf;
 use crate::id::JobId;
 use crate::job::{JobError, JobIn, LogLevel, Priority, Progress};
+use crate::run::RunPart;
 use crate::schedule::Firing;
 use crate::watermark::{Advance, WatermarkHead};
 use crate::worker::done::Observation;
@@ -77,7 +79,7 @@ pub struct Lease {
     pub project: String,
     #[serde(default)]
     pub source: Option<String>,
-    #[serde(default = "normal")]
+    #[serde(default)]
     pub priority: Priority,
     pub payload: Box<RawValue>,
     #[serde(default)]
@@ -86,6 +88,10 @@ pub struct Lease {
     pub correlation_id: Option<String>,
     #[serde(default)]
     pub firing: Option<Firing>,
+    #[serde(default)]
+    pub run: Option<RunPart>,
+    #[serde(default)]
+    pub window: Option<WindowOf>,
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
     #[serde(default)]
@@ -97,10 +103,6 @@ pub struct Lease {
 
 fn lease_ms() -> u64 {
     60_000
-}
-
-fn normal() -> Priority {
-    Priority::Normal
 }
 
 /// A sign of life for the leases that it lists.

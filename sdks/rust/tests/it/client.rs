@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use orch_client::{
-    Client, Error, HealthStatus, JobId, JobIn, JobState, JobType, PauseTarget, Priority, RawRequest, TokenIn,
+    Client, Error, HealthStatus, JobId, JobIn, JobState, JobType, NewRun, PauseTarget, Priority, RawRequest, RunId,
+    RunQuery, RunState, TokenIn,
 };
 use serde_json::{Value, json};
 
@@ -111,6 +112,48 @@ async fn waiting_ends_with_the_final_state_or_with_the_time() {
         stub.change(|world| drop(world.routes.insert(route, job(id, "failed"))));
     });
     assert_eq!(found.unwrap().state, JobState::Failed);
+}
+
+#[tokio::test]
+async fn waiting_for_a_run_ends_with_its_end_or_with_the_time() {
+    let stub = Stub::start(1_000);
+    let id = RunId::from_uuid(JobId::new().uuid());
+    let route = format!("GET /runs/{id}");
+    let run = |state: &str| json!({"id": id, "graph": "kev", "state": state});
+    stub.change(|world| drop(world.routes.insert(route.clone(), run("paused"))));
+    let client = client(&stub);
+    let error = client.runs().wait(&id, Duration::from_millis(100)).await.unwrap_err();
+    assert!(matches!(error, Error::RunWaitTimedOut { state: RunState::Paused, .. }), "{error}");
+    assert_eq!(error.to_string(), format!("run {id} is still paused"));
+    stub.change(|world| drop(world.routes.insert(route, run("canceled"))));
+    assert_eq!(client.runs().wait(&id, Duration::from_secs(20)).await.unwrap().state, RunState::Canceled);
+}
+
+#[tokio::test]
+async fn runs_are_begun_and_turned_as_the_contract_says() {
+    let stub = Stub::start(1_000);
+    let id = RunId::from_uuid(JobId::new().uuid());
+    stub.change(|world| {
+        let run = json!({"id": id, "graph": "kev", "state": "running"});
+        for call in ["/runs".to_owned(), format!("/runs/{id}/pause"), format!("/runs/{id}/steps/a%2Fb/approve")] {
+            world.routes.insert(format!("POST {call}"), run.clone());
+        }
+        world.routes.insert("GET /runs?graph=kev&state=failed&limit=5".to_owned(), json!({"items": [run]}));
+    });
+    stub.fault("/runs", Fault::Unanswered);
+    let client = client(&stub);
+    client.runs().start(NewRun::of("kev").input("since", 3)).await.unwrap();
+    assert_eq!(
+        stub.bodies("/runs"),
+        [json!({"graph": "kev", "inputs": {"since": 3}}), json!({"graph": "kev", "inputs": {"since": 3}})]
+    );
+    assert!(keys(&stub, "/runs").windows(2).all(|pair| pair[0].is_some() && pair[0] == pair[1]), "one call, one key");
+    client.runs().pause(&id, Some("why")).await.unwrap();
+    assert_eq!(stub.bodies(&format!("/runs/{id}/pause")), [json!({"reason": "why"})]);
+    client.runs().approve(&id, "a/b", None).await.unwrap();
+    let state = Some(RunState::Failed);
+    let query = RunQuery { graph: Some("kev".to_owned()), state, limit: Some(5), ..RunQuery::default() };
+    assert_eq!(client.runs().list(&query).await.unwrap().items.len(), 1);
 }
 
 #[tokio::test]

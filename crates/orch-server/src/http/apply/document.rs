@@ -21,6 +21,7 @@ use crate::http::blackouts::BlackoutBody;
 use crate::http::breakers::BreakerBody;
 use crate::http::buckets::BucketBody;
 use crate::http::declared::Declared;
+use crate::http::graphs::GraphBody;
 use crate::http::job_types::JobTypeBody;
 use crate::http::json::parse_part;
 use crate::http::projects::ProjectBody;
@@ -44,6 +45,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<QuotaBody>("quota"),
     Kind::of::<BreakerBody>("breaker"),
     Kind::of::<BlackoutBody>("blackout"),
+    Kind::of::<GraphBody>("graph"),
     Kind::of::<ScheduleBody>("schedule"),
 ];
 

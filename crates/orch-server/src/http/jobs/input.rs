@@ -165,6 +165,8 @@ impl Intake<'_> {
             correlation_id: job.correlation_id,
             origin: self.origin,
             firing: None,
+            part: None,
+            window: None,
             lane: LaneKey {
                 concurrency_key: job.concurrency_key,
                 job_type: job.job_type,

@@ -1,7 +1,10 @@
 //! The list of jobs: filters, paging by id, newest first.
 
+use std::str::FromStr;
+
 use axum::extract::State;
 use orch_core::config::check_name;
+use orch_core::ids::{BackfillId, RunId};
 use orch_core::query::{JobQuery, Pattern};
 use orch_core::{Code, JobId, JobState, Timestamp, limits};
 use orch_engine::JobFilter;
@@ -13,7 +16,7 @@ use crate::http::error::Problem;
 use crate::http::fields::{Refusals, check_count, check_text};
 use crate::http::json::Json;
 use crate::http::query::{Params, Query};
-use crate::http::texts::{LabelFilterText, LimitNumber, NameText, QueryText};
+use crate::http::texts::{BackfillIdText, LabelFilterText, LimitNumber, NameText, QueryText, RunIdText};
 use crate::http::words::{Moment, PageOut, StateFilterWord};
 use crate::state::AppState;
 
@@ -28,6 +31,8 @@ use crate::state::AppState;
         ("job_type" = inline(Option<Vec<NameText>>), Query, style = Form, explode = false, description = "Job types, separated by commas"),
         ("source" = inline(Option<Vec<NameText>>), Query, style = Form, explode = false, description = "Sources, separated by commas"),
         ("label" = inline(Option<Vec<LabelFilterText>>), Query, description = "`key:value`; repeated: all of them must hold", example = json!(["feed:kev"])),
+        ("run" = inline(Option<RunIdText>), Query, description = "Only parts of this run"),
+        ("backfill" = inline(Option<BackfillIdText>), Query, description = "Only those that read windows of this backfill; the jobs of its runs are parts of these"),
         ("since" = inline(Option<Moment>), Query, description = "Accepted at or after this moment", example = "2026-01-15T00:00:00Z"),
         ("until" = inline(Option<Moment>), Query, description = "Accepted before this moment"),
         ("limit" = inline(Option<LimitNumber>), Query, description = "Items a page, at most 200; 50 when left out"),
@@ -65,6 +70,8 @@ fn filter(params: &mut Params, now: Timestamp) -> Result<(JobFilter, Vec<String>
     let job_types = names(params, "job_type")?;
     let sources = names(params, "source")?;
     let mut labels = labels(params)?;
+    let run = id(params, "run")?;
+    let backfill: Option<BackfillId> = id(params, "backfill")?;
     let (since, until) = (params.moment("since")?, params.moment("until")?);
     let mut canonical = vec![
         query.to_string(),
@@ -73,6 +80,8 @@ fn filter(params: &mut Params, now: Timestamp) -> Result<(JobFilter, Vec<String>
         sources.join(","),
     ];
     canonical.extend(labels.iter().map(|(key, value)| format!("{key}:{value}")));
+    canonical.extend(run.map(|run: RunId| run.to_string()));
+    canonical.extend(backfill.map(|backfill| backfill.to_string()));
     canonical.push(format!("{:?}/{:?}", since.map(|at| at.millis()), until.map(|at| at.millis())));
     let (single, several): (Vec<_>, Vec<_>) = query.labels.into_iter().partition(|(_, values)| values.len() == 1);
     labels.extend(single.into_iter().filter_map(|(key, mut values)| Some((key, values.pop()?))));
@@ -86,6 +95,8 @@ fn filter(params: &mut Params, now: Timestamp) -> Result<(JobFilter, Vec<String>
         labels_in: several,
         errors: query.errors,
         ids: query.ids,
+        run,
+        backfill,
         since: later(query.since.map(|when| when.moment(now)), since),
         until: earlier(query.until.map(|when| when.moment(now)), until),
         before: None,
@@ -102,6 +113,12 @@ fn query(params: &mut Params) -> Result<JobQuery, Problem> {
         let code = if error.too_large { Code::LimitExceeded } else { Code::InvalidField };
         Problem::field(code, "query", error.to_string())
     })
+}
+
+fn id<T: FromStr>(params: &mut Params, name: &str) -> Result<Option<T>, Problem> {
+    let Some(text) = params.one(name)? else { return Ok(None) };
+    let refused = |_| Problem::field(Code::InvalidField, name, format!("`{name}` must be a {name}'s id"));
+    text.parse().map(Some).map_err(refused)
 }
 
 fn exact(names: Vec<String>) -> Vec<Pattern> {
@@ -143,7 +160,7 @@ fn check_width(filter: &JobFilter) -> Result<(), Problem> {
         matches!(filter.states[..], [JobState::Blocked | JobState::Scheduled | JobState::Leased | JobState::Running]);
     let unsuccessful = !filter.states.is_empty()
         && filter.states.iter().all(|state| state.is_final() && *state != JobState::Succeeded);
-    if filter.since.is_some() || named || held || unsuccessful {
+    if filter.since.is_some() || named || held || unsuccessful || filter.run.is_some() || filter.backfill.is_some() {
         return Ok(());
     }
     let refused = |detail: &str| Err(Problem::field(Code::FilterTooWide, "query", detail));

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use orch_core::backfill::WindowOf;
 use orch_core::fact::Record;
+use orch_core::ids::{BackfillId, RunId};
 use orch_core::job::{Dependency, DependsOn, OriginKind, Priority, sha256_hex};
+use orch_core::run::PartOf;
 use orch_core::schedule::Firing;
 use orch_core::{JobId, JobState, SessionId, Timestamp};
 use orch_dispatch::answer::{Enqueued, Gate, OpenJob};
@@ -13,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::http::texts::{JobIdText, SessionIdText};
+use crate::http::texts::{BackfillIdText, JobIdText, RunIdText, SessionIdText};
 use crate::http::words::{ArtifactBody, DependsOnWord, ErrorBody, Moment, PriorityWord, ProgressBody, StateWord};
 
 /// A job. Members without a value are left out.
@@ -65,6 +68,12 @@ pub struct JobOut {
     /// The firing that asked for it, if a schedule did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub firing: Option<FiringRefOut>,
+    /// The part of a run that it is, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<PartOut>,
+    /// The window of a backfill that it reads, if it reads one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowOfOut>,
     /// Attempts so far.
     pub attempt: u32,
     /// Attempts that count against the budget. Lists leave it out for final jobs.
@@ -191,10 +200,53 @@ impl From<&Firing> for FiringRefOut {
     }
 }
 
+/// Which part of which run a job is.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Part)]
+pub struct PartOut {
+    /// The run.
+    #[schema(value_type = RunIdText)]
+    pub run: RunId,
+    /// The step's number: its place in the list of the graph's steps, from 0.
+    pub step_no: u32,
+    /// The item's place in the list, from 0, where the step is a map.
+    #[serde(default)]
+    pub index: Option<u32>,
+}
+
+impl From<PartOf> for PartOut {
+    fn from(PartOf { index, run, step }: PartOf) -> Self {
+        Self { run, step_no: step.0, index }
+    }
+}
+
+/// Which window of which backfill a job or a run reads.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = WindowOf)]
+pub struct WindowOfOut {
+    /// The backfill.
+    #[schema(value_type = BackfillIdText)]
+    pub backfill: BackfillId,
+    /// The window's number, from 0 with the earliest.
+    pub number: u32,
+    /// The first moment of it, in event time.
+    pub from: Moment,
+    /// The first moment after it.
+    pub to: Moment,
+}
+
+impl From<WindowOf> for WindowOfOut {
+    fn from(WindowOf { backfill, from, number, to }: WindowOf) -> Self {
+        Self { backfill, number, from: Moment(from), to: Moment(to) }
+    }
+}
+
 /// Where a job comes from.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OriginOut {
-    /// `retry`, `dead_letter` or `follow_up`. More may come.
+    /// `retry`, `dead_letter`, `follow_up` or `replay`. More may come.
     #[schema(value_type = String, example = "retry")]
     pub kind: OriginKind,
     /// The job it comes from.
@@ -233,6 +285,8 @@ impl JobOut {
             correlation_id: job.correlation_id.clone(),
             origin: job.origin.map(|origin| OriginOut { kind: origin.kind, of: origin.of }),
             firing: None,
+            run: None,
+            window: None,
             attempt: 0,
             tries: Some(0),
             lost: Some(0),
@@ -275,6 +329,8 @@ impl JobOut {
             correlation_id: view.extra.correlation_id,
             origin: view.extra.origin.map(|origin| OriginOut { kind: origin.kind, of: origin.of }),
             firing: view.extra.firing.as_ref().map(FiringRefOut::from),
+            run: view.extra.part.map(PartOut::from),
+            window: view.extra.window.map(WindowOfOut::from),
             attempt: done.map_or(0, |done| done.attempt),
             tries: done.is_none().then_some(0),
             lost: done.is_none().then_some(0),

@@ -19,7 +19,7 @@ use super::sessions::check_session;
 use crate::access::{Caller, Scope, require};
 use crate::http::error::Problem;
 use crate::http::fields::{Refusals, check_count, check_range};
-use crate::http::jobs::output::FiringRefOut;
+use crate::http::jobs::output::{FiringRefOut, PartOut, WindowOfOut};
 use crate::http::json::{Json, of_bytes};
 use crate::http::query::Query;
 use crate::http::texts::{ClaimIdText, JobIdText, NameText, SessionIdText};
@@ -122,6 +122,12 @@ pub struct LeaseOut {
     /// The firing that asked for the job, if a schedule did.
     #[serde(default)]
     firing: Option<FiringRefOut>,
+    /// The part of a run that the job is, if it is one.
+    #[serde(default)]
+    run: Option<PartOut>,
+    /// The window of a backfill that the job reads, if it reads one.
+    #[serde(default)]
+    window: Option<WindowOfOut>,
     /// Labels.
     labels: BTreeMap<String, String>,
     /// Where the source's watermarks were when the lease was granted, by axis; left out when there are none.
@@ -182,6 +188,10 @@ struct LeaseHead<'a> {
     correlation_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     firing: Option<FiringRefOut>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<PartOut>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<WindowOfOut>,
     labels: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     watermarks: BTreeMap<&'static str, WatermarkHeadOut>,
@@ -270,6 +280,8 @@ fn write(Claimed { leases, drain }: &Claimed, tenant: &str, now: Timestamp) -> R
             tenant,
             correlation_id: lease.extra.correlation_id.as_deref(),
             firing: lease.extra.firing.as_ref().map(FiringRefOut::from),
+            run: lease.extra.part.map(PartOut::from),
+            window: lease.extra.window.map(WindowOfOut::from),
             labels: &lease.extra.labels,
             watermarks: grant.watermarks.iter().map(|head| (head.axis.as_str(), head.into())).collect(),
         };

@@ -1,0 +1,15 @@
+-- Runs of one graph with their ends but no courses, newest first, below (?2 seq). ?1 tenant, ?3 limit, ?4 graph,
+-- ?5 outcome or null.
+-- Index: run_graph, backwards; run_end's primary key, once a row that is walked.
+SELECT
+    r.tenant, r.id, r.seq, r.at, r.graph, r.version, r.spec,
+    e.at, e.outcome, x''
+FROM run AS r
+LEFT JOIN run_end AS e ON e.tenant = ?1 AND e.id = r.id
+WHERE
+    r.tenant = ?1
+    AND r.graph = ?4
+    AND r.seq < ?2
+    AND (?5 IS NULL OR e.outcome = ?5)
+ORDER BY r.seq DESC
+LIMIT ?3

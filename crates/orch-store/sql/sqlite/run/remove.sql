@@ -1,0 +1,4 @@
+-- Removes a run whose end went. ?1 tenant, ?2 id. Index: the primary key.
+-- Differs from PostgreSQL: one row a call, in the writer's transaction, which holds the file's write lock.
+DELETE FROM run
+WHERE tenant = ?1 AND id = ?2
