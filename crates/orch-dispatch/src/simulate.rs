@@ -127,14 +127,17 @@ pub struct Simulated {
 }
 
 impl Simulated {
-    /// When so many parts of a thousand of the samples had ended; `None`: they did not.
+    /// By when it ends with so many parts of a thousand, as far as the samples say; `None`: they did not end.
+    ///
+    /// One more end, the real one, falls between the samples' with equal chance, before the first and after the last, too.
     #[must_use]
     pub fn ended_by(&self, parts: usize) -> Option<Timestamp> {
         let mut ends: Vec<Option<Timestamp>> = self.samples.iter().map(|sample| sample.ended_at).collect();
         // What never ended comes last.
         ends.sort_unstable_by_key(|end| (end.is_none(), *end));
         let last = ends.len().checked_sub(1)?;
-        ends[(last * parts + 500) / 1_000]
+        let place = (((ends.len() + 1) * parts + 500) / 1_000).saturating_sub(1);
+        ends[place.min(last)]
     }
 }
 
