@@ -52,6 +52,10 @@ RELATIONS = [
     ("invalid_field", re.compile(r"^(burst|reserved|priority|weight|active_max)$")),  # a quota says something, and means it; so does a share
     ("invalid_field", re.compile(r"^calendar(\.|$)")),  # a rule that makes sense, and comes
     ("invalid_field", re.compile(r"^timetable(\.|$)")),  # one rule that makes sense, and comes
+    ("invalid_field", re.compile(r"(^|\.)to$")),  # a range ends behind `from`
+    ("invalid_field", re.compile(r"(^|\.)steps(\[\d+\].*)?$")),  # names that are there, once each, and one kind a step
+    ("invalid_field", re.compile(r"(^|\.)(job|run|graph|definition|inputs)(\..*)?$")),  # one of `job` and `run`, and inputs that its graph uses
+    ("limit_exceeded", re.compile(r"(^|\.)(window_ms|steps)$")),  # no more windows, or jobs, than may be
     ("invalid_field", re.compile(r"^ends_at$")),  # behind `starts_at`
     ("limit_exceeded", re.compile(r"^catch_up_ms$")),  # with `fire_all`, no more than may be made good for at once
     ("invalid_field", re.compile(r"^until$")),  # a throttle ends later than now

@@ -80,6 +80,7 @@ fn document() -> OpenApi {
     if let Some(components) = api.components.as_mut() {
         components.add_security_scheme(SECURITY, scheme);
         name_items(&mut components.schemas);
+        components.schemas.values_mut().for_each(required_has_no_default);
     }
     api.security = Some(vec![SecurityRequirement::new(SECURITY, Vec::<String>::new())]);
     for item in api.paths.paths.values_mut() {
@@ -118,6 +119,24 @@ fn name_items(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
         if let Some(RefOr::T(Schema::Array(items))) = object.properties.get_mut("items") {
             items.items = ArrayItems::RefOrSchema(Box::new(Ref::from_schema_name(item).into()));
         }
+    }
+}
+
+/// A list or a number that must be given has no default.
+fn required_has_no_default(schema: &mut RefOr<Schema>) {
+    match schema {
+        RefOr::T(Schema::Object(object)) => {
+            for name in &object.required {
+                match object.properties.get_mut(name) {
+                    Some(RefOr::T(Schema::Object(member))) => member.default = None,
+                    Some(RefOr::T(Schema::Array(member))) => member.default = None,
+                    _ => {}
+                }
+            }
+        }
+        RefOr::T(Schema::OneOf(either)) => either.items.iter_mut().for_each(required_has_no_default),
+        RefOr::T(Schema::AllOf(all)) => all.items.iter_mut().for_each(required_has_no_default),
+        _ => {}
     }
 }
 
