@@ -56,6 +56,9 @@ RELATIONS = [
     ("invalid_field", re.compile(r"(^|\.)steps(\[\d+\].*)?$")),  # names that are there, once each, and one kind a step
     ("invalid_field", re.compile(r"(^|\.)(job|run|graph|definition|inputs)(\..*)?$")),  # one of `job` and `run`, and inputs that its graph uses
     ("limit_exceeded", re.compile(r"(^|\.)(window_ms|steps)$")),  # no more windows, or jobs, than may be
+    ("invalid_field", re.compile(r"^step$")),  # a repair from a step names it, and no other does
+    ("invalid_field", re.compile(r"^declare\[\d+\]\.")),  # as the call that declares it
+    ("invalid_field", re.compile(r"^name$")),  # the name in the path
     ("invalid_field", re.compile(r"^ends_at$")),  # behind `starts_at`
     ("limit_exceeded", re.compile(r"^catch_up_ms$")),  # with `fire_all`, no more than may be made good for at once
     ("invalid_field", re.compile(r"^until$")),  # a throttle ends later than now

@@ -11,6 +11,7 @@ pub mod generate;
 pub mod jobs;
 pub mod location;
 pub mod merge;
+pub mod parts;
 pub mod reading;
 pub mod record;
 pub mod timestamp;

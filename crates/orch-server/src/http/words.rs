@@ -11,7 +11,7 @@ use orch_core::run::RunTrigger;
 use orch_core::schedule::{Daylight, Misfire, Overlap};
 use orch_core::watermark::{Axis, Range};
 use orch_core::{Code, JobState, Refusal, Timestamp, limits};
-use orch_engine::{RunStanding, WindowStanding};
+use orch_engine::RunStanding;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
@@ -143,11 +143,6 @@ word_schema!(
     /// The words of `orch_engine::RunStanding`.
     RunStateWord,
     RunStanding::ALL.into_iter().map(RunStanding::as_str)
-);
-word_schema!(
-    /// The words of `orch_engine::WindowStanding`.
-    WindowStateWord,
-    WindowStanding::ALL.into_iter().map(WindowStanding::as_str)
 );
 word_schema!(
     /// The words of `orch_core::backfill::Order`.

@@ -1,5 +1,6 @@
 //! A run of jobs on a real server comes to what reading the folder in one process comes to.
 
+mod backfill;
 mod site;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};

@@ -14,7 +14,7 @@ use super::input::BackfillJobBody;
 use crate::http::runs::output::StoppedOut;
 use crate::http::schedules::ScheduledRunBody;
 use crate::http::texts::{BackfillIdText, JobIdText, RunIdText};
-use crate::http::words::{AxisWord, Moment, OrderWord, ReprocessWord, RunStateWord, WindowStateWord};
+use crate::http::words::{AxisWord, Moment, OrderWord, ReprocessWord, RunStateWord};
 
 /// A backfill.
 #[derive(Debug, Serialize, ToSchema)]
@@ -101,7 +101,7 @@ pub struct WindowOut {
     pub to: Moment,
     /// `waiting`; `open`; `failed`: it was not read by this backfill, because that failed, was canceled or never began;
     /// `done`: it was read, now or before. More may come.
-    #[schema(value_type = WindowStateWord)]
+    #[schema(example = "open")]
     pub state: &'static str,
     /// The job that reads it, while it is open; those of ended ones are found by `/jobs?backfill=`.
     #[schema(value_type = Option<JobIdText>)]
