@@ -58,6 +58,7 @@ RELATIONS = [
     ("limit_exceeded", re.compile(r"(^|\.)(window_ms|steps)$")),  # no more windows, or jobs, than may be
     ("invalid_field", re.compile(r"^step$")),  # a repair from a step names it, and no other does
     ("invalid_field", re.compile(r"^declare\[\d+\]\.")),  # as the call that declares it
+    ("limit_exceeded", re.compile(r"^declare\[\d+\]\.")),  # the same
     ("invalid_field", re.compile(r"^name$")),  # the name in the path
     ("invalid_field", re.compile(r"^ends_at$")),  # behind `starts_at`
     ("limit_exceeded", re.compile(r"^catch_up_ms$")),  # with `fire_all`, no more than may be made good for at once
