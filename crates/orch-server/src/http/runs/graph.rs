@@ -24,7 +24,7 @@ use crate::state::AppState;
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RunGraphOut {
     /// Its steps, in the plan's order.
-    pub nodes: Vec<NodeOut>,
+    pub nodes: Vec<RunNodeOut>,
     /// Which comes after which.
     pub edges: Vec<EdgeOut>,
     /// Steps that follow each other and decide how long it takes; from what is known so far.
@@ -35,7 +35,7 @@ pub struct RunGraphOut {
 
 /// A step of a run.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct NodeOut {
+pub struct RunNodeOut {
     /// Its name.
     pub step: String,
     /// What it does: `job`, `map`, `graph` or `approval`. More may come.
@@ -146,7 +146,7 @@ pub async fn get_run_graph(
         let step = plan.step(*no);
         let known = course.steps.get(no.place()).cloned().unwrap_or_default();
         let (state, skip_reason) = course.run.state(*no).map_or(("waiting", None), word);
-        NodeOut {
+        RunNodeOut {
             step: step.name.clone(),
             kind: step.kind.as_str(),
             job_type: step.job_type.clone(),
