@@ -451,18 +451,7 @@ pub struct ScheduleFound {
     /// The last nominal instant that had a job, and the job.
     pub last: Option<(Timestamp, Asked)>,
     /// It is paused.
-    pub paused: Option<SchedulePause>,
-}
-
-/// Who paused a schedule, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SchedulePause {
-    /// Who.
-    pub by: String,
-    /// Why.
-    pub reason: Option<String>,
-    /// Since when.
-    pub at: Timestamp,
+    pub paused: Option<Stopped>,
 }
 
 /// What a throttle looks like.
@@ -592,22 +581,10 @@ pub struct TenantAllotted {
     pub allotment: Allotment,
 }
 
-/// Where an open run is.
+/// Where an open run, or backfill, is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
-    /// Under way.
-    Running,
-    /// Held.
-    Paused,
-    /// Its end was asked for.
-    Canceling,
-}
-
-/// Where an open backfill is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BackfillState {
     /// Under way.
     Running,
     /// Held.
@@ -620,7 +597,7 @@ pub enum BackfillState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenBackfillFound {
     /// Where it is.
-    pub state: BackfillState,
+    pub state: RunState,
     /// How many windows it looks at.
     pub windows: u32,
     /// How many of them, in its order, have begun or were left out.

@@ -5,6 +5,7 @@ use orch_core::config::{ConfigDoc, ConfigKind, JobType};
 use orch_core::fact::{Fact, NextTry, PauseTarget, Record};
 use orch_core::ids::{JobId, LaneNo};
 use orch_core::job::{AttemptOutcome, DependsOn, JobState};
+use orch_core::run::PartOf;
 use orch_core::schedule::Asked;
 use orch_core::time::Timestamp;
 use orch_core::transition::{Event, next};
@@ -74,8 +75,7 @@ impl Tenant {
                 if *state == JobState::Succeeded || mutant::on(Mutant::RunTimesOfFailures) {
                     self.run_time(*job, *lane, record.at);
                 }
-                let part = self.jobs.get(job).and_then(|job| job.part.as_deref().copied());
-                self.finished(*job, *state, *lane);
+                let part = self.finished(*job, *state, *lane);
                 self.schedule_ended(Asked::Job(*job), *state, record.at, wheel);
                 self.window_ended(Asked::Job(*job), *state);
                 if let Some(part) = part {
@@ -508,8 +508,10 @@ impl Tenant {
         }
     }
 
-    fn finished(&mut self, id: JobId, state: JobState, no: LaneNo) {
+    /// Which part of a run it was.
+    fn finished(&mut self, id: JobId, state: JobState, no: LaneNo) -> Option<PartOf> {
         self.unlease(id);
+        let mut part = None;
         if let Some(job) = self.jobs.remove(&id) {
             self.key_closed(id, &job);
             let event = match state {
@@ -523,6 +525,7 @@ impl Tenant {
             if job.state == JobState::Ready {
                 self.lane_mut(no).again.remove(&job.order_key);
             }
+            part = job.part.map(|part| *part);
         } else {
             step(JobState::Ready, if state == JobState::Canceled { Event::Canceled } else { Event::FailedForGood });
             self.lane_mut(no).fresh -= 1;
@@ -530,6 +533,7 @@ impl Tenant {
         }
         self.refresh_lane(no);
         self.settle_dependents(id, state);
+        part
     }
 
     /// Tells the children of a job that ended. What becomes of them are facts of their own.

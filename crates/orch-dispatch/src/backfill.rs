@@ -17,11 +17,11 @@ use orch_core::refusal::{Code, Refusal};
 use orch_core::run::{Counts, End, RunOutcome, RunSpec, RunTrigger};
 use orch_core::schedule::{Asked, ScheduledJob, ScheduledRun};
 use orch_core::time::Timestamp;
-use orch_core::watermark::{Axis, Range};
+use orch_core::watermark::{Axis, Range, Watermark};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, BackfillState, OpenBackfillFound, Stopped};
+use crate::answer::{Answer, OpenBackfillFound, RunState, Stopped};
 use crate::command::{Actor, KeyUse, NewJob, NewRun, WhichGraph};
 use crate::decide::Desk;
 use crate::enqueue::DEFAULT_PROJECT;
@@ -74,6 +74,37 @@ pub(crate) struct BackfillIndex {
     of_asked: BTreeMap<Asked, (BackfillId, u32)>,
     /// Windows that were read just now, of which watermarks are not told yet.
     read: Vec<WindowOf>,
+}
+
+/// What is known of a source when a backfill asks which of its windows were read.
+pub(crate) struct KnownOf<'a> {
+    reprocess: Reprocess,
+    read: Option<&'a ReadOf>,
+    watermark: Option<&'a Watermark>,
+}
+
+impl KnownOf<'_> {
+    /// A window has been read, or could not be, so that the backfill leaves it out.
+    pub fn leaves_out(&self, window: Range) -> bool {
+        let done = || self.read.is_some_and(|read| read.done.cover(window)) || self.watermark_covers(window);
+        match self.reprocess {
+            Reprocess::All => false,
+            Reprocess::MissingAndFailed => done(),
+            Reprocess::Missing => done() || self.failed(window),
+        }
+    }
+
+    /// A backfill could not read something of it.
+    pub fn failed(&self, window: Range) -> bool {
+        self.read.is_some_and(|read| read.failed.touch(window))
+    }
+
+    fn watermark_covers(&self, window: Range) -> bool {
+        let Some(watermark) = self.watermark else { return false };
+        let (Some(low), Some(high)) = (watermark.low, watermark.high) else { return false };
+        let left_out = watermark.holes.iter().chain(&watermark.repairs).any(|hole| hole.within(window).is_some());
+        Range { from: low, to: high }.covers(window) && !left_out
+    }
 }
 
 impl Tenant {
@@ -187,44 +218,26 @@ impl Tenant {
         self.index.backfills.stirred = self.backfills.keys().copied().collect();
     }
 
-    /// Whether a window of event time has been read, or could not be.
-    pub fn window_is_read(&self, spec: &BackfillSpec, window: Range) -> bool {
-        if spec.reprocess == Reprocess::All {
-            return false;
-        }
+    /// What is known of the windows of a backfill.
+    pub fn known_of(&self, spec: &BackfillSpec) -> KnownOf<'_> {
         let read = self.all_read.get(&(spec.source.clone(), spec.axis));
-        let done = read.is_some_and(|read| read.done.cover(window)) || self.watermark_covers(spec, window);
-        let failed = || read.is_some_and(|read| read.failed.touch(window));
-        done || (spec.reprocess == Reprocess::Missing && failed())
-    }
-
-    fn watermark_covers(&self, spec: &BackfillSpec, window: Range) -> bool {
-        let Some(watermark) = self.watermark_of(&spec.source, spec.axis) else { return false };
-        let (Some(low), Some(high)) = (watermark.low, watermark.high) else { return false };
-        let left_out = watermark.holes.iter().chain(&watermark.repairs).any(|hole| hole.within(window).is_some());
-        Range { from: low, to: high }.covers(window) && !left_out
+        KnownOf { reprocess: spec.reprocess, read, watermark: self.watermark_of(&spec.source, spec.axis) }
     }
 
     /// An open backfill as it stands.
     pub fn backfill_found(&self, id: BackfillId) -> Option<OpenBackfillFound> {
         let open = self.backfills.get(&id)?;
-        let stopped = |pause: &Pause| Stopped { by: pause.by.clone(), reason: pause.reason.clone(), at: pause.at };
-        let state = match (&open.canceled, &open.paused) {
-            (Some(_), _) => BackfillState::Canceling,
-            (None, Some(_)) => BackfillState::Paused,
-            (None, None) => BackfillState::Running,
-        };
         let window = |(number, asked): (&u32, &Asked)| (*number, open.spec.window(*number), *asked);
         Some(OpenBackfillFound {
-            state,
+            state: RunState::of(open.canceled.as_ref(), open.paused.as_ref()),
             windows: open.spec.places(),
             next: open.next,
             counts: open.counts,
             open: open.open.iter().map(window).collect(),
             open_count: u32::try_from(open.open.len()).unwrap_or(u32::MAX),
             failed: open.failed.iter().copied().take(FAILED_SHOWN).collect(),
-            paused: open.paused.as_ref().map(stopped),
-            canceled: open.canceled.as_ref().map(stopped),
+            paused: open.paused.as_ref().map(Stopped::from),
+            canceled: open.canceled.as_ref().map(Stopped::from),
         })
     }
 }
@@ -329,7 +342,8 @@ impl Desk<'_> {
     fn read_from(&self, id: BackfillId, most: u32) -> u32 {
         let open = &self.tenant.backfills[&id];
         let (spec, places) = (&open.spec, open.spec.places());
-        let read = |place: &u32| self.tenant.window_is_read(spec, spec.window(spec.number_at(*place)));
+        let known = self.tenant.known_of(spec);
+        let read = |place: &u32| known.leaves_out(spec.window(spec.number_at(*place)));
         let count = (open.next..places).take(most as usize).take_while(read).count();
         u32::try_from(count).unwrap_or(u32::MAX)
     }
@@ -403,10 +417,9 @@ impl Desk<'_> {
         }
     }
 
-    /// The same for the same window, and no other's.
+    /// What the ids of a window are made of.
     fn chance_of_window(&self, window: &WindowOf) -> u128 {
-        let text = format!("{}/{}/{}", self.tenant.id, window.backfill, window.number);
-        u128::from_str_radix(&sha256_hex(text.as_bytes())[..32], 16).unwrap_or_default()
+        self.chance(format_args!("{}/{}", window.backfill, window.number))
     }
 
     fn job_of_window(&self, job: &ScheduledJob, window: WindowOf) -> Result<NewJob, Refusal> {

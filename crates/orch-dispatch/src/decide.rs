@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use orch_core::fact::{Fact, RULES_VERSION, Record};
 use orch_core::ids::{Incarnation, JobId, SessionId, ShardNo, Stream};
+use orch_core::job::sha256_hex;
 use orch_core::lease::Token;
 use orch_core::time::Timestamp;
 
@@ -55,6 +56,13 @@ impl Desk<'_> {
         self.tenant.apply(&record, self.wheel);
         self.out.record(Stream::from(self.tenant.no), &record);
         record.seq
+    }
+
+    /// A number that is the same each time for the same thing of this tenant, and for no other: what ids are made of that
+    /// nobody gave.
+    pub fn chance(&self, of: impl std::fmt::Display) -> u128 {
+        let digest = sha256_hex(format!("{}/{of}", self.tenant.id).as_bytes());
+        u128::from_str_radix(&digest[..32], 16).unwrap_or_default()
     }
 
     /// The token of an attempt granted under `epoch`.

@@ -33,6 +33,7 @@ impl Desk<'_> {
     ) {
         let job = self.tenant.jobs.get(&id).expect("only a job held in memory is ended here");
         let (attempt, lane, prev) = (job.attempt, job.lane, job.last_seq);
+        let part = job.part.as_deref().copied();
         // Ended between two attempts: the last report's sender may still ask what became of it.
         let before = job
             .reported
@@ -42,7 +43,7 @@ impl Desk<'_> {
         let heard_at = heard_at.filter(|_| outcome == Some(AttemptOutcome::Lost));
         let fingerprint = report.as_ref().map(|report| report.fingerprint);
         let report = report.unwrap_or_default();
-        let found = self.tenant.found_for_run(id, report.result.as_ref());
+        let found = part.and_then(|part| self.tenant.found_for_run(part, report.result.as_ref()));
         let seq = self.emit(Fact::JobFinished {
             attempt,
             cause,

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use orch_gates::timetable::Instant;
 pub use orch_gates::zones::version as zones_version;
 
-use crate::answer::{Answer, ScheduleFound, SchedulePause};
+use crate::answer::{Answer, ScheduleFound, Stopped};
 use crate::command::{Actor, NewJob, NewRun, WhichGraph};
 use crate::decide::Desk;
 use crate::enqueue::DEFAULT_PROJECT;
@@ -257,7 +257,7 @@ impl Tenant {
             skipped: course.skipped,
             missed: course.missed,
             last: course.last,
-            paused: course.paused.map(|Pause { by, reason, at }| SchedulePause { by, reason, at }),
+            paused: course.paused.as_ref().map(Stopped::from),
         })
     }
 }
@@ -428,10 +428,9 @@ impl Desk<'_> {
         Ok(Asked::Run(run))
     }
 
-    /// The same for the same instant of the same schedule, and no other's.
+    /// What the ids of an instant are made of.
     fn chance_of(&self, doc: &Schedule, at: Timestamp) -> u128 {
-        let text = format!("{}/{}@{}", self.tenant.id, doc.name, at.millis());
-        u128::from_str_radix(&sha256_hex(text.as_bytes())[..32], 16).unwrap_or_default()
+        self.chance(format_args!("{}@{}", doc.name, at.millis()))
     }
 
     fn job_of(&self, doc: &Schedule, job: &ScheduledJob, at: Timestamp) -> Result<NewJob, Refusal> {

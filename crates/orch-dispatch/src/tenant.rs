@@ -11,7 +11,7 @@ use orch_core::time::Timestamp;
 use orch_gates::{Bucket, Latency, RunTimes};
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{ConfigFound, OpenCounts};
+use crate::answer::{ConfigFound, OpenCounts, RunState, Stopped};
 use crate::backfill::{AllRead, BackfillIndex, OpenBackfill};
 use crate::blackout::{Blackouts, Shade};
 use crate::breaker::{self, Kept};
@@ -62,6 +62,23 @@ pub(crate) struct Pause {
     pub by: String,
     pub reason: Option<String>,
     pub at: Timestamp,
+}
+
+impl From<&Pause> for Stopped {
+    fn from(Pause { by, reason, at }: &Pause) -> Self {
+        Self { by: by.clone(), reason: reason.clone(), at: *at }
+    }
+}
+
+impl RunState {
+    /// Of what is open, given who asked for its end and who holds it.
+    pub(crate) fn of(canceled: Option<&Pause>, paused: Option<&Pause>) -> Self {
+        match (canceled, paused) {
+            (Some(_), _) => Self::Canceling,
+            (None, Some(_)) => Self::Paused,
+            (None, None) => Self::Running,
+        }
+    }
 }
 
 /// Lanes of one job type, source and project, which share pauses and limits; those of urgent work are apart, since hosts

@@ -11,7 +11,7 @@ use orch_core::port::{BackfillEndRow, BackfillFound, BackfillRow};
 use orch_core::refusal::{Code, Refusal};
 use orch_core::schedule::Asked;
 use orch_core::watermark::Range;
-use orch_dispatch::answer::{BackfillState, OpenBackfillFound};
+use orch_dispatch::answer::OpenBackfillFound;
 use orch_dispatch::command::Read;
 use orch_dispatch::simulate::{Copied, Preview, Scenario, Simulated, Until, preview, simulate};
 use orch_dispatch::{Answer, Command};
@@ -88,16 +88,6 @@ impl WindowStanding {
             Self::Open => "open",
             Self::Failed => "failed",
             Self::Done => "done",
-        }
-    }
-}
-
-impl From<BackfillState> for RunStanding {
-    fn from(state: BackfillState) -> Self {
-        match state {
-            BackfillState::Running => Self::Running,
-            BackfillState::Paused => Self::Paused,
-            BackfillState::Canceling => Self::Canceling,
         }
     }
 }
@@ -369,6 +359,7 @@ mod tests {
     use orch_core::ids::JobId;
     use orch_core::run::{Counts, RunOutcome};
     use orch_core::time::Timestamp;
+    use orch_dispatch::answer::RunState;
     use uuid::Uuid;
 
     use super::*;
@@ -389,7 +380,7 @@ mod tests {
         let asked = Asked::Job(JobId(Uuid::from_u128(7)));
         let range = Range { from: Timestamp::ZERO, to: Timestamp::ZERO };
         Some(OpenBackfillFound {
-            state: BackfillState::Running,
+            state: RunState::Running,
             windows: 5,
             next,
             counts: Counts::default(),

@@ -79,6 +79,17 @@ struct Swept {
     backfills: u64,
 }
 
+/// What goes by a moment of its own, and by nothing else.
+#[derive(Debug, Clone, Copy)]
+enum Old {
+    /// What became of nominal instants.
+    Firings,
+    /// Runs that ended.
+    Runs,
+    /// Backfills that ended.
+    Backfills,
+}
+
 impl Sweeper {
     /// Begins to sweep; `chance` spreads the first sweeps of many shards over the interval.
     pub fn start(sweeps: Sweeps, chance: u16) -> Self {
@@ -159,49 +170,26 @@ impl Sweeps {
                 self.pause_after(began).await;
             }
         }
-        self.sweep_firings(tenant, before, swept).await?;
-        self.sweep_runs(tenant, before, swept).await?;
-        self.sweep_backfills(tenant, before, swept).await?;
+        self.sweep_old(Old::Firings, tenant, before, &mut swept.firings).await?;
+        self.sweep_old(Old::Runs, tenant, before, &mut swept.runs).await?;
+        self.sweep_old(Old::Backfills, tenant, before, &mut swept.backfills).await?;
         self.sweep_keys(tenant, now, swept).await
     }
 
-    async fn sweep_firings(&self, tenant: TenantNo, before: Timestamp, swept: &mut Swept) -> Result<(), Error> {
+    /// Removes what goes by the moment at which it was decided or ended, step by step.
+    async fn sweep_old(&self, what: Old, tenant: TenantNo, before: Timestamp, swept: &mut u64) -> Result<(), Error> {
         while self.owns() {
             let _turn = self.turn.lock().await;
             let began = self.clock.elapsed();
-            let gone = self.ledger.firing_rotate(tenant, before).await?;
+            let gone = match what {
+                Old::Firings => self.ledger.firing_rotate(tenant, before).await?,
+                Old::Runs => self.ledger.run_rotate(tenant, before).await?,
+                Old::Backfills => self.ledger.backfill_rotate(tenant, before).await?,
+            };
             if gone == 0 {
                 break;
             }
-            swept.firings += gone;
-            self.pause_after(began).await;
-        }
-        Ok(())
-    }
-
-    async fn sweep_runs(&self, tenant: TenantNo, before: Timestamp, swept: &mut Swept) -> Result<(), Error> {
-        while self.owns() {
-            let _turn = self.turn.lock().await;
-            let began = self.clock.elapsed();
-            let gone = self.ledger.run_rotate(tenant, before).await?;
-            if gone == 0 {
-                break;
-            }
-            swept.runs += gone;
-            self.pause_after(began).await;
-        }
-        Ok(())
-    }
-
-    async fn sweep_backfills(&self, tenant: TenantNo, before: Timestamp, swept: &mut Swept) -> Result<(), Error> {
-        while self.owns() {
-            let _turn = self.turn.lock().await;
-            let began = self.clock.elapsed();
-            let gone = self.ledger.backfill_rotate(tenant, before).await?;
-            if gone == 0 {
-                break;
-            }
-            swept.backfills += gone;
+            *swept += gone;
             self.pause_after(began).await;
         }
         Ok(())

@@ -1,7 +1,7 @@
-//! What facts are called, and which job or run each speaks of.
+//! What facts are called, and which job each speaks of.
 
 use super::Fact;
-use crate::ids::{JobId, RunId};
+use crate::ids::JobId;
 
 impl Fact {
     /// The job that the fact speaks of, if it speaks of one.
@@ -18,25 +18,6 @@ impl Fact {
             | Self::CancelRequested { job, .. }
             | Self::JobReprioritized { job, .. }
             | Self::DeadLetterSettled { job, .. } => Some(*job),
-            _ => None,
-        }
-    }
-
-    /// The run that the fact speaks of, if it speaks of one.
-    #[must_use]
-    pub fn run(&self) -> Option<RunId> {
-        match self {
-            Self::RunStarted { run, .. }
-            | Self::StepsSkipped { run, .. }
-            | Self::PartFailed { run, .. }
-            | Self::MapEnded { run, .. }
-            | Self::ApprovalAsked { run, .. }
-            | Self::ApprovalDecided { run, .. }
-            | Self::RunCancelRequested { run, .. }
-            | Self::RunPaused { run, .. }
-            | Self::RunResumed { run, .. }
-            | Self::RunFinished { run, .. } => Some(*run),
-            Self::JobEnqueued { part, .. } => part.map(|part| part.run),
             _ => None,
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use orch_core::StepNo;
 use orch_core::fact::Fact;
-use orch_core::graph::StepKind;
+use orch_core::graph::{Step, StepKind};
 use orch_core::ids::{JobId, RunId};
 use orch_core::job::{Dependency, DependsOn, LaneKey, Priority, sha256_hex};
 use orch_core::limits;
@@ -184,7 +184,7 @@ impl Desk<'_> {
             return Err(Refusal::field(Code::UnknownJobType, "job_type", format!("there is no job type `{name}`")));
         };
         let index = item.as_ref().map(|item| item.index);
-        let text = payload::of(step, &inputs(open), item.as_ref().map(|item| item.value.as_str()));
+        let text = payload::of(step, &inputs(open, step), item.as_ref().map(|item| item.value.as_str()));
         if text.len() as u64 > limits::PAYLOAD_BYTES_MAX {
             let detail =
                 format!("the payload has {} bytes; at most {} are allowed", text.len(), limits::PAYLOAD_BYTES_MAX);
@@ -199,7 +199,7 @@ impl Desk<'_> {
             source: step.source.clone(),
         };
         Ok(NewJob {
-            id: JobId::v7(self.at.now, self.chance(run, step_no, index)),
+            id: JobId::v7(self.at.now, self.chance_of_part(run, step_no, index)),
             id_given: false,
             key: None,
             lane,
@@ -218,14 +218,13 @@ impl Desk<'_> {
         })
     }
 
-    /// The same for the same part of the same run, and nobody else's.
-    fn chance(&self, run: RunId, step: StepNo, index: Option<u32>) -> u128 {
-        let text = format!("{}/{run}/{}/{index:?}", self.tenant.id, step.0);
-        u128::from_str_radix(&sha256_hex(text.as_bytes())[..32], 16).unwrap_or_default()
+    /// What the ids of a part are made of.
+    fn chance_of_part(&self, run: RunId, step: StepNo, index: Option<u32>) -> u128 {
+        self.chance(format_args!("{run}/{}/{index:?}", step.0))
     }
 
     fn start_sub_graph(&mut self, run: RunId, step: StepNo) -> Did {
-        let id = RunId::v7(self.at.now, self.chance(run, step, None));
+        let id = RunId::v7(self.at.now, self.chance_of_part(run, step, None));
         match self.sub_graph(run, step) {
             Ok((graph, version, spec)) => {
                 self.begin_run(id, graph, version, spec);
@@ -247,7 +246,7 @@ impl Desk<'_> {
             return Err(Refusal::field(Code::NotFound, "kind.graph.name", format!("there is no graph `{name}`")));
         };
         self.graph_names(graph)?;
-        let inputs = payload::of(step, &inputs(open), None);
+        let inputs = payload::of(step, &inputs(open, step), None);
         payload::check_inputs(graph, &serde_json::from_str(&inputs).unwrap_or_default())?;
         let of = open.spec.clone();
         let spec = RunSpec {
@@ -326,7 +325,8 @@ fn before(open: &OpenRun, plan: &Plan, step: StepNo, is_item: bool) -> Vec<Depen
     jobs.into_iter().take(most).map(|job| Dependency { job, on: DependsOn::Done }).collect()
 }
 
-/// The inputs of a run.
-fn inputs(open: &OpenRun) -> payload::Inputs {
-    serde_json::from_str(&open.spec.inputs).unwrap_or_default()
+/// The inputs of a run, for a step that uses some: of a map each item asks.
+fn inputs(open: &OpenRun, step: &Step) -> payload::Inputs {
+    let used = !step.inputs.is_empty();
+    used.then(|| serde_json::from_str(&open.spec.inputs).ok()).flatten().unwrap_or_default()
 }

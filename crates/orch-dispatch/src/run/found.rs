@@ -1,12 +1,13 @@
 //! Runs as they stand, for whoever asks.
 
-use orch_core::ids::{JobId, RunId};
+use orch_core::ids::RunId;
+use orch_core::run::PartOf;
 use serde_json::Value;
 
 use super::OpenRun;
 use crate::answer::{FoundGraph, Gate, Hold, OpenRunFound, RunState, Stopped};
 use crate::job::Job;
-use crate::tenant::{Pause, Tenant};
+use crate::tenant::Tenant;
 
 /// Open jobs that are named of one.
 const OPEN_SHOWN: usize = 1_000;
@@ -15,13 +16,12 @@ impl Tenant {
     /// An open run as it stands, with all of its steps if `whole`.
     pub fn run_found(&self, id: RunId, whole: bool) -> Option<OpenRunFound> {
         let open = self.runs.get(&id)?;
-        let stopped = |pause: &Pause| Stopped { by: pause.by.clone(), reason: pause.reason.clone(), at: pause.at };
         let shown = if whole { OPEN_SHOWN } else { 0 };
         Some(OpenRunFound {
             state: state_of(open),
             counts: open.course.run.counts(),
-            canceled: open.canceled.as_ref().map(stopped),
-            paused: open.paused.as_ref().map(stopped),
+            canceled: open.canceled.as_ref().map(Stopped::from),
+            paused: open.paused.as_ref().map(Stopped::from),
             open_jobs: open.open.len() as u64,
             open: open.open.iter().take(shown).map(|((step, index), job)| (*step, *index, *job)).collect(),
             course: whole.then(|| open.course.clone()),
@@ -55,8 +55,7 @@ impl Tenant {
     }
 
     /// What a run needs of the result of a job that is part of it.
-    pub fn found_for_run(&self, id: JobId, result: Option<&Value>) -> Option<String> {
-        let part = self.jobs.get(&id)?.part.as_deref()?;
+    pub fn found_for_run(&self, part: PartOf, result: Option<&Value>) -> Option<String> {
         let open = self.runs.get(&part.run)?;
         if part.index.is_some() { None } else { self.plan(open).found(part.step, result?) }
     }
@@ -72,9 +71,5 @@ impl Tenant {
 }
 
 fn state_of(open: &OpenRun) -> RunState {
-    match (&open.canceled, &open.paused) {
-        (Some(_), _) => RunState::Canceling,
-        (None, Some(_)) => RunState::Paused,
-        (None, None) => RunState::Running,
-    }
+    RunState::of(open.canceled.as_ref(), open.paused.as_ref())
 }

@@ -67,13 +67,14 @@ pub fn preview(copied: &Copied, no: TenantNo, spec: BackfillSpec, scenario: &Sce
     let tenant = &*desk.tenant;
     let places = spec.places();
     let window = |place: u32| spec.window(spec.number_at(place));
+    let known = tenant.known_of(&spec);
     let (mut read, mut failed_before, mut first) = (0, 0, Vec::new());
     for place in 0..places {
-        if tenant.window_is_read(&spec, window(place)) {
+        if known.leaves_out(window(place)) {
             read += 1;
             continue;
         }
-        failed_before += u64::from(tenant.window_failed(&spec, window(place)));
+        failed_before += u64::from(known.failed(window(place)));
         if first.len() < SHOWN {
             first.push(window(place));
         }
@@ -158,12 +159,6 @@ fn no_worker(shard: &Shard, no: TenantNo, spec: &BackfillSpec) -> Option<Warning
 }
 
 impl Tenant {
-    /// A backfill could not read something of this window before.
-    fn window_failed(&self, spec: &BackfillSpec, window: Range) -> bool {
-        let read = self.all_read.get(&(spec.source.clone(), spec.axis));
-        read.is_some_and(|read| read.failed.touch(window))
-    }
-
     /// Quotas that let fewer jobs wait than windows may be open.
     fn small_quotas(&self, spec: &BackfillSpec) -> Vec<(String, u64)> {
         let Some(job) = &spec.job else { return Vec::new() };
