@@ -85,8 +85,8 @@ pub(crate) struct OpenRun {
 #[derive(Debug, Default)]
 pub(crate) struct RunIndex {
     plans: BTreeMap<GraphKey, Arc<Plan>>,
-    /// Runs with something to do.
-    stirred: BTreeSet<RunId>,
+    /// Runs with something to do, in the order in which they began: by the seq of the fact that began each.
+    stirred: BTreeSet<(u64, RunId)>,
     /// Parts of canceled runs that are to be asked to stop.
     cancels: VecDeque<(RunId, Part)>,
 }
@@ -170,7 +170,7 @@ impl Tenant {
             Fact::RunResumed { run, .. } => self.run_paused(*run, None, at, wheel),
             Fact::RunFinished { counts, outcome, run } => {
                 let Some(open) = self.runs.remove(run) else { return };
-                self.index.runs.stirred.remove(run);
+                self.index.runs.stirred.remove(&(open.seq, *run));
                 self.unfollow(&open.graph);
                 self.schedule_ended(Asked::Run(*run), (*outcome).into(), at, wheel);
                 self.window_ended(Asked::Run(*run), (*outcome).into());
@@ -263,7 +263,7 @@ impl Tenant {
             open.todo.push_back(action);
         }
         if !open.todo.is_empty() {
-            self.index.runs.stirred.insert(id);
+            self.index.runs.stirred.insert((open.seq, id));
         }
     }
 
@@ -324,7 +324,7 @@ impl Tenant {
             }
         }
         if !holds {
-            self.index.runs.stirred.insert(id);
+            self.stir_run(id);
         }
     }
 
@@ -354,9 +354,14 @@ impl Tenant {
             && !mutant::on(Mutant::PausedRunGoesOn)
     }
 
+    /// Has what is to be done in an open run looked at.
+    fn stir_run(&mut self, id: RunId) {
+        self.index.runs.stirred.extend(self.runs.get(&id).map(|open| (open.seq, id)));
+    }
+
     /// Has everything that is to be done looked at.
     pub fn stir_runs(&mut self) {
-        let stirred = self.runs.iter().filter(|(_, open)| !open.todo.is_empty()).map(|(id, _)| *id);
+        let stirred = self.runs.iter().filter(|(_, open)| !open.todo.is_empty()).map(|(id, open)| (open.seq, *id));
         self.index.runs.stirred = stirred.collect();
     }
 

@@ -48,13 +48,13 @@ impl Desk<'_> {
                 self.ask_to_stop(run, part);
                 continue;
             }
-            let Some(run) = self.tenant.index.runs.stirred.first().copied() else { break };
+            let Some((seq, run)) = self.tenant.index.runs.stirred.first().copied() else { break };
             let did = self.drive(run);
             if matches!(did, Did::It) {
                 self.drive_backfills();
                 continue;
             }
-            self.tenant.index.runs.stirred.remove(&run);
+            self.tenant.index.runs.stirred.remove(&(seq, run));
             if matches!(did, Did::NoRoom) {
                 self.wheel.put(self.at.now.plus_ms(NO_ROOM_MS), self.tenant.no, Watched::Run(run));
             }
@@ -73,7 +73,7 @@ impl Desk<'_> {
         for step in expired.map(|(step, _)| *step).collect::<Vec<_>>() {
             self.emit(Fact::ApprovalDecided { by: None, reason: None, run, step, verdict: Verdict::Expired });
         }
-        self.tenant.index.runs.stirred.insert(run);
+        self.tenant.stir_run(run);
     }
 
     /// Does the first thing that is to be done of a run.

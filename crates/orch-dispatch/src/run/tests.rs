@@ -2,17 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use orch_core::backfill::BackfillSpec;
+use orch_core::config::Source;
 use orch_core::graph::{Edge, Graph, Step, StepKind, SubGraph};
 use orch_core::refusal::Code;
 use orch_core::run::{Repairs, RunTrigger};
 use orch_core::schedule::{Schedule, ScheduledRun, Timetable};
 use orch_graph::RepairKind;
 
-use orch_core::ids::LaneNo;
+use orch_core::ids::{BackfillId, LaneNo};
 
 use super::*;
 use crate::answer::{Answer, Gate, Grant, RunState};
-use crate::command::{Actor, Command, Completion, Expect, NewRun, Read, Report, WhichGraph};
+use crate::command::{Actor, AskedBackfill, Command, Completion, Expect, NewRun, Read, Report, WhichGraph};
 use crate::forecast::tests::{Stage, TENANT, kind};
 
 fn step(name: &str, after: &[&str]) -> Step {
@@ -258,6 +260,39 @@ fn a_schedule_asks_for_runs_and_waits_for_their_ends() {
         actor: actor(),
     };
     assert_eq!(refused(stage.ask(delete)).0, Code::StateConflict, "the schedule needs it");
+}
+
+#[test]
+fn runs_that_begin_together_are_driven_in_the_order_in_which_they_began() {
+    let mut stage = stage();
+    let windows = Step { inputs: BTreeSet::from(["window".to_owned()]), ..step("a", &[]) };
+    stage.declare(ConfigDoc::Graph(Box::new(graph("w", vec![windows]))));
+    stage.declare(ConfigDoc::Source(Source { name: "osv".to_owned(), ..Source::default() }));
+    let spec = BackfillSpec {
+        by: "ann".to_owned(),
+        parallelism: 8,
+        reason: "why".to_owned(),
+        run: Some(ScheduledRun { graph: "w".to_owned(), inputs: "{}".to_owned(), ..ScheduledRun::default() }),
+        source: "osv".to_owned(),
+        ticket: "OPS-1".to_owned(),
+        to: Timestamp::from_millis(8 * 60_000),
+        window_ms: 60_000,
+        ..BackfillSpec::default()
+    };
+    let backfill = BackfillId(uuid::Uuid::from_u128(1));
+    let create = Command::CreateBackfill { tenant: TENANT, backfill, spec: Box::new(AskedBackfill(spec)), key: None };
+    assert_eq!(stage.ask(create), Answer::Backfill { backfill, replayed: false });
+    let found = stage.shard.tenants.get(TENANT).unwrap().backfill_found(backfill).unwrap();
+    let runs: Vec<RunId> = found.open.iter().filter_map(|(_, _, asked)| asked.run()).collect();
+    assert_eq!(runs.len(), 8);
+    assert!(!runs.is_sorted(), "their ids say nothing of it");
+    let mut job = |run| match stage.ask(Command::Read(Read::Run { tenant: TENANT, run })) {
+        Answer::OpenRun(Some(found)) => found.0.open[0].2,
+        answer => panic!("{answer:?}"),
+    };
+    let jobs: Vec<JobId> = runs.into_iter().map(&mut job).collect();
+    let claimed: Vec<JobId> = stage.claim(8).iter().map(|grant| grant.token.job).collect();
+    assert_eq!(claimed, jobs);
 }
 
 /// What the first job that a command leads to may look into.
