@@ -1,5 +1,7 @@
 //! Rules for Rust files: what they open with, how they are named, how long they are, what they may not contain.
 
+use std::collections::BTreeMap;
+
 use crate::assert_none;
 use crate::tree::{Text, files};
 
@@ -69,6 +71,31 @@ fn repeated_source(file: &Text) -> Vec<String> {
     findings
 }
 
+/// What each `ToSchema` type is called in the API's document, where it stands twice: there the later takes the place of
+/// the earlier, so that one of them is described as the other.
+fn schemas_twice(files: &[Text]) -> Vec<String> {
+    let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for file in files {
+        let (mut derived, mut called) = (false, None);
+        for (number, line) in file.lines() {
+            let line = line.trim_start();
+            if line.starts_with("#[derive(") {
+                (derived, called) = (line.contains("ToSchema"), None);
+            } else if let Some((_, rest)) = line.split_once("#[schema(as = ") {
+                called = rest.split([',', ')']).next();
+            } else if let Some((_, rest)) = line.split_once("struct ").or_else(|| line.split_once("enum "))
+                && !line.starts_with("//")
+                && std::mem::take(&mut derived)
+            {
+                let name = called.or_else(|| rest.split(|letter: char| !letter.is_alphanumeric()).next());
+                places.entry(name.unwrap_or_default()).or_default().push(format!("{}:{number}", file.path));
+            }
+        }
+    }
+    let twice = places.into_iter().filter(|(_, places)| places.len() > 1);
+    twice.map(|(name, places)| format!("`{name}` is a schema at {}", places.join(" and "))).collect()
+}
+
 #[test]
 fn every_file_opens_with_what_it_is_responsible_for() {
     assert!(opening(&Text::planted("a.rs", "use x;\n")).is_some());
@@ -116,4 +143,16 @@ fn an_error_does_not_repeat_its_source() {
         "errors",
         &all().iter().filter(|file| !file.path.ends_with("tidy/rust.rs")).flat_map(repeated_source).collect::<Vec<_>>(),
     );
+}
+
+#[test]
+fn a_schema_has_a_name_of_its_own() {
+    let one = "#[derive(Debug, ToSchema)]\n#[serde(x)]\npub struct Seen {\n";
+    let called = "#[derive(ToSchema)]\n#[schema(as = Seen, example = 1)]\nenum SeenOut {\n";
+    let other = "#[derive(Debug)]\nstruct Seen {\n#[derive(ToSchema)]\npub struct SeenToo<T> {\n";
+    let planted = |texts: [&str; 2]| schemas_twice(&texts.map(|text| Text::planted("a.rs", text)));
+    assert_eq!(planted([one, called]), ["`Seen` is a schema at a.rs:3 and a.rs:3"]);
+    assert!(planted([one, other]).is_empty());
+    let server: Vec<Text> = all().into_iter().filter(|file| file.path.starts_with("crates/")).collect();
+    assert_none("schemas", &schemas_twice(&server));
 }

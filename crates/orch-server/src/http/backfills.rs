@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 
 use self::input::{BackfillIn, BackfillRerunIn, fingerprint};
 use self::outcome::PreviewOut;
-use self::output::{BackfillOut, WindowOut};
+use self::output::{BackfillOut, BackfillWindowOut};
 use super::BASE;
 use super::cursor::List;
 use super::error::Problem;
@@ -173,14 +173,14 @@ pub async fn get_backfill(
         ("limit" = inline(Option<LimitNumber>), Query, description = "Items a page, at most 200; 50 when left out"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
-    responses((status = 200, body = PageOut<WindowOut>, description = "A page"))
+    responses((status = 200, body = PageOut<BackfillWindowOut>, description = "A page"))
 )]
 pub async fn list_backfill_windows(
     State(app): State<AppState>,
     caller: Caller,
     Segment(id): Segment,
     query: Query,
-) -> Result<Json<PageOut<WindowOut>>, Problem> {
+) -> Result<Json<PageOut<BackfillWindowOut>>, Problem> {
     require(&caller, Scope::Read)?;
     let mut params = query.open()?;
     let list = List::new("backfill_windows", app.engine().incarnation().await?, caller.tenant(), &[&id]);
@@ -188,7 +188,7 @@ pub async fn list_backfill_windows(
     params.finish()?;
     let from = page.from.map_or(0, |number| u32::try_from(number).unwrap_or(u32::MAX));
     let (windows, next) = find(&app, &caller, &id).await?.windows(from, page.limit);
-    let items = windows.into_iter().map(WindowOut::from).collect();
+    let items = windows.into_iter().map(BackfillWindowOut::from).collect();
     Ok(Json(PageOut { items, next_cursor: next.map(|number| list.close(&u64::from(number))) }))
 }
 

@@ -92,7 +92,7 @@ pub struct WindowCountsOut {
 
 /// A window of a backfill.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct WindowOut {
+pub struct BackfillWindowOut {
     /// Its number, from 0 with the earliest.
     pub number: u32,
     /// The first moment of it.
@@ -155,7 +155,7 @@ impl From<BackfillView> for BackfillOut {
     }
 }
 
-impl From<WindowView> for WindowOut {
+impl From<WindowView> for BackfillWindowOut {
     fn from(window: WindowView) -> Self {
         Self {
             number: window.number,

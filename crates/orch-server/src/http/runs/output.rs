@@ -52,7 +52,7 @@ pub struct RunOut {
     /// The caller's token.
     pub run_token: Option<String>,
     /// The step of another run that it is.
-    pub parent: Option<ParentOut>,
+    pub parent: Option<RunParentOut>,
     /// The ended run that it repairs.
     #[schema(value_type = Option<RunIdText>)]
     pub repairs: Option<RunId>,
@@ -73,7 +73,7 @@ pub struct RunOut {
 
 /// The step of another run that a run is.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ParentOut {
+pub struct RunParentOut {
     /// The other run.
     #[schema(value_type = RunIdText)]
     pub run: RunId,
@@ -145,7 +145,7 @@ impl From<RunView> for RunOut {
             labels: spec.labels,
             project: spec.project,
             run_token: spec.token,
-            parent: spec.parent.map(|parent| ParentOut { run: parent.run, step_no: parent.step.0 }),
+            parent: spec.parent.map(|parent| RunParentOut { run: parent.run, step_no: parent.step.0 }),
             repairs: spec.repairs.map(|repairs| repairs.of),
             firing: spec.firing.as_ref().map(FiringRefOut::from),
             window: spec.window.map(WindowOfOut::from),
