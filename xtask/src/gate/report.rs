@@ -48,11 +48,28 @@ impl Counts {
     }
 }
 
+/// Which tests said that they found nothing to run on, and what is missing: their first line `SKIPPED: …` each, in what
+/// `--show-output` shows. To the test runner they passed.
+pub fn skipped(output: &str) -> Vec<(String, String)> {
+    let mut test = None;
+    let mut skipped = Vec::new();
+    for line in output.lines() {
+        if let Some(name) = line.strip_prefix("---- ").and_then(|line| line.strip_suffix(" stdout ----")) {
+            test = Some(name);
+        } else if let Some(why) = line.strip_prefix("SKIPPED: ") {
+            skipped.extend(test.take().map(|test| (test.to_owned(), why.to_owned())));
+        }
+    }
+    skipped
+}
+
 /// How a step went.
 #[derive(Debug)]
 pub struct Outcome {
     /// What ran.
     pub counts: Counts,
+    /// What was left out, and why.
+    pub skipped: Vec<(String, String)>,
     /// How long.
     pub seconds: f64,
     /// Why it failed, if it did.
@@ -82,6 +99,9 @@ impl Report {
         let counts = outcome.counts;
         self.counts.passed += counts.passed;
         self.counts.failed += counts.failed;
+        for (what, why) in &outcome.skipped {
+            self.skip(what, why);
+        }
         if counts.ignored > 0 {
             self.skip(&format!("{title}: {} tests", counts.ignored), "marked #[ignore]");
         }
@@ -130,7 +150,7 @@ fn indent(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Counts;
+    use super::{Counts, skipped};
 
     #[test]
     fn results_of_several_runs_are_summed_up() {
@@ -139,5 +159,13 @@ mod tests {
             test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.50s\n";
         assert_eq!(Counts::read(output), Counts { passed: 15, failed: 2, ignored: 1 });
         assert_eq!(Counts::read("nothing ran"), Counts::default());
+    }
+
+    #[test]
+    fn a_test_that_found_nothing_to_run_on_did_not_pass_in_silence() {
+        let output = "test a ... ok\ntest m::b ... ok\n\nsuccesses:\n\n\
+            ---- a stdout ----\nSKIPPED of no account\n\n\
+            ---- m::b stdout ----\nSKIPPED: no feeds\nSKIPPED: no feeds\n\n\nsuccesses:\n    a\n    m::b\n";
+        assert_eq!(skipped(output), [("m::b".to_owned(), "no feeds".to_owned())]);
     }
 }

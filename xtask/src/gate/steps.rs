@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::report::{Counts, Outcome};
+use super::report::{Counts, Outcome, skipped};
 use crate::cargo::Executable;
 use crate::clock::{Stopwatch, wait_for};
 use crate::guard;
@@ -54,12 +54,14 @@ pub fn run_command(command: &mut Command, log: &Log) -> Result<Outcome> {
     let counts = if failure.is_none() { Counts::one_passed() } else { Counts::one_failed() };
     // Cargo's JSON messages are no explanation of anything; its complaints are in the other file.
     let failure = failure.map(|why| format!("{}\n{why}", shown_without_json(log)));
-    Ok(Outcome { counts, seconds, failure, log: log.errors.clone() })
+    Ok(Outcome { counts, skipped: Vec::new(), seconds, failure, log: log.errors.clone() })
 }
 
 /// Runs a set of tests as `cargo test` would.
 pub fn run_tests(executable: &Executable, log: &Log, environment: &[(&str, Option<String>)]) -> Result<Outcome> {
     let mut command = Command::new(&executable.path);
+    // Also of tests that pass: one that finds nothing to run on says so there.
+    command.arg("--show-output");
     command.current_dir(&executable.folder).env("CARGO_MANIFEST_DIR", &executable.folder);
     for (name, value) in environment {
         match value {
@@ -68,12 +70,14 @@ pub fn run_tests(executable: &Executable, log: &Log, environment: &[(&str, Optio
         };
     }
     let (seconds, failure) = run(&mut command, log)?;
-    let mut counts = Counts::read(&log.stdout());
+    let output = log.stdout();
+    let (mut counts, skipped) = (Counts::read(&output), skipped(&output));
+    counts.passed = counts.passed.saturating_sub(skipped.len() as u32);
     if failure.is_some() && counts.failed == 0 {
         counts.failed = 1;
     }
     let failure = failure.map(|why| format!("{}\n{why}; again: {}", log.shown(), executable.command()));
-    Ok(Outcome { counts, seconds, failure, log: log.out.clone() })
+    Ok(Outcome { counts, skipped, seconds, failure, log: log.out.clone() })
 }
 
 /// Seconds, and why it failed.

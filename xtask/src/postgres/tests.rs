@@ -12,7 +12,7 @@ fn binaries() -> Option<Binaries> {
     let required = std::env::var("ORCH_TEST_REQUIRE").is_ok_and(|list| list.contains("postgres"));
     assert!(found.is_some() || !required, "PostgreSQL is required here, and is not installed");
     if found.is_none() {
-        eprintln!("skipped: PostgreSQL is not installed");
+        eprintln!("SKIPPED: PostgreSQL is not installed");
     }
     found
 }

@@ -60,7 +60,7 @@ on_each_ledger! {
 /// A database of the test's own; `None`, said aloud, when there is no URL.
 async fn on_postgres(test: &str) -> Option<(EngineOptions, TempDir)> {
     let Ok(url) = std::env::var("ORCH_TEST_POSTGRES_URL") else {
-        println!("skipped: ORCH_TEST_POSTGRES_URL is not set");
+        println!("SKIPPED: ORCH_TEST_POSTGRES_URL is not set");
         return None;
     };
     let name = format!("orch_ageing_{test}");

@@ -88,7 +88,7 @@ impl TestApp {
     /// A database of its own beside the one that the URL names; `None`, said aloud, when there is no URL.
     pub async fn on_postgres() -> Option<Self> {
         let Ok(url) = std::env::var("ORCH_TEST_POSTGRES_URL") else {
-            println!("skipped: ORCH_TEST_POSTGRES_URL is not set");
+            println!("SKIPPED: ORCH_TEST_POSTGRES_URL is not set");
             return None;
         };
         let name = format!("orch_server_{}", uuid::Uuid::now_v7().simple());

@@ -26,7 +26,7 @@ struct Database {
 impl Database {
     async fn make() -> Option<Self> {
         let Ok(server) = std::env::var("ORCH_TEST_POSTGRES_URL") else {
-            println!("skipped: ORCH_TEST_POSTGRES_URL is not set");
+            println!("SKIPPED: ORCH_TEST_POSTGRES_URL is not set");
             return None;
         };
         let name = format!("orch_cli_{}", uuid::Uuid::now_v7().simple());
